@@ -1,0 +1,65 @@
+import type { Codec } from './codec.ts';
+import { checkTopicOptions } from './names.ts';
+import type { SchemaInput, SchemaOutput, StandardSchema } from './standard-schema.ts';
+import type { Retention } from './topic-record.ts';
+
+/** What a topic can say about itself. Whatever is not given adopts what the broker has stored. */
+export interface TopicOptions<In = unknown> {
+  /** The key of a document: documents with one key are handled in order, one at a time (data bus always, event bus
+   *  where `order` is 'key'). Default: no key. */
+  readonly key?: (document: In) => string | undefined;
+  /** Order on the event bus. Default 'none'. The data bus always keeps order by key. */
+  readonly order?: 'none' | 'key';
+  /** Partitions (data bus, and event bus where `order` is 'key'). Default 4; at least 1, at most 1,024. */
+  readonly partitions?: number;
+  /** How long the data bus keeps documents. Default 7 days and any size. */
+  readonly retention?: Partial<Retention>;
+  /** Largest document in bytes, body and attributes together. Default 184,320 (180 KiB): what every broker takes. */
+  readonly maxBytes?: number;
+  /** Document to bytes and back. Default JSON; `bytes` passes a Uint8Array through untouched. */
+  readonly codec?: Codec;
+  /** What to do with a document of a type the topic does not list. Default 'dead': a dead letter. */
+  readonly unknownType?: 'dead' | 'skip';
+  /** CloudEvents `dataschema` of every document. Default none. */
+  readonly dataschema?: string;
+}
+
+export interface Topic<In = unknown, Out = In, Types extends TypeMap = TypeMap> {
+  readonly name: string;
+  readonly options: TopicOptions<In>;
+  /** CloudEvents type to schema. `undefined`: any document. One entry unless made with `types`. */
+  readonly types: ReadonlyMap<string, StandardSchema | undefined>;
+  /** Types only: never set. */
+  readonly _in?: In;
+  /** Types only: never set. */
+  readonly _out?: Out;
+  /** Types only: never set. */
+  readonly _types?: Types;
+}
+
+/** For each CloudEvents type what is published and what its handler gets. */
+export type TypeMap = Record<string, { readonly in: unknown; readonly out: unknown }>;
+
+type MapOf<S extends Record<string, StandardSchema>> = { [K in keyof S & string]: { in: SchemaInput<S[K]>; out: SchemaOutput<S[K]> } };
+
+/** A topic whose documents are described by several schemas, one for each CloudEvents type. */
+export function topic<const S extends Record<string, StandardSchema>>(
+  name: string,
+  options: TopicOptions<SchemaInput<S[keyof S]>> & { readonly types: S },
+): Topic<SchemaInput<S[keyof S]>, SchemaOutput<S[keyof S]>, MapOf<S>>;
+/** A topic whose documents are described by a schema (any Standard Schema). */
+export function topic<S extends StandardSchema>(
+  name: string,
+  options: TopicOptions<SchemaInput<S>> & { readonly schema: S; readonly type?: string },
+): Topic<SchemaInput<S>, SchemaOutput<S>>;
+/** A topic whose documents are described by a TypeScript type alone: nothing is checked when it runs. */
+export function topic<T>(name: string, options?: TopicOptions<T> & { readonly type?: string }): Topic<T, T>;
+export function topic(
+  name: string,
+  options: TopicOptions<never> & { readonly schema?: StandardSchema; readonly types?: Record<string, StandardSchema>; readonly type?: string } = {},
+): Topic<never, unknown> {
+  const { schema, types, type, ...rest } = options;
+  checkTopicOptions(name, options);
+  const map = types === undefined ? new Map([[type ?? name, schema]]) : new Map(Object.entries(types));
+  return Object.freeze({ name, options: Object.freeze(rest), types: map });
+}
