@@ -137,11 +137,15 @@ export interface QueueMember {
    *  Resolves when the broker's side is durable (`again`, `dead`) or sent (`done`, `back`). Calls may overlap. */
   settle(batch: readonly Settlement[]): Promise<readonly ('settled' | 'lost')[]>;
   /** Durably attaches `state` to a leased record. 'kept': the lease goes on, whoever is handed the record next gets
-   *  the state. 'moved': stored anew with the state, the lease is over, it comes back by itself (never where order is
-   *  'key'). 'lost': as in settle. Later notes replace earlier ones. */
+   *  the state. 'moved': stored anew with the state, the lease is over, it comes back by itself and soon, ahead of
+   *  what the queue holds; of such records a member leases one at a time (never where order is 'key'). 'lost': as in
+   *  settle. Later notes replace earlier ones. */
   note(token: unknown, state: string): Promise<'kept' | 'moved' | 'lost'>;
   /** Gives up a partition after `revoking`: nothing of it is leased any more. */
   release(partition: number): Promise<void>;
+  /** Stops intake: when it resolves, everything leased has been put into the inbox, and nothing more comes. What is
+   *  leased can still be settled. */
+  stop(): Promise<void>;
   /** Ends the consumer: what is unsettled goes back to the queue. Idempotent. */
   close(): Promise<void>;
 }
