@@ -1,0 +1,55 @@
+/** What a service has done, and how long after the publish. The story's figures come from here and nowhere else. */
+export class Ledger {
+  readonly service: string;
+  readonly #handled = new Map<string, number>();
+  readonly #latencies: number[] = [];
+  #runs = 0;
+
+  constructor(service: string) {
+    this.service = service;
+  }
+
+  /** Handler runs that came to their end, repetitions included. */
+  get runs(): number {
+    return this.#runs;
+  }
+
+  /** Different orders handled. */
+  get orders(): number {
+    return this.#handled.size;
+  }
+
+  /** Time from publish to handled of every order's first run, in ms, ascending. */
+  get latencies(): readonly number[] {
+    return this.#latencies.toSorted((a, b) => a - b);
+  }
+
+  has(orderId: string): boolean {
+    return this.#handled.has(orderId);
+  }
+
+  note(orderId: string, publishedAt: number | undefined): void {
+    const times = this.#handled.get(orderId) ?? 0;
+    if (times === 0 && publishedAt !== undefined) this.#latencies.push(performance.now() - publishedAt);
+    this.#handled.set(orderId, times + 1);
+    this.#runs += 1;
+  }
+
+  /** The orders of `all` that this service has never handled: what is lost. */
+  missing(all: Iterable<string>): string[] {
+    return [...all].filter((orderId) => !this.#handled.has(orderId));
+  }
+}
+
+/** The value below which `share` of the sorted values lie. */
+export function quantile(sorted: readonly number[], share: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+}
+
+export function euros(cents: number): string {
+  return (cents / 100).toLocaleString('en', { style: 'currency', currency: 'EUR' });
+}
+
+export function ms(value: number): string {
+  return value < 10 ? `${value.toFixed(1)} ms` : `${Math.round(value)} ms`;
+}

@@ -1,0 +1,55 @@
+import { type Bus, connect, memoryStore } from '@duobus/core';
+import { Ledger } from './ledger.ts';
+import { Shop } from './services/shop.ts';
+import { say } from './story.ts';
+import { type ShopTopics, shopTopics } from './topics.ts';
+
+/** The brokers of this run, the shop, and what every service has noted down. */
+export class World {
+  readonly topics: ShopTopics;
+  readonly shop: Shop;
+  /** Where effects are marked as done. A real service keeps it in its database, next to the effect. */
+  readonly store = memoryStore();
+  readonly ledgers = {
+    billing: new Ledger('billing'),
+    shipping: new Ledger('shipping'),
+    mail: new Ledger('mail'),
+    loyalty: new Ledger('loyalty'),
+    analytics: new Ledger('analytics'),
+  };
+  readonly #urls: { readonly events: string; readonly data: string };
+  readonly #buses = new Set<Bus>();
+
+  private constructor(run: string, urls: { readonly events: string; readonly data: string }, bus: Bus) {
+    this.#urls = urls;
+    this.#buses.add(bus);
+    this.topics = shopTopics(run);
+    this.shop = new Shop(bus, this.topics);
+  }
+
+  static async open(): Promise<World> {
+    const run = `${Date.now().toString(36)}${process.pid.toString(36)}`;
+    const embedded = `memory://shop-${run}`;
+    const urls = { events: process.env['EVENTS_URL'] ?? embedded, data: process.env['DATA_URL'] ?? embedded };
+    say(`event bus: ${broker(urls.events)}`);
+    say(`data bus:  ${broker(urls.data)}`);
+    return new World(run, urls, await connect(urls, { source: '/shop' }));
+  }
+
+  /** A service with a connection of its own, as if it were a process of its own. */
+  async service(name: string): Promise<Bus> {
+    const bus = await connect(this.#urls, { source: `/${name}`, store: this.store });
+    this.#buses.add(bus);
+    return bus;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#buses].map((bus) => bus.close()));
+  }
+}
+
+function broker(url: string): string {
+  const names: Readonly<Record<string, string>> = { 'memory:': 'embedded, in this process', 'amqp:': 'RabbitMQ', 'amqps:': 'RabbitMQ', 'kafka:': 'Kafka' };
+  const { protocol } = new URL(url);
+  return names[protocol] ?? protocol;
+}
