@@ -5,7 +5,7 @@ import type { Attributes } from './envelope.ts';
 import type { Topics } from './event-bus.ts';
 import type { ConsumeOptions, Handle } from './handle.ts';
 import type { DocumentToPublish, PublishOptions, PublishResult, Receipt } from './publish-options.ts';
-import type { Topic, TypeMap } from './topic.ts';
+import type { AnyTopic, OutOf, Topic, TypesOf } from './topic.ts';
 
 /** Position of every partition, by partition number. */
 export type Positions = Readonly<Record<number, string>>;
@@ -92,31 +92,31 @@ export interface DataBus {
   readonly capabilities: LogCapabilities;
   readonly topics: Topics;
   /** As on the event bus. */
-  publish<In>(topic: Topic<In, unknown>, document: In, options?: PublishOptions): Promise<Receipt>;
-  publishMany<In>(topic: Topic<In, unknown>, documents: Iterable<In | DocumentToPublish<In>>, options?: Pick<PublishOptions, 'signal' | 'cause'>): Promise<readonly PublishResult[]>;
+  publish<In>(topic: Topic<In, unknown>, document: NoInfer<In>, options?: PublishOptions): Promise<Receipt>;
+  publishMany<In>(topic: Topic<In, unknown>, documents: Iterable<NoInfer<In> | DocumentToPublish<NoInfer<In>>>, options?: Pick<PublishOptions, 'signal' | 'cause'>): Promise<readonly PublishResult[]>;
   /** Joins a group, creating it if need be: then `from` is written as its pointer before this resolves. */
-  subscribe<Out, Types extends TypeMap>(
-    topic: Topic<never, Out, Types> | readonly Topic<never, Out, Types>[],
+  subscribe<const T extends AnyTopic | readonly AnyTopic[]>(
+    topic: T,
     group: string,
-    handler: Handler<Out> | TypeHandlers<Types> | BatchHandler<Out>,
+    handler: Handler<OutOf<T>> | TypeHandlers<TypesOf<T>> | BatchHandler<OutOf<T>>,
     options?: SubscribeDataOptions,
   ): Promise<Handle>;
   /** Moves a group's pointers, running or not, from any process (design: D5). When it resolves, the next delivery in
    *  every moved partition is the first record at or after its target.
    *  @throws BusError DUOBUS_POSITION_GONE, DUOBUS_INVALID (position of another topic or unreadable), DUOBUS_NOT_FOUND;
    *  nothing has moved then. */
-  reset(topic: Topic<never, unknown>, group: string, to: From, options?: ResetOptions): Promise<ResetResult>;
-  lag(topic: Topic<never, unknown>, group: string): Promise<Lag>;
+  reset(topic: AnyTopic, group: string, to: From, options?: ResetOptions): Promise<ResetResult>;
+  lag(topic: AnyTopic, group: string): Promise<Lag>;
   /** The stored pointers: what `reset({ positions })` takes. */
-  pointers(topic: Topic<never, unknown>, group: string): Promise<Positions>;
+  pointers(topic: AnyTopic, group: string): Promise<Positions>;
   /** Resolves when the group has finished with the document: 'dead' if it became a dead letter.
    *  @throws BusError DUOBUS_TIMEOUT, DUOBUS_RESET when the group was reset meanwhile, DUOBUS_POSITION_GONE. */
-  waitFor(topic: Topic<never, unknown>, group: string, receipt: Receipt, options?: WaitOptions): Promise<{ readonly outcome: 'done' | 'dead' }>;
+  waitFor(topic: AnyTopic, group: string, receipt: Receipt, options?: WaitOptions): Promise<{ readonly outcome: 'done' | 'dead' }>;
   /** Iterates over history without a group; moves no pointer. */
   read<Out>(topic: Topic<never, Out>, options?: ReadOptions): AsyncIterable<HistoryEntry<Out>>;
-  groups(topic: Topic<never, unknown>): Promise<readonly string[]>;
+  groups(topic: AnyTopic): Promise<readonly string[]>;
   /** Deletes a group's pointers and dead letters.
    *  @throws BusError DUOBUS_NOT_EMPTY while it has dead letters, unless `discard`; DUOBUS_CONFLICT while it runs. */
-  remove(topic: Topic<never, unknown>, group: string, options?: { readonly discard?: boolean }): Promise<void>;
-  deadLetters(topic: Topic<never, unknown>, group: string): DeadLetters;
+  remove(topic: AnyTopic, group: string, options?: { readonly discard?: boolean }): Promise<void>;
+  deadLetters(topic: AnyTopic, group: string): DeadLetters;
 }

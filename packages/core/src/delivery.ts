@@ -1,4 +1,6 @@
 import type { Attributes } from './envelope.ts';
+import type { PublishOptions, Receipt } from './publish-options.ts';
+import type { Topic } from './topic.ts';
 
 /** Why this hand-over happens (design: E12). Everything but `first` may be a repetition. */
 export type Cause = 'first' | 'retry' | 'returned' | 'takeover' | 'reset' | 'redrive' | 'republished' | 'broker';
@@ -31,16 +33,19 @@ export interface Delivery {
   /** Aborted when the handler has run out of time, on a reset, and past the grace time of `close`. */
   readonly signal: AbortSignal;
   /** Publishes with this document's correlation id, and this document as cause. */
-  publish<In>(topic: import('./topic.ts').Topic<In, unknown>, document: In, options?: import('./publish-options.ts').PublishOptions): Promise<import('./publish-options.ts').Receipt>;
-  /** Runs `effect` unless it is already marked as done for this document: see `idempotent`. Needs `store` of connect. */
-  once<T>(scope: string, effect: () => T | Promise<T>): Promise<T | undefined>;
+  publish<In>(topic: Topic<In, unknown>, document: NoInfer<In>, options?: PublishOptions): Promise<Receipt>;
+  /** Runs `effect` unless it is already marked as done for this document: see `idempotent`. Needs `store` of connect.
+   *  `tx` is the transaction of a transactional store, else `undefined`. */
+  once<T>(scope: string, effect: (tx: unknown) => T | Promise<T>): Promise<T | undefined>;
 }
 
 /** Returning settles the document, throwing is a failed attempt. `reject()` and `retryAfter()` can be thrown. */
 export type Handler<Out = unknown> = (document: Out, delivery: Delivery) => unknown;
 
 /** Handlers by CloudEvents type, for topics with several. Types without a handler are settled unseen. */
-export type TypeHandlers<Types> = { readonly [K in keyof Types]?: Handler<Types[K] extends { out: infer Out } ? Out : never> };
+export type TypeHandlers<Types> = [Types] extends [never]
+  ? never
+  : { readonly [K in keyof Types]?: Handler<Types[K] extends { readonly out: infer Out } ? Out : never> };
 
 /** One document of a batch. Unsettled items are done when the handler returns, and fail when it throws. */
 export interface BatchItem<Out = unknown> {

@@ -3,7 +3,7 @@ import type { DeadLetters } from './dead-letters.ts';
 import type { BatchHandler, Handler, TypeHandlers } from './delivery.ts';
 import type { ConsumeOptions, Handle } from './handle.ts';
 import type { DocumentToPublish, PublishOptions, PublishResult, Receipt } from './publish-options.ts';
-import type { Topic, TypeMap } from './topic.ts';
+import type { AnyTopic, OutOf, Topic, TypesOf } from './topic.ts';
 import type { Retention } from './topic-record.ts';
 
 /** What a subscription holds, in documents; `undefined` where the broker cannot tell. */
@@ -28,10 +28,10 @@ export interface TopicInfo {
 export interface Topics {
   /** Creates the topic if need be. Publish and subscribe do it by themselves.
    *  @throws BusError DUOBUS_TOPIC_MISMATCH when a given option differs from what is stored. */
-  ensure(topic: Topic<never, unknown>): Promise<TopicInfo>;
+  ensure(topic: AnyTopic): Promise<TopicInfo>;
   list(): Promise<readonly TopicInfo[]>;
   /** Adds partitions or changes retention; processes that use the topic notice within 30 s. */
-  alter(topic: Topic<never, unknown>, change: { readonly partitions?: number; readonly retention?: Partial<Retention> }): Promise<TopicInfo>;
+  alter(topic: AnyTopic, change: { readonly partitions?: number; readonly retention?: Partial<Retention> }): Promise<TopicInfo>;
 }
 
 export interface SubscribeEventsOptions extends ConsumeOptions {}
@@ -43,24 +43,24 @@ export interface EventBus {
   /** Resolves when the broker has stored the document durably (design: C2).
    *  @throws BusError with `outcome` 'rejected' (certainly not stored) or 'unknown' (publish the same id again);
    *  DUOBUS_TOO_LARGE, DUOBUS_INVALID (schema, not serialisable), DUOBUS_TIMEOUT, DUOBUS_CLOSED. */
-  publish<In>(topic: Topic<In, unknown>, document: In, options?: PublishOptions): Promise<Receipt>;
+  publish<In>(topic: Topic<In, unknown>, document: NoInfer<In>, options?: PublishOptions): Promise<Receipt>;
   /** Publishes in order; every document has its own result. Never rejects for a single document. */
-  publishMany<In>(topic: Topic<In, unknown>, documents: Iterable<In | DocumentToPublish<In>>, options?: Pick<PublishOptions, 'signal' | 'cause'>): Promise<readonly PublishResult[]>;
+  publishMany<In>(topic: Topic<In, unknown>, documents: Iterable<NoInfer<In> | DocumentToPublish<NoInfer<In>>>, options?: Pick<PublishOptions, 'signal' | 'cause'>): Promise<readonly PublishResult[]>;
   /** Creates the subscription, or adds a competing consumer to it. Documents whose publish begins after it resolved
    *  are delivered at least once.
    *  @throws TypeError for invalid names and options; BusError DUOBUS_TOPIC_MISMATCH, DUOBUS_NOT_FOUND (topology
    *  'check'), DUOBUS_UNAVAILABLE, DUOBUS_CLOSED. */
-  subscribe<Out, Types extends TypeMap>(
-    topic: Topic<never, Out, Types> | readonly Topic<never, Out, Types>[],
+  subscribe<const T extends AnyTopic | readonly AnyTopic[]>(
+    topic: T,
     name: string,
-    handler: Handler<Out> | TypeHandlers<Types> | BatchHandler<Out>,
+    handler: Handler<OutOf<T>> | TypeHandlers<TypesOf<T>> | BatchHandler<OutOf<T>>,
     options?: SubscribeEventsOptions,
   ): Promise<Handle>;
   /** Deletes the subscription with everything it holds.
    *  @throws BusError DUOBUS_NOT_EMPTY while it has dead letters, unless `discard`. */
-  unsubscribe(topic: Topic<never, unknown>, name: string, options?: { readonly discard?: boolean }): Promise<void>;
-  subscriptions(topic: Topic<never, unknown>): Promise<readonly string[]>;
+  unsubscribe(topic: AnyTopic, name: string, options?: { readonly discard?: boolean }): Promise<void>;
+  subscriptions(topic: AnyTopic): Promise<readonly string[]>;
   /** @throws BusError DUOBUS_NOT_FOUND */
-  depth(topic: Topic<never, unknown>, name: string): Promise<Depth>;
-  deadLetters(topic: Topic<never, unknown>, name: string): DeadLetters;
+  depth(topic: AnyTopic, name: string): Promise<Depth>;
+  deadLetters(topic: AnyTopic, name: string): DeadLetters;
 }

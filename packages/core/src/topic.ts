@@ -30,19 +30,41 @@ export interface Topic<In = unknown, Out = In, Types extends TypeMap = TypeMap> 
   /** CloudEvents type to schema. `undefined`: any document. One entry unless made with `types`. */
   readonly types: ReadonlyMap<string, StandardSchema | undefined>;
   /** Types only: never set. */
-  readonly _in?: In;
+  readonly _in?: (document: In) => void;
   /** Types only: never set. */
   readonly _out?: Out;
   /** Types only: never set. */
   readonly _types?: Types;
 }
 
+/** Any topic, whatever its documents are. */
+export type AnyTopic = Topic<never, unknown>;
+
+/** What a handler gets of a topic, or of one of several topics. */
+export type OutOf<T extends AnyTopic | readonly AnyTopic[]> = T extends readonly (infer One extends AnyTopic)[]
+  ? OutOf<One>
+  : T extends Topic<never, infer Out>
+    ? Out
+    : never;
+
+/** The types of a topic made with `types`; `never` for others. */
+export type TypesOf<T extends AnyTopic | readonly AnyTopic[]> = T extends readonly (infer One extends AnyTopic)[]
+  ? TypesOf<One>
+  : T extends Topic<never, unknown, infer Types>
+    ? string extends keyof Types
+      ? never
+      : Types
+    : never;
+
 /** For each CloudEvents type what is published and what its handler gets. */
 export type TypeMap = Record<string, { readonly in: unknown; readonly out: unknown }>;
 
-type MapOf<S extends Record<string, StandardSchema>> = { [K in keyof S & string]: { in: SchemaInput<S[K]>; out: SchemaOutput<S[K]> } };
+type MapOf<S extends Record<string, StandardSchema>> = {
+  [K in keyof S & string]: { in: SchemaInput<S[K]>; out: SchemaOutput<S[K]> };
+};
 
-/** A topic whose documents are described by several schemas, one for each CloudEvents type. */
+/** A topic whose documents are described by several schemas, one for each CloudEvents type.
+ *  @example topic('orders', { key: (o) => o.orderId, types: { 'order.placed': Placed, 'order.paid': Paid } }) */
 export function topic<const S extends Record<string, StandardSchema>>(
   name: string,
   options: TopicOptions<SchemaInput<S[keyof S]>> & { readonly types: S },
@@ -52,14 +74,19 @@ export function topic<S extends StandardSchema>(
   name: string,
   options: TopicOptions<SchemaInput<S>> & { readonly schema: S; readonly type?: string },
 ): Topic<SchemaInput<S>, SchemaOutput<S>>;
-/** A topic whose documents are described by a TypeScript type alone: nothing is checked when it runs. */
+/** A topic whose documents are described by a TypeScript type alone: nothing is checked when it runs.
+ *  @example topic<OrderPlaced>('orders', { key: (order) => order.orderId }) */
 export function topic<T>(name: string, options?: TopicOptions<T> & { readonly type?: string }): Topic<T, T>;
 export function topic(
   name: string,
-  options: TopicOptions<never> & { readonly schema?: StandardSchema; readonly types?: Record<string, StandardSchema>; readonly type?: string } = {},
+  options: TopicOptions<never> & {
+    readonly schema?: StandardSchema;
+    readonly types?: Record<string, StandardSchema>;
+    readonly type?: string;
+  } = {},
 ): Topic<never, unknown> {
-  const { schema, types, type, ...rest } = options;
   checkTopicOptions(name, options);
+  const { schema, types, type, ...rest } = options;
   const map = types === undefined ? new Map([[type ?? name, schema]]) : new Map(Object.entries(types));
   return Object.freeze({ name, options: Object.freeze(rest), types: map });
 }
