@@ -1,0 +1,53 @@
+// npm run test:matrix [-- name ...]: the broker tests against every supported broker version in turn.
+import { down, up, urlVariables } from '../packages/brokers/src/index.ts';
+import { countLine } from './reporter.mjs';
+import { find, runTests } from './run-tests.mjs';
+
+const all = ['rabbitmq@3.10', 'rabbitmq@4.0', 'rabbitmq@4.3', 'kafka'];
+const given = process.argv.slice(2);
+const rows = [];
+
+for (const name of given.length > 0 ? given : all) {
+  const [kind, line] = name.split('@');
+  const files = find([
+    `adapters/${kind}/test/**/*.broker.test.ts`,
+    `adapters/${kind}/test/**/conformance*.test.ts`,
+  ]);
+  // the matrix names versions, so a broker from the environment cannot stand in for one
+  delete process.env[urlVariables[kind]];
+  const since = performance.now();
+  try {
+    const broker = await up(name);
+    console.error(`\n== ${name} (${broker.version}), ${files.length} files`);
+    try {
+      const env = { [urlVariables[kind]]: broker.url };
+      // tests that start a broker of their own start the same version
+      if (line !== undefined) env.DUOBUS_TEST_RABBITMQ_VERSION = line;
+      rows.push({
+        name,
+        version: broker.version,
+        ...(await runTests([...new Set(files)], env)),
+        since,
+      });
+    } finally {
+      if (broker.started) await down([name]);
+    }
+  } catch (error) {
+    console.error(error.message);
+    rows.push({ name, version: 'missing', passed: 0, failed: 1, skipped: 0, ok: false, since });
+  }
+  rows.at(-1).seconds = ((performance.now() - since) / 1000).toFixed(0);
+}
+
+console.log('');
+for (const row of rows) {
+  const { name, version, seconds, ok } = row;
+  console.log(
+    `${ok ? 'ok  ' : 'FAIL'} ${name.padEnd(14)} ${version.padEnd(8)} ${seconds.padStart(4)} s  ${countLine(row)}`,
+  );
+}
+const total = (key) => rows.reduce((sum, row) => sum + row[key], 0);
+console.log(
+  countLine({ passed: total('passed'), failed: total('failed'), skipped: total('skipped') }),
+);
+process.exitCode = rows.every(({ ok }) => ok) ? 0 : 1;

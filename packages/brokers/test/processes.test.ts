@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import {
+  endGroup,
+  groupOf,
+  identify,
+  isAlive,
+  killGroup,
+  launch,
+  parseStat,
+} from '../src/processes.ts';
+import { until } from '../src/until.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'duobus-processes-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+const start = (script: string): ReturnType<typeof launch> =>
+  launch(process.execPath, ['-e', script], { logFile: join(folder, 'log') });
+const idle = 'setInterval(() => {}, 1000)';
+
+describe('parseStat', () => {
+  it('reads past a name with spaces and brackets', () => {
+    const rest = Array.from({ length: 25 }, (_, index) => String(index + 4));
+    const stat = parseStat(`7 (a) b (c) S 1 ${rest.slice(1).join(' ')}`);
+    assert.deepEqual(stat, { state: 'S', group: 5, started: '22' });
+  });
+});
+
+describe('a process', () => {
+  it('is alive while it is the one that was started', async () => {
+    const server = start(idle);
+    assert.equal(isAlive(server), true);
+    assert.equal(isAlive({ ...server, started: '1' }), false, 'another process with its pid');
+    await killGroup(server);
+    assert.equal(isAlive(server), false);
+  });
+
+  it('is dead as a zombie', async () => {
+    // a shell that never waits for its child
+    const shell = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 60'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    const pid = Number(await new Promise<Buffer>((done) => shell.stdout.once('data', done)));
+    await until(() => readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z'), {
+      timeoutMs: 10_000,
+      what: 'a zombie',
+    });
+    assert.equal(isAlive(identify(pid)), false);
+    shell.kill('SIGKILL');
+  });
+
+  it('takes its group with it, even if the leader died before', async () => {
+    const child = `require('child_process').spawn(process.execPath, ['-e', ${JSON.stringify(idle)}])`;
+    const server = start(`${child}; ${idle}`);
+    await until(() => groupOf(server).length === 2, { timeoutMs: 10_000, what: 'the child' });
+    process.kill(server.pid, 'SIGKILL');
+    await until(() => !isAlive(server), { timeoutMs: 10_000, what: 'the leader to die' });
+    assert.equal(groupOf(server).length, 1);
+    await endGroup(server, 5_000);
+    assert.deepEqual(groupOf(server), []);
+  });
+
+  it('is killed when it does not end in time', async () => {
+    const server = start(`process.on('SIGTERM', () => {}); console.log('deaf'); ${idle}`);
+    await until(() => readFileSync(join(folder, 'log'), 'utf8').includes('deaf'), {
+      timeoutMs: 10_000,
+      what: 'the handler',
+    });
+    await endGroup(server, 100);
+    assert.equal(isAlive(server), false);
+  });
+
+  it('is left alone when its pid belongs to another', async () => {
+    const server = start(idle);
+    const stale = { ...server, started: '1' };
+    await endGroup(stale, 100);
+    await killGroup(stale);
+    assert.equal(isAlive(server), true);
+    await killGroup(server);
+  });
+});
