@@ -90,3 +90,8 @@ export function topic(
   const map = types === undefined ? new Map([[type ?? name, schema]]) : new Map(Object.entries(types));
   return Object.freeze({ name, options: Object.freeze(rest), types: map });
 }
+
+/** Whether a topic says nothing about its types: then it takes documents of any. */
+export function anyType(topic: AnyTopic): boolean {
+  return topic.types.size === 1 && topic.types.has(topic.name) && topic.types.get(topic.name) === undefined;
+}
