@@ -1,3 +1,6 @@
+import type { Delivery, Handler } from './delivery.ts';
+import { once } from './once.ts';
+
 /** `new`: go on, the key is now running. `running`: another run of it has not ended. `done`: do not run. */
 export type BeginResult = 'new' | 'running' | 'done';
 
@@ -13,4 +16,63 @@ export interface IdempotenceStore<Tx = unknown> {
   fail(key: string): Promise<void>;
   /** Transactional stores: runs `effect` and marks the key in one transaction. Used instead of the three above. */
   transaction?<T>(key: string, effect: (tx: Tx) => Promise<T>): Promise<{ readonly result: BeginResult; readonly value?: T }>;
+}
+
+export interface IdempotentOptions<Tx = unknown> {
+  readonly store: IdempotenceStore<Tx>;
+  /** Names the effect, e.g. 'read-model-v2'. A mended handler takes a new scope, so that a replay runs it again; an
+   *  effect that must never be repeated keeps its scope. */
+  readonly scope: string;
+  /** How long a run may take before another may take its place, in ms: at least `handlerTimeoutMs`, and how long the
+   *  document waits when the process dies in mid-handler. Default 300,000. */
+  readonly leaseMs?: number;
+}
+
+/** A handler that also gets the transaction of a transactional store, else `undefined`. */
+export type TransactionalHandler<Out, Tx> = (document: Out, delivery: Delivery, tx: Tx) => unknown;
+
+const mark = Symbol.for('duobus.store');
+
+/**
+ * Runs a handler once for each document, though the document comes again. A repetition of one that is still running
+ * waits for it. A store with transactions gives exactly one effect; with any other the effect is repeated only if the
+ * process dies, or the store fails, between effect and mark.
+ * @example await bus.data.subscribe(Orders, 'mail', idempotent(sendMail, { store, scope: 'confirmation' }))
+ */
+export function idempotent<Out = unknown, Tx = unknown>(
+  handler: TransactionalHandler<Out, Tx>,
+  options: IdempotentOptions<Tx>,
+): Handler<Out> {
+  const { store, scope, leaseMs = 300_000 } = options;
+  if (typeof handler !== 'function') throw new TypeError(`idempotent: handler must be a function, got ${typeof handler}`);
+  checkStore(store);
+  checkScope('idempotent', scope);
+  if (!(leaseMs > 0)) throw new TypeError(`idempotent: leaseMs must be a positive number, got ${String(leaseMs)}`);
+  const guarded: Handler<Out> = async (document, delivery) => {
+    const effect = async (tx: Tx): Promise<unknown> => handler(document, delivery, tx);
+    return once(store, delivery, scope, leaseMs, effect);
+  };
+  Object.defineProperty(guarded, mark, { value: store });
+  return guarded;
+}
+
+/** The store of a handler made with `idempotent`, whichever copy of the package made it. */
+export function storeOf(handler: unknown): IdempotenceStore | undefined {
+  if (typeof handler !== 'function') return undefined;
+  return (handler as { [mark]?: IdempotenceStore })[mark];
+}
+
+/** @throws TypeError unless it is a store. */
+export function checkStore(store: unknown): asserts store is IdempotenceStore {
+  const { begin, done, fail, keepsForMs } = (store ?? {}) as Record<string, unknown>;
+  const sound = typeof begin === 'function' && typeof done === 'function' && typeof fail === 'function';
+  if (!sound || !(keepsForMs === null || (typeof keepsForMs === 'number' && keepsForMs > 0))) {
+    throw new TypeError('store must be an IdempotenceStore: begin, done, fail and keepsForMs, e.g. memoryStore()');
+  }
+}
+
+/** @throws TypeError unless it is a non-empty string. */
+export function checkScope(call: string, scope: unknown): asserts scope is string {
+  if (typeof scope === 'string' && scope !== '') return;
+  throw new TypeError(`${call}: scope must be a non-empty string that names the effect, e.g. 'read-model-v1'`);
 }

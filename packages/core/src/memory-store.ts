@@ -1,0 +1,84 @@
+import { BusError } from './errors.ts';
+import { checkOptions } from './internal/check-options.ts';
+import { systemClock } from './internal/clock.ts';
+import type { Clock } from './internal/clock.ts';
+import type { BeginResult, IdempotenceStore } from './idempotence.ts';
+import { checkInteger } from './names.ts';
+
+export interface MemoryStoreOptions {
+  /** How long a mark is kept, in ms; `null` is as long as the process lives. Default 604,800,000 (7 days), which is
+   *  how long a topic keeps its documents by default. */
+  readonly keepsForMs?: number | null;
+  /** Marks at most. A full store refuses: it never forgets what is still valid. Default 1,000,000. */
+  readonly maxEntries?: number;
+  /** Default: the process's. */
+  readonly clock?: Pick<Clock, 'now'>;
+}
+
+/** Marks in this process's memory: for tests, and for effects that are in this process's memory themselves. */
+export function memoryStore(options: MemoryStoreOptions = {}): IdempotenceStore<undefined> {
+  checkOptions('memoryStore', options, ['keepsForMs', 'maxEntries', 'clock']);
+  const { keepsForMs = 604_800_000, maxEntries = 1_000_000, clock = systemClock } = options;
+  if (keepsForMs !== null) checkInteger('memoryStore', 'keepsForMs', keepsForMs, 1, Number.MAX_SAFE_INTEGER);
+  checkInteger('memoryStore', 'maxEntries', maxEntries, 1, 2 ** 24);
+  return new MemoryStore(keepsForMs, maxEntries, clock);
+}
+
+class MemoryStore implements IdempotenceStore<undefined> {
+  readonly keepsForMs: number | null;
+  readonly #maxEntries: number;
+  readonly #clock: Pick<Clock, 'now'>;
+  /** Running keys and when their lease ends. */
+  readonly #running = new Map<string, number>();
+  /** Keys that are done and when their mark expires: in this order, as all are kept equally long. */
+  readonly #done = new Map<string, number>();
+
+  constructor(keepsForMs: number | null, maxEntries: number, clock: Pick<Clock, 'now'>) {
+    this.keepsForMs = keepsForMs;
+    this.#maxEntries = maxEntries;
+    this.#clock = clock;
+  }
+
+  async begin(key: string, leaseMs: number): Promise<BeginResult> {
+    const now = this.#clock.now();
+    this.#forgetDone(now);
+    if (this.#done.has(key)) return 'done';
+    const leaseEnd = this.#running.get(key);
+    if (leaseEnd !== undefined && leaseEnd > now) return 'running';
+    if (leaseEnd === undefined) this.#makeRoom(now);
+    this.#running.set(key, now + leaseMs);
+    return 'new';
+  }
+
+  async done(key: string): Promise<void> {
+    this.#running.delete(key);
+    this.#done.delete(key);
+    this.#done.set(key, this.#clock.now() + (this.keepsForMs ?? Number.POSITIVE_INFINITY));
+  }
+
+  async fail(key: string): Promise<void> {
+    this.#running.delete(key);
+  }
+
+  #forgetDone(now: number): void {
+    for (const [key, end] of this.#done) {
+      if (end > now) return;
+      this.#done.delete(key);
+    }
+  }
+
+  #makeRoom(now: number): void {
+    if (this.#size < this.#maxEntries) return;
+    for (const [key, end] of this.#running) if (end <= now) this.#running.delete(key);
+    if (this.#size < this.#maxEntries) return;
+    throw new BusError(
+      'DUOBUS_REJECTED',
+      `memoryStore is full: ${this.#maxEntries} effects are marked and none has expired. Raise maxEntries, lower keepsForMs (and the topic's retention), or keep the marks in a database`,
+      { retryable: true, context: { maxEntries: this.#maxEntries, keepsForMs: this.keepsForMs } },
+    );
+  }
+
+  get #size(): number {
+    return this.#running.size + this.#done.size;
+  }
+}
