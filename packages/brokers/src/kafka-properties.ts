@@ -73,6 +73,9 @@ export function kafkaProperties(folder: string, ports: Ports, options: StartOpti
     'share.coordinator.state.topic.replication.factor=1',
     'share.coordinator.state.topic.min.isr=1',
     'group.initial.rebalance.delay.ms=0',
+    // after a SIGKILL the broker may register again only when its old session has ended
+    'broker.session.timeout.ms=6000',
+    'broker.heartbeat.interval.ms=1000',
     // retention is looked at every five minutes by default, and not at all in the first half minute
     'log.retention.check.interval.ms=1000',
     'log.initial.task.delay.ms=500',

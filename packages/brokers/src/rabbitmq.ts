@@ -137,7 +137,13 @@ export function rabbitmqServer(
       await until(() => accepts(ports['epmd'] ?? 0), { timeoutMs: 20_000, what: 'epmd' });
       return [start('server.log', 'rabbitmq-server'), epmd];
     },
-    handshake: () => rabbitmqHandshake(`amqp://guest:guest@127.0.0.1:${ports['amqp']}`),
+    async handshake() {
+      // the TLS listener is the last to open
+      if (options.tls === true && !(await accepts(ports['amqps'] ?? 0))) {
+        throw new Error('the TLS listener is not open yet');
+      }
+      return rabbitmqHandshake(`amqp://guest:guest@127.0.0.1:${ports['amqp']}`);
+    },
     ctl: (args) => run(...command('rabbitmqctl', args), settings),
   };
 }
