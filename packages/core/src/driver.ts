@@ -248,3 +248,13 @@ export interface LogMember {
   /** Leaves the group, so that others take over at once. Idempotent. */
   close(): Promise<void>;
 }
+
+export { BusError } from './errors.ts';
+export { binaryBinding, structuredBinding } from './binding.ts';
+export type { BinaryBindingOptions, Wire } from './binding.ts';
+export { Inbox } from './inbox.ts';
+export { Registry } from './registry.ts';
+export type { RegistryOp } from './registry.ts';
+export { abortable } from './internal/abort.ts';
+export { systemClock } from './internal/clock.ts';
+export type { Clock } from './internal/clock.ts';

@@ -4,6 +4,7 @@ import type { IdempotenceStore } from './idempotence.ts';
 import { abortable } from './internal/abort.ts';
 import { systemClock } from './internal/clock.ts';
 import type { Clock } from './internal/clock.ts';
+import { deferred } from './internal/deferred.ts';
 
 /** What names a document for one subscription or group. */
 export type DeliveryIdentity = Pick<Delivery, 'bus' | 'topic' | 'name' | 'source' | 'id' | 'signal'>;
@@ -70,9 +71,7 @@ async function failed(store: Pick<IdempotenceStore, 'fail'>, key: string, error:
 }
 
 async function pause(ms: number, signal: AbortSignal, clock: Clock): Promise<void> {
-  let cancel = (): void => undefined;
-  const wait = new Promise<void>((resolve) => {
-    cancel = clock.after(ms, resolve);
-  });
-  await abortable(wait, signal).finally(() => cancel());
+  const { promise, resolve } = deferred();
+  const cancel = clock.after(ms, () => resolve());
+  await abortable(promise, signal).finally(cancel);
 }

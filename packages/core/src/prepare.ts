@@ -107,8 +107,6 @@ function assemble(
 }
 
 function checkPublishOptions(options: PublishOptions): void {
-  // Most documents are published without options.
-  if (isEmpty(options)) return;
   checkOptions('publish', options, optionNames);
   const { id, type, subject, correlationId, causationId, time, extensions, cause } = options;
   if (id !== undefined) checkText('publish: id', id, 1);
@@ -123,11 +121,6 @@ function checkPublishOptions(options: PublishOptions): void {
   if (cause !== undefined && (typeof cause !== 'object' || typeof cause.attributes?.id !== 'string')) {
     throw new TypeError('publish: cause must be a delivery, as handlers get it');
   }
-}
-
-function isEmpty(options: object): boolean {
-  for (const _name in options) return false;
-  return true;
 }
 
 function typeOf(topic: AnyTopic, options: PublishOptions): string {
