@@ -26,7 +26,7 @@ export function kafkaEndpoints(ports: Ports, options: StartOptions): Endpoints {
     endpoint,
     `kafka://127.0.0.1:${ports[endpoint]}`,
   ]);
-  return Object.fromEntries(urls) as unknown as Endpoints;
+  return Object.fromEntries(urls) as Endpoints;
 }
 
 function saslLines(): readonly string[] {

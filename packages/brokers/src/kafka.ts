@@ -52,7 +52,7 @@ export function kafkaServer(
     async launch() {
       if (!existsSync(join(folder, 'data/meta.properties'))) {
         const id = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString('base64url');
-        const users_ = options.sasl === true ? scramArguments() : [];
+        const scram = options.sasl === true ? scramArguments() : [];
         await run('java', [
           ...classPath,
           logging,
@@ -62,7 +62,7 @@ export function kafkaServer(
           id,
           '-c',
           properties,
-          ...users_,
+          ...scram,
         ]);
       }
       const memory = ['-Xms256m', '-Xmx512m'];

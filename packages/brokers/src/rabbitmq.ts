@@ -84,7 +84,7 @@ export async function rabbitmqHandshake(url: string): Promise<string> {
   const channel = await model.createChannel();
   await channel.close();
   await model.close();
-  return String(model.connection.serverProperties['version']);
+  return model.connection.serverProperties['version'];
 }
 
 export function rabbitmqServer(
