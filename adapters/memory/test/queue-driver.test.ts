@@ -1,0 +1,401 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { BusError } from '@duobus/core/driver';
+import type { Leased, QueueEvent, QueueMember, StoredTopic } from '@duobus/core/driver';
+import {
+  connected,
+  record,
+  type Setup,
+  setup,
+  signal,
+  take,
+  text,
+  topicRecord,
+} from './support/drivers.ts';
+
+async function subscribed(
+  options: Parameters<typeof setup>[0] = {},
+  over: Partial<StoredTopic> = {},
+): Promise<Setup & { topic: StoredTopic }> {
+  const all = await setup(options);
+  const topic = await all.queue.ensureTopic(topicRecord(over), 'create', signal);
+  await all.queue.ensureSubscription(topic, 'billing', 'create', signal);
+  return { ...all, topic };
+}
+
+const leased = (events: readonly QueueEvent[]): Leased[] =>
+  events.flatMap((event) => (event.type === 'records' ? event.records : []));
+const taken = async (member: QueueMember): Promise<Leased[]> => leased(await take(member));
+
+describe('queue driver', () => {
+  it('hands every subscription its own copy of the bytes', async () => {
+    const { queue, topic } = await subscribed();
+    await queue.ensureSubscription(topic, 'mail', 'create', signal);
+    const given = record('one');
+    await queue.publish(topic, 0, [given], signal);
+    given.body?.fill(0);
+    const [first] = await taken(await queue.consume(topic, 'billing', 'main', 10, signal));
+    first?.body?.fill(0);
+    const [second] = await taken(await queue.consume(topic, 'mail', 'main', 10, signal));
+    assert.equal(text(second as Leased), 'one');
+    assert.deepEqual(second?.headers, { n: 'one' });
+  });
+
+  it('gives a document to one of the competing consumers, and shares them', async () => {
+    const { queue, topic } = await subscribed();
+    const a = await queue.consume(topic, 'billing', 'main', 10, signal);
+    const b = await queue.consume(topic, 'billing', 'main', 10, signal);
+    await queue.publish(
+      topic,
+      0,
+      ['1', '2', '3', '4'].map((name) => record(name)),
+      signal,
+    );
+    const [atA, atB] = [await taken(a), await taken(b)];
+    assert.deepEqual([...atA, ...atB].map(text).toSorted(), ['1', '2', '3', '4']);
+    assert.equal(atA.length, 2);
+  });
+
+  it('leases no more than the credit until something is settled', async () => {
+    const { queue, topic } = await subscribed();
+    await queue.publish(
+      topic,
+      0,
+      ['1', '2', '3'].map((name) => record(name)),
+      signal,
+    );
+    const member = await queue.consume(topic, 'billing', 'main', 2, signal);
+    const [one] = await taken(member);
+    assert.deepEqual(await taken(member), []);
+    assert.deepEqual(await member.settle([{ token: one?.token, verdict: 'done' }]), ['settled']);
+    assert.deepEqual((await taken(member)).map(text), ['3']);
+  });
+
+  it('forgets what is done and counts what is not', async () => {
+    const { queue, topic, broker, clock } = await subscribed();
+    await queue.publish(topic, 0, [record('1'), record('2')], signal);
+    clock.advance(500);
+    const member = await queue.consume(topic, 'billing', 'main', 1, signal);
+    const [one] = await taken(member);
+    assert.deepEqual(await queue.inspect(topic, 'billing', signal), {
+      ready: 1,
+      leased: 1,
+      delayed: 0,
+      dead: 0,
+      oldestMs: 500,
+    });
+    await member.settle([{ token: one?.token, verdict: 'done' }]);
+    const [two] = await taken(member);
+    await member.settle([{ token: two?.token, verdict: 'done' }]);
+    assert.deepEqual(await queue.inspect(topic, 'billing', signal), {
+      ready: 0,
+      leased: 0,
+      delayed: 0,
+      dead: 0,
+      oldestMs: undefined,
+    });
+    assert.equal(broker.bytes, 0);
+  });
+
+  it('hands out again after the delay, with the state, marked as redelivered', async () => {
+    const { queue, topic, clock } = await subscribed();
+    await queue.publish(topic, 0, [record('1')], signal);
+    const member = await queue.consume(topic, 'billing', 'main', 10, signal);
+    const [one] = await taken(member);
+    assert.equal(one?.redelivered, false);
+    await member.settle([{ token: one?.token, verdict: 'again', delayMs: 1_000, state: 'tried' }]);
+    clock.advance(999);
+    assert.deepEqual(await taken(member), []);
+    clock.advance(1);
+    const [again] = await taken(member);
+    assert.deepEqual([again?.redelivered, again?.state], [true, 'tried']);
+    assert.deepEqual(await member.settle([{ token: one?.token, verdict: 'done' }]), ['lost']);
+  });
+
+  it('keeps dead letters through listing, and puts a redriven one back into its queue', async () => {
+    const { queue, topic } = await subscribed();
+    await queue.publish(topic, 0, [record('1'), record('2')], signal);
+    const member = await queue.consume(topic, 'billing', 'main', 10, signal);
+    const batch = await taken(member);
+    await member.settle(batch.map(({ token }) => ({ token, verdict: 'dead', state: 'why' })));
+    for (let pass = 0; pass < 2; pass += 1) {
+      const dead = await queue.consume(topic, 'billing', 'dead', 10, signal);
+      const events = await take(dead);
+      assert.equal(events.at(-1)?.type, 'idle');
+      assert.deepEqual(
+        leased(events).map((letter) => [text(letter), letter.state]),
+        [
+          ['1', 'why'],
+          ['2', 'why'],
+        ],
+      );
+      assert.equal((await queue.inspect(topic, 'billing', signal)).dead, 2);
+      await dead.close();
+    }
+    const dead = await queue.consume(topic, 'billing', 'dead', 10, signal);
+    const [one, two] = leased(await take(dead));
+    await dead.settle([
+      { token: one?.token, verdict: 'again', delayMs: 0, state: 'redriven' },
+      { token: two?.token, verdict: 'done' },
+    ]);
+    assert.deepEqual(
+      (await taken(member)).map((again) => [text(again), again.state]),
+      [['1', 'redriven']],
+    );
+    assert.equal((await queue.inspect(topic, 'billing', signal)).dead, 0);
+  });
+
+  it('lets one consumer at a time see the dead letters', async () => {
+    const { queue, topic } = await subscribed();
+    const first = await queue.consume(topic, 'billing', 'dead', 10, signal);
+    const second = await queue.consume(topic, 'billing', 'dead', 10, signal);
+    assert.deepEqual(await take(first), [{ type: 'idle' }]);
+    assert.deepEqual(await take(second), []);
+    await first.close();
+    assert.deepEqual(await take(second), [{ type: 'idle' }]);
+  });
+
+  it('returns what a closed or cut consumer held, in the old order, with its note', async () => {
+    const { queue, topic, broker } = await subscribed();
+    await queue.publish(
+      topic,
+      0,
+      ['1', '2', '3'].map((name) => record(name)),
+      signal,
+    );
+    const member = await queue.consume(topic, 'billing', 'main', 2, signal);
+    const [one, two] = await taken(member);
+    assert.equal(await member.note(one?.token, 'suspect'), 'kept');
+    await member.settle([{ token: two?.token, verdict: 'back', state: 'unseen' }]);
+    assert.equal(broker.cutMembers('orders', 'billing'), 1);
+    const other = await queue.consume(topic, 'billing', 'main', 10, signal);
+    assert.deepEqual(
+      (await taken(other)).map((again) => [text(again), again.state, again.redelivered]),
+      [
+        ['1', 'suspect', true],
+        ['2', 'unseen', true],
+        ['3', undefined, false],
+      ],
+    );
+    assert.equal(await member.note(one?.token, 'late'), 'lost');
+    assert.deepEqual(await member.settle([{ token: one?.token, verdict: 'done' }]), ['lost']);
+  });
+
+  it('takes back a document whose lease has run out', async () => {
+    const { queue, topic, clock } = await subscribed({ queueLeaseMs: 1_000 });
+    await queue.publish(topic, 0, [record('1')], signal);
+    const member = await queue.consume(topic, 'billing', 'main', 1, signal);
+    const [one] = await taken(member);
+    clock.advance(1_000);
+    assert.deepEqual((await taken(member)).map(text), ['1']);
+    assert.deepEqual(await member.settle([{ token: one?.token, verdict: 'done' }]), ['lost']);
+  });
+
+  it('stops intake and still settles', async () => {
+    const { queue, topic } = await subscribed();
+    await queue.publish(topic, 0, [record('1'), record('2')], signal);
+    const member = await queue.consume(topic, 'billing', 'main', 1, signal);
+    await member.stop();
+    const [one] = await taken(member);
+    assert.deepEqual(await member.settle([{ token: one?.token, verdict: 'done' }]), ['settled']);
+    assert.deepEqual(await taken(member), []);
+    assert.equal((await queue.inspect(topic, 'billing', signal)).ready, 1);
+  });
+
+  it('tells consumers of a removed subscription, and frees what it held', async () => {
+    const { queue, topic, broker } = await subscribed();
+    await queue.publish(topic, 0, [record('1'), record('2')], signal);
+    const member = await queue.consume(topic, 'billing', 'main', 1, signal);
+    await queue.removeSubscription(topic, 'billing', signal);
+    await queue.removeSubscription(topic, 'billing', signal);
+    assert.equal((await take(member)).at(-1)?.type, 'gone');
+    assert.equal(broker.bytes, 0);
+    await assert.rejects(queue.consume(topic, 'billing', 'main', 1, signal), (error) =>
+      BusError.is(error, 'DUOBUS_NOT_FOUND'),
+    );
+    assert.deepEqual(await queue.names(topic, signal), []);
+  });
+
+  it('creates a topic and a subscription once, and nothing in mode check', async () => {
+    const { queue } = await setup();
+    const missing = (error: unknown): boolean => BusError.is(error, 'DUOBUS_NOT_FOUND');
+    await assert.rejects(queue.ensureTopic(topicRecord(), 'check', signal), missing);
+    const topic = await queue.ensureTopic(topicRecord(), 'create', signal);
+    assert.deepEqual(
+      await queue.ensureTopic(topicRecord({ incarnation: 'i2' }), 'create', signal),
+      topic,
+    );
+    await assert.rejects(queue.ensureSubscription(topic, 'billing', 'check', signal), missing);
+    assert.equal(await queue.ensureSubscription(topic, 'billing', 'create', signal), 'created');
+    assert.equal(await queue.ensureSubscription(topic, 'billing', 'create', signal), 'existed');
+    assert.deepEqual(await queue.topics(['other'], signal), []);
+    assert.deepEqual(await queue.topics(undefined, signal), [topic]);
+  });
+
+  it('alters a topic only from what is stored', async () => {
+    const { queue, topic } = await subscribed({}, { order: 'key', partitions: 2 });
+    const member = await queue.consume(topic, 'billing', 'main', 1, signal);
+    await take(member);
+    const grown = await queue.alterTopic(topic, { ...topic, partitions: 3 }, signal);
+    assert.deepEqual(await take(member), [{ type: 'assigned', partition: 2 }]);
+    await assert.rejects(queue.alterTopic(topic, { ...topic, partitions: 4 }, signal), (error) =>
+      BusError.is(error, 'DUOBUS_CONFLICT'),
+    );
+    await assert.rejects(queue.alterTopic(grown, { ...grown, partitions: 1 }, signal), (error) =>
+      BusError.is(error, 'DUOBUS_REJECTED'),
+    );
+  });
+
+  it('refuses what is too large or too much, and stores nothing of it', async () => {
+    const { queue, topic, broker } = await subscribed({ maxDocumentBytes: 100, maxBytes: 150 });
+    const outcomes = await queue.publish(
+      topic,
+      0,
+      ['x'.repeat(200), 'x'.repeat(40), 'x'.repeat(40), 'y'].map((body) => record(body)),
+      signal,
+    );
+    assert.deepEqual(
+      outcomes.map((outcome) => (outcome.status === 'stored' ? 'stored' : outcome.error.code)),
+      ['DUOBUS_TOO_LARGE', 'stored', 'stored', 'DUOBUS_REJECTED'],
+    );
+    assert.equal((await queue.inspect(topic, 'billing', signal)).ready, 2);
+    assert.ok(broker.bytes > 0);
+  });
+});
+
+describe('queue driver, order by key', () => {
+  it('gives a partition to one member, and to another only after the release', async () => {
+    const { queue, topic } = await subscribed({}, { order: 'key', partitions: 2 });
+    await queue.publish(topic, 0, [record('1', 'a')], signal);
+    await queue.publish(topic, 1, [record('2', 'b'), record('3', 'b')], signal);
+    const first = await queue.consume(topic, 'billing', 'main', 1, signal);
+    const before = await take(first);
+    assert.deepEqual(before.map(({ type }) => type).toSorted(), [
+      'assigned',
+      'assigned',
+      'records',
+      'records',
+    ]);
+    const second = await queue.consume(topic, 'billing', 'main', 1, signal);
+    const [asked] = await take(first);
+    assert.equal(asked?.type, 'revoking');
+    assert.deepEqual(await take(second), []);
+    const partition = asked?.type === 'revoking' ? asked.partition : -1;
+    await first.release(partition);
+    const after = await take(second);
+    assert.deepEqual(after[0], { type: 'assigned', partition });
+    assert.equal(leased(after)[0]?.redelivered, true);
+  });
+
+  it('takes a partition from a member that lets the deadline pass', async () => {
+    const { queue, topic, clock } = await subscribed(
+      { groupLeaseMs: 5_000 },
+      { order: 'key', partitions: 2 },
+    );
+    await queue.publish(topic, 0, [record('1', 'a')], signal);
+    await queue.publish(topic, 1, [record('2', 'b')], signal);
+    const first = await queue.consume(topic, 'billing', 'main', 1, signal);
+    const held = await taken(first);
+    const second = await queue.consume(topic, 'billing', 'main', 1, signal);
+    await take(first);
+    clock.advance(5_000);
+    assert.deepEqual(
+      (await take(first)).map(({ type }) => type),
+      ['revoked'],
+    );
+    const [moved] = await taken(second);
+    const lost = held.find((old) => text(old) === text(moved as Leased));
+    assert.deepEqual(await first.settle([{ token: lost?.token, verdict: 'done' }]), ['lost']);
+  });
+
+  it('ends a member that holds a document beyond its lease, so that its key keeps its order', async () => {
+    const { queue, topic, clock } = await subscribed(
+      { queueLeaseMs: 1_000 },
+      { order: 'key', partitions: 1 },
+    );
+    await queue.publish(topic, 0, [record('1', 'a'), record('2', 'a')], signal);
+    const member = await queue.consume(topic, 'billing', 'main', 2, signal);
+    await take(member);
+    clock.advance(1_000);
+    assert.deepEqual(
+      (await take(member)).map(({ type }) => type),
+      ['lost'],
+    );
+    const next = await queue.consume(topic, 'billing', 'main', 2, signal);
+    assert.deepEqual((await taken(next)).map(text), ['1', '2']);
+  });
+});
+
+describe('queue driver, faults', () => {
+  it('fails publishes as told', async () => {
+    const { queue, topic, broker } = await subscribed();
+    broker.failPublishes({ outcome: 'rejected', count: 2 });
+    broker.failPublishes({ outcome: 'unknown', stored: true });
+    broker.failPublishes({ outcome: 'unknown' });
+    const outcomes = await queue.publish(
+      topic,
+      0,
+      ['1', '2', '3', '4', '5'].map((name) => record(name)),
+      signal,
+    );
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ['rejected', 'rejected', 'unknown', 'unknown', 'stored'],
+    );
+    const member = await queue.consume(topic, 'billing', 'main', 10, signal);
+    assert.deepEqual((await taken(member)).map(text), ['3', '5']);
+  });
+
+  it('keeps everything over a restart but the consumers', async () => {
+    const { queue, topic, broker } = await subscribed();
+    await queue.publish(topic, 0, [record('1')], signal);
+    const member = await queue.consume(topic, 'billing', 'main', 10, signal);
+    await take(member);
+    broker.stop();
+    assert.deepEqual(
+      (await take(member)).map(({ type }) => type),
+      ['lost'],
+    );
+    const away = (error: unknown): boolean =>
+      BusError.is(error, 'DUOBUS_UNAVAILABLE') && error.retryable;
+    await assert.rejects(queue.inspect(topic, 'billing', signal), away);
+    await assert.rejects(queue.open(signal), away);
+    broker.start();
+    await assert.rejects(queue.inspect(topic, 'billing', signal), away);
+    await queue.open(signal);
+    assert.equal((await queue.inspect(topic, 'billing', signal)).ready, 1);
+  });
+
+  it('cuts one bus and leaves the other alone', async () => {
+    const { queue, topic, broker } = await subscribed();
+    const other = await connected(broker);
+    const [mine, theirs] = [
+      await queue.consume(topic, 'billing', 'main', 1, signal),
+      await other.queue.consume(topic, 'billing', 'main', 1, signal),
+    ];
+    const [connection] = [...broker.connections].filter(({ members }) =>
+      [...members].some((member) => (member as unknown) === mine),
+    );
+    connection?.cut('test');
+    assert.deepEqual(
+      (await take(mine)).map(({ type }) => type),
+      ['lost'],
+    );
+    assert.deepEqual(await take(theirs), []);
+  });
+
+  it('answers DUOBUS_CLOSED after close, and lets a waiting receive go', async () => {
+    const { queue, topic } = await subscribed();
+    const closed = (error: unknown): boolean => BusError.is(error, 'DUOBUS_CLOSED');
+    const member = await queue.consume(topic, 'billing', 'main', 1, signal);
+    const waiting = assert.rejects(member.receive(signal), closed);
+    await member.close();
+    await member.close();
+    await waiting;
+    await assert.rejects(member.settle([]), closed);
+    await queue.close();
+    await queue.close();
+    await assert.rejects(queue.topics(undefined, signal), closed);
+    await assert.rejects(queue.open(signal), closed);
+  });
+});
