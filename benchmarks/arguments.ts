@@ -30,10 +30,14 @@ export const usage = `npm run bench -- --adapter memory|rabbitmq|kafka [options]
 export function parseArguments(args: readonly string[]): Arguments {
   const { values } = understand(args);
   const adapter = adapters.find((name) => name === values.adapter);
-  if (adapter === undefined) throw new TypeError(`--adapter must be one of ${adapters.join(', ')}, got ${values.adapter ?? 'nothing'}\n${usage}`);
+  if (adapter === undefined)
+    throw new TypeError(
+      `--adapter must be one of ${adapters.join(', ')}, got ${values.adapter ?? 'nothing'}\n${usage}`,
+    );
   const native = adapter === 'kafka' ? 'data' : 'event';
   const bus = values.bus ?? native;
-  if (bus !== 'event' && bus !== 'data') throw new TypeError(`--bus must be event or data, got ${bus}\n${usage}`);
+  if (bus !== 'event' && bus !== 'data')
+    throw new TypeError(`--bus must be event or data, got ${bus}\n${usage}`);
   const million = values.million ?? false;
   return {
     adapter,
@@ -65,16 +69,29 @@ function understand(args: readonly string[]): { readonly values: Values } {
   try {
     return parseArgs({
       args: [...args],
-      options: { adapter: text, bus: text, url: text, documents: text, rounds: text, window: text, json: text, profile: text, million: { type: 'boolean' } },
+      options: {
+        adapter: text,
+        bus: text,
+        url: text,
+        documents: text,
+        rounds: text,
+        window: text,
+        json: text,
+        profile: text,
+        million: { type: 'boolean' },
+      },
     });
   } catch (cause) {
-    throw new TypeError(`${cause instanceof Error ? cause.message : String(cause)}\n${usage}`, { cause });
+    throw new TypeError(`${cause instanceof Error ? cause.message : String(cause)}\n${usage}`, {
+      cause,
+    });
   }
 }
 
 function count(name: string, text: string | undefined, fallback: number): number {
   if (text === undefined) return fallback;
   const value = Number(text.replaceAll(/[_,]/g, ''));
-  if (!Number.isSafeInteger(value) || value < 1) throw new TypeError(`--${name} must be a positive integer, got ${text}\n${usage}`);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new TypeError(`--${name} must be a positive integer, got ${text}\n${usage}`);
   return value;
 }

@@ -3,11 +3,19 @@ export interface BenchDocument {
   readonly n: number;
   readonly customer: string;
   readonly note: string;
-  readonly lines: readonly { readonly item: string; readonly quantity: number; readonly cents: number }[];
+  readonly lines: readonly {
+    readonly item: string;
+    readonly quantity: number;
+    readonly cents: number;
+  }[];
 }
 
 const size = 1_024;
-const lines = Array.from({ length: 8 }, (_, i) => ({ item: `item-${i}`, quantity: i + 1, cents: 995 + 100 * i }));
+const lines = Array.from({ length: 8 }, (_, i) => ({
+  item: `item-${i}`,
+  quantity: i + 1,
+  cents: 995 + 100 * i,
+}));
 const lorem = 'What a publisher says is understood without asking anyone. '.repeat(20);
 
 export function makeDocument(n: number): BenchDocument {

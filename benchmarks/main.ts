@@ -9,7 +9,9 @@ async function main(): Promise<void> {
   const options = parseArguments(process.argv.slice(2));
   const broker = await brokerFor(options);
   try {
-    const figures = options.million ? await runMillion(options, broker.url) : await runComparison(options, broker.url);
+    const figures = options.million
+      ? await runMillion(options, broker.url)
+      : await runComparison(options, broker.url);
     if (options.json !== undefined) {
       mkdirSync(dirname(options.json), { recursive: true });
       writeFileSync(options.json, `${JSON.stringify(figures, undefined, 2)}\n`);
@@ -20,7 +22,10 @@ async function main(): Promise<void> {
   }
 }
 
-async function brokerFor({ adapter, url }: Arguments): Promise<{ readonly url: string; stop(): Promise<void> }> {
+async function brokerFor({
+  adapter,
+  url,
+}: Arguments): Promise<{ readonly url: string; stop(): Promise<void> }> {
   if (url !== undefined) return { url, stop: () => Promise.resolve() };
   if (adapter === 'memory') return { url: 'memory://bench', stop: () => Promise.resolve() };
   return startBroker(adapter);

@@ -20,16 +20,26 @@ export interface MillionFigures {
 const maxBacklog = 20_000;
 
 /** Publishes and consumes at the same time until every document has come. */
-export async function runMillion({ adapter, bus, documents, window }: Arguments, url: string): Promise<MillionFigures> {
-  const contender = duobusContender({ adapter, bus, url, run: `million-${Date.now().toString(36)}` });
+export async function runMillion(
+  { adapter, bus, documents, window }: Arguments,
+  url: string,
+): Promise<MillionFigures> {
+  const contender = duobusContender({
+    adapter,
+    bus,
+    url,
+    run: `million-${Date.now().toString(36)}`,
+  });
   await contender.open();
   const times = new Uint8Array(documents);
   const rssMb: number[] = [];
   let handled = 0;
   let published = 0;
+  const isFarBehind = (): boolean => published - handled > maxBacklog;
   const sampler = setInterval(() => {
     rssMb.push(process.memoryUsage.rss() / 1_048_576);
-    if (rssMb.length % 10 === 0) console.log(`${published} published, ${handled} handled, RSS ${rssMb.at(-1)?.toFixed(0)} MB`);
+    if (rssMb.length % 10 === 0)
+      console.log(`${published} published, ${handled} handled, RSS ${rssMb.at(-1)?.toFixed(0)} MB`);
   }, 1_000);
   const began = performance.now();
   try {
@@ -38,7 +48,7 @@ export async function runMillion({ adapter, bus, documents, window }: Arguments,
       handled += 1;
     });
     await windowed(documents, window, async (n) => {
-      while (published - handled > maxBacklog) await sleep(1);
+      while (isFarBehind()) await sleep(5);
       await contender.publish(makeDocument(n));
       published += 1;
     });
@@ -52,7 +62,9 @@ export async function runMillion({ adapter, bus, documents, window }: Arguments,
   const lost = times.reduce((sum, count) => sum + (count === 0 ? 1 : 0), 0);
   const duplicates = times.reduce((sum, count) => sum + Math.max(0, count - 1), 0);
   const maxRssMb = process.resourceUsage().maxRSS / 1_024;
-  console.log(`\n${documents} documents through the ${bus} bus on ${adapter} in ${seconds.toFixed(1)} s: ${lost} lost, ${duplicates} duplicates, largest RSS ${maxRssMb.toFixed(0)} MB`);
+  console.log(
+    `\n${documents} documents through the ${bus} bus on ${adapter} in ${seconds.toFixed(1)} s: ${lost} lost, ${duplicates} duplicates, largest RSS ${maxRssMb.toFixed(0)} MB`,
+  );
   return { adapter, bus, documents, seconds, lost, duplicates, maxRssMb, rssMb };
 }
 

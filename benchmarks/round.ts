@@ -23,11 +23,15 @@ export interface RoundSize {
 const warmUp = 2_000;
 
 /** Publishes, then consumes what was published, in a process of its own. Every document has to come exactly once. */
-export async function playRound(contender: Contender, { documents, window, singles }: RoundSize): Promise<RoundFigures> {
+export async function playRound(
+  contender: Contender,
+  { documents, window, singles }: RoundSize,
+): Promise<RoundFigures> {
   await contender.open();
   try {
     const prepared = Array.from({ length: documents }, (_, n) => makeDocument(n));
-    const publish = (n: number): Promise<unknown> => contender.publish(prepared[n % documents] as BenchDocument);
+    const publish = (n: number): Promise<unknown> =>
+      contender.publish(prepared[n % documents] as BenchDocument);
     await windowed(warmUp, window, () => contender.publish(makeDocument(-1)));
 
     const published = await measured(() => windowed(documents, window, publish));
@@ -70,10 +74,15 @@ function ended(began: number, from: NodeJS.CpuUsage): Measured {
 }
 
 /** Time runs from the first document handed over to the last one settled; joining is not counted. */
-async function consumeAll(contender: Contender, documents: number, others: number): Promise<Measured> {
+async function consumeAll(
+  contender: Contender,
+  documents: number,
+  others: number,
+): Promise<Measured> {
   const seen = new Uint8Array(documents);
   const total = documents + others;
-  const all = Promise.withResolvers<void>();
+  let finish = (): void => undefined;
+  const finished = new Promise<void>((resolve) => (finish = resolve));
   let handled = 0;
   let repeated = 0;
   let began = 0;
@@ -88,12 +97,13 @@ async function consumeAll(contender: Contender, documents: number, others: numbe
       if (seen[n] === 1) repeated += 1;
       seen[n] = 1;
     }
-    if (handled === total) all.resolve();
+    if (handled === total) finish();
   });
-  await all.promise;
+  await finished;
   const seconds = (performance.now() - began) / 1_000;
   await stop();
   const { cpuMs } = ended(began, cpu);
-  if (repeated > 0 || handled > total) throw new Error(`${repeated} of ${documents} documents came twice`);
+  if (repeated > 0 || handled > total)
+    throw new Error(`${repeated} of ${documents} documents came twice`);
   return { seconds, cpuMs };
 }

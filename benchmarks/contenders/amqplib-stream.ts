@@ -16,14 +16,23 @@ export function amqplibStreamContender({ url, run }: Setting): Contender {
   let confirms: ConfirmChannel;
   return {
     async open() {
-      [publishing, consuming] = await Promise.all([connect(url, { noDelay: true }), connect(url, { noDelay: true })]);
+      [publishing, consuming] = await Promise.all([
+        connect(url, { noDelay: true }),
+        connect(url, { noDelay: true }),
+      ]);
       confirms = await publishing.createConfirmChannel();
       await confirms.assertExchange(exchange, 'direct', { durable: true });
       for (const [partition, stream] of streams.entries()) {
-        await confirms.assertQueue(stream, { durable: true, arguments: { 'x-queue-type': 'stream' } });
+        await confirms.assertQueue(stream, {
+          durable: true,
+          arguments: { 'x-queue-type': 'stream' },
+        });
         await confirms.bindQueue(stream, exchange, String(partition));
       }
-      await confirms.assertQueue(pointers, { durable: true, arguments: { 'x-queue-type': 'stream' } });
+      await confirms.assertQueue(pointers, {
+        durable: true,
+        arguments: { 'x-queue-type': 'stream' },
+      });
     },
     publish: (document) => publishOne(confirms, exchange, document),
     consume: (handle) => consumeFrom(consuming, confirms, streams, pointers, handle),
@@ -35,7 +44,11 @@ export function amqplibStreamContender({ url, run }: Setting): Contender {
   };
 }
 
-function publishOne(channel: ConfirmChannel, exchange: string, document: BenchDocument): Promise<string> {
+function publishOne(
+  channel: ConfirmChannel,
+  exchange: string,
+  document: BenchDocument,
+): Promise<string> {
   return new Promise((resolve, reject) => {
     const id = v7();
     const headers = {
@@ -56,13 +69,21 @@ function publishOne(channel: ConfirmChannel, exchange: string, document: BenchDo
   });
 }
 
-const partitionByKey = new Map(Array.from({ length: 1_000 }, (_, n) => [keyOf(n), String(n % partitions)]));
+const partitionByKey = new Map(
+  Array.from({ length: 1_000 }, (_, n) => [keyOf(n), String(n % partitions)]),
+);
 
 function partitionOf(key: string): string {
   return partitionByKey.get(key) ?? '0';
 }
 
-async function consumeFrom(model: ChannelModel, confirms: ConfirmChannel, streams: readonly string[], pointers: string, handle: Handle): Promise<() => Promise<void>> {
+async function consumeFrom(
+  model: ChannelModel,
+  confirms: ConfirmChannel,
+  streams: readonly string[],
+  pointers: string,
+  handle: Handle,
+): Promise<() => Promise<void>> {
   const channel = await model.createChannel();
   await channel.prefetch(prefetch);
   const next = new Map<string, number>();
@@ -76,14 +97,19 @@ async function consumeFrom(model: ChannelModel, confirms: ConfirmChannel, stream
         unacknowledged = 0;
         channel.ack(message, true);
       }
-      void run(message, handle).then((offset) => next.set(stream, offset + 1));
+      void handleOne(message, handle).then((offset) => next.set(stream, offset + 1));
     };
-    const { consumerTag } = await channel.consume(stream, receive, { arguments: { 'x-stream-offset': 'first' } });
+    const { consumerTag } = await channel.consume(stream, receive, {
+      arguments: { 'x-stream-offset': 'first' },
+    });
     tags.push(consumerTag);
   }
   const write = (): Promise<void> => writePointers(confirms, pointers, next);
   let failed: unknown;
-  const timer = setInterval(() => void write().catch((error: unknown) => (failed = error)), pointerMs);
+  const timer = setInterval(
+    () => void write().catch((error: unknown) => (failed = error)),
+    pointerMs,
+  );
   return async () => {
     clearInterval(timer);
     for (const tag of tags) await channel.cancel(tag);
@@ -93,16 +119,26 @@ async function consumeFrom(model: ChannelModel, confirms: ConfirmChannel, stream
   };
 }
 
-async function run(message: ConsumeMessage, handle: Handle): Promise<number> {
+async function handleOne(message: ConsumeMessage, handle: Handle): Promise<number> {
   const { headers = {} } = message.properties;
-  if (headers['cloudEvents:type'] !== 'bench.order' || typeof headers['cloudEvents:id'] !== 'string') throw new Error('not one of ours');
+  if (
+    headers['cloudEvents:type'] !== 'bench.order' ||
+    typeof headers['cloudEvents:id'] !== 'string'
+  )
+    throw new Error('not one of ours');
   await handle(JSON.parse(message.content.toString()) as BenchDocument);
   return Number(headers['x-stream-offset']);
 }
 
-function writePointers(channel: ConfirmChannel, queue: string, next: ReadonlyMap<string, number>): Promise<void> {
+function writePointers(
+  channel: ConfirmChannel,
+  queue: string,
+  next: ReadonlyMap<string, number>,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const text = Buffer.from(JSON.stringify(Object.fromEntries(next)));
-    channel.sendToQueue(queue, text, { persistent: true }, (error: unknown) => (error ? reject(error) : resolve()));
+    channel.sendToQueue(queue, text, { persistent: true }, (error: unknown) =>
+      error ? reject(error) : resolve(),
+    );
   });
 }

@@ -1,4 +1,10 @@
-import { type Channel, type ChannelModel, type ConfirmChannel, connect, type ConsumeMessage } from 'amqplib';
+import {
+  type Channel,
+  type ChannelModel,
+  type ConfirmChannel,
+  connect,
+  type ConsumeMessage,
+} from 'amqplib';
 import { v7 } from 'uuid';
 import { type Contender, type Handle, prefetch, type Setting } from '../contender.ts';
 import type { BenchDocument } from '../document.ts';
@@ -15,10 +21,16 @@ export function amqplibContender({ url, run }: Setting): Contender {
   let confirms: ConfirmChannel;
   return {
     async open() {
-      [publishing, consuming] = await Promise.all([connect(url, { noDelay: true }), connect(url, { noDelay: true })]);
+      [publishing, consuming] = await Promise.all([
+        connect(url, { noDelay: true }),
+        connect(url, { noDelay: true }),
+      ]);
       confirms = await publishing.createConfirmChannel();
       await confirms.assertExchange(exchange, 'fanout', { durable: true });
-      await confirms.assertQueue(queue, { durable: true, arguments: { 'x-queue-type': 'quorum', 'x-delivery-limit': 1_000_000_000 } });
+      await confirms.assertQueue(queue, {
+        durable: true,
+        arguments: { 'x-queue-type': 'quorum', 'x-delivery-limit': 1_000_000_000 },
+      });
       await confirms.bindQueue(queue, exchange, '');
     },
     publish: (document) => publishOne(confirms, exchange, document),
@@ -31,7 +43,11 @@ export function amqplibContender({ url, run }: Setting): Contender {
   };
 }
 
-function publishOne(channel: ConfirmChannel, exchange: string, document: BenchDocument): Promise<string> {
+function publishOne(
+  channel: ConfirmChannel,
+  exchange: string,
+  document: BenchDocument,
+): Promise<string> {
   return new Promise((resolve, reject) => {
     const id = v7();
     const headers = {
@@ -51,13 +67,17 @@ function publishOne(channel: ConfirmChannel, exchange: string, document: BenchDo
   });
 }
 
-async function consumeFrom(model: ChannelModel, queue: string, handle: Handle): Promise<() => Promise<void>> {
+async function consumeFrom(
+  model: ChannelModel,
+  queue: string,
+  handle: Handle,
+): Promise<() => Promise<void>> {
   const channel = await model.createChannel();
   await channel.prefetch(prefetch);
   const acks = new Acknowledger(channel);
   const { consumerTag } = await channel.consume(queue, (message) => {
     if (message === null) throw new Error('the broker has cancelled the consumer');
-    void run(message, handle).then(() => acks.handled(message));
+    void handleOne(message, handle).then(() => acks.handled(message));
   });
   return async () => {
     await channel.cancel(consumerTag);
@@ -66,9 +86,13 @@ async function consumeFrom(model: ChannelModel, queue: string, handle: Handle): 
   };
 }
 
-async function run(message: ConsumeMessage, handle: Handle): Promise<void> {
+async function handleOne(message: ConsumeMessage, handle: Handle): Promise<void> {
   const { headers = {} } = message.properties;
-  if (headers['cloudEvents:type'] !== 'bench.order' || typeof headers['cloudEvents:id'] !== 'string') throw new Error('not one of ours');
+  if (
+    headers['cloudEvents:type'] !== 'bench.order' ||
+    typeof headers['cloudEvents:id'] !== 'string'
+  )
+    throw new Error('not one of ours');
   await handle(JSON.parse(message.content.toString()) as BenchDocument);
 }
 

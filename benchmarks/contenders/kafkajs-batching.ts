@@ -21,7 +21,13 @@ export class BatchingProducer {
     this.#topic = topic;
     this.#queues = Array.from({ length: partitions }, () => []);
     this.#busy = Array.from({ length: partitions }, () => false);
-    const partitionMetadata = Array.from({ length: partitions }, (_, partitionId) => ({ partitionId, leader: 1, replicas: [1], isr: [1], partitionErrorCode: 0 }));
+    const partitionMetadata = Array.from({ length: partitions }, (_, partitionId) => ({
+      partitionId,
+      leader: 1,
+      replicas: [1],
+      isr: [1],
+      partitionErrorCode: 0,
+    }));
     const choose = Partitioners.DefaultPartitioner();
     this.#partitionOf = (message) => choose({ topic, partitionMetadata, message });
   }
@@ -44,7 +50,11 @@ export class BatchingProducer {
     while (queue.length > 0) {
       const batch = queue.splice(0, maxRecords);
       try {
-        await this.#producer.send({ topic: this.#topic, acks: -1, messages: batch.map(({ message }) => message) });
+        await this.#producer.send({
+          topic: this.#topic,
+          acks: -1,
+          messages: batch.map(({ message }) => message),
+        });
         for (const { resolve } of batch) resolve();
       } catch (error) {
         for (const { reject } of batch) reject(error);

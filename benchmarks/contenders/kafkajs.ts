@@ -1,4 +1,13 @@
-import { type Admin, type Consumer, type EachBatchPayload, type IHeaders, Kafka, logLevel, Partitioners, type Producer } from 'kafkajs';
+import {
+  type Admin,
+  type Consumer,
+  type EachBatchPayload,
+  type IHeaders,
+  Kafka,
+  logLevel,
+  Partitioners,
+  type Producer,
+} from 'kafkajs';
 import { v7 } from 'uuid';
 import { type Contender, type Handle, partitions, type Setting } from '../contender.ts';
 import type { BenchDocument } from '../document.ts';
@@ -9,14 +18,24 @@ const commitMs = 1_000;
 /** A log by hand: batches per partition, acks from all, manual commits every second. */
 export function kafkajsContender({ url, run }: Setting): Contender {
   const topic = `raw-${run}`;
-  const kafka = new Kafka({ clientId: 'bench', brokers: [new URL(url).host], logLevel: logLevel.ERROR });
+  const kafka = new Kafka({
+    clientId: 'bench',
+    brokers: [new URL(url).host],
+    logLevel: logLevel.ERROR,
+  });
   const admin: Admin = kafka.admin();
-  const producer: Producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner, allowAutoTopicCreation: false });
+  const producer: Producer = kafka.producer({
+    createPartitioner: Partitioners.DefaultPartitioner,
+    allowAutoTopicCreation: false,
+  });
   const batching = new BatchingProducer(producer, topic, partitions);
   return {
     async open() {
       await Promise.all([admin.connect(), producer.connect()]);
-      await admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions: partitions, replicationFactor: 1 }] });
+      await admin.createTopics({
+        waitForLeaders: true,
+        topics: [{ topic, numPartitions: partitions, replicationFactor: 1 }],
+      });
     },
     publish(document) {
       const headers = {
@@ -30,7 +49,12 @@ export function kafkajsContender({ url, run }: Setting): Contender {
       };
       return batching.send({ key: document.customer, value: JSON.stringify(document), headers });
     },
-    consume: (handle) => consumeGroup(kafka.consumer({ groupId: `${topic}.bench`, maxWaitTimeInMs: 200 }), topic, handle),
+    consume: (handle) =>
+      consumeGroup(
+        kafka.consumer({ groupId: `${topic}.bench`, maxWaitTimeInMs: 200 }),
+        topic,
+        handle,
+      ),
     async close() {
       await producer.disconnect();
       await admin.deleteTopics({ topics: [topic] });
@@ -39,7 +63,11 @@ export function kafkajsContender({ url, run }: Setting): Contender {
   };
 }
 
-async function consumeGroup(consumer: Consumer, topic: string, handle: Handle): Promise<() => Promise<void>> {
+async function consumeGroup(
+  consumer: Consumer,
+  topic: string,
+  handle: Handle,
+): Promise<() => Promise<void>> {
   const next = new Map<number, string>();
   await consumer.connect();
   await consumer.subscribe({ topics: [topic], fromBeginning: true });
@@ -58,7 +86,10 @@ async function consumeGroup(consumer: Consumer, topic: string, handle: Handle): 
     if (offsets.length > 0) await consumer.commitOffsets(offsets);
   };
   let failed: unknown;
-  const timer = setInterval(() => void commit().catch((error: unknown) => (failed = error)), commitMs);
+  const timer = setInterval(
+    () => void commit().catch((error: unknown) => (failed = error)),
+    commitMs,
+  );
   return async () => {
     clearInterval(timer);
     await commit();
@@ -68,10 +99,10 @@ async function consumeGroup(consumer: Consumer, topic: string, handle: Handle): 
 }
 
 /** Offset of the last message handled. */
-async function runBatch({ batch, isRunning, isStale }: EachBatchPayload, handle: Handle): Promise<string | undefined> {
+async function runBatch(payload: EachBatchPayload, handle: Handle): Promise<string | undefined> {
   let last: string | undefined;
-  for (const message of batch.messages) {
-    if (!isRunning() || isStale()) return last;
+  for (const message of payload.batch.messages) {
+    if (!payload.isRunning() || payload.isStale()) return last;
     const type = header(message.headers, 'ce_type');
     const id = header(message.headers, 'ce_id');
     if (type !== 'bench.order' || id === undefined) throw new Error('not one of ours');

@@ -12,6 +12,7 @@ export function rawName({ adapter }: Pick<Setting, 'adapter'>): string | undefin
 export function pickContender(which: 'duobus' | 'raw', setting: Setting): Contender {
   if (which === 'duobus') return duobusContender(setting);
   if (setting.adapter === 'kafka') return kafkajsContender(setting);
-  if (setting.adapter === 'rabbitmq') return setting.bus === 'event' ? amqplibContender(setting) : amqplibStreamContender(setting);
+  if (setting.adapter === 'rabbitmq')
+    return setting.bus === 'event' ? amqplibContender(setting) : amqplibStreamContender(setting);
   throw new TypeError('the memory adapter has no client to compare with');
 }

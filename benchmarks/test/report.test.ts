@@ -15,13 +15,17 @@ const figures = (publishPerSecond: number, publishCpuMsPer1000: number): RoundFi
 
 describe('compare', () => {
   it('takes medians, and ratios within rounds', () => {
-    const [publish, cpu] = compare([figures(100, 50), figures(300, 50), figures(200, 50)], [figures(200, 25), figures(300, 25), figures(400, 25)]);
+    const [publish, cpu] = compare(
+      [figures(100, 50), figures(300, 50), figures(200, 50)],
+      [figures(200, 25), figures(300, 25), figures(400, 25)],
+    );
     assert.deepEqual([publish?.ours, publish?.raw, publish?.ratio], [200, 300, 0.5]);
     assert.deepEqual([cpu?.ours, cpu?.raw, cpu?.ratio, cpu?.more], [0.05, 0.025, 2, false]);
   });
 
   it('has no ratio where there is no raw client', () => {
-    for (const { raw, ratio } of compare([figures(1, 1)], undefined)) assert.deepEqual([raw, ratio], [undefined, undefined]);
+    for (const { raw, ratio } of compare([figures(1, 1)], undefined))
+      assert.deepEqual([raw, ratio], [undefined, undefined]);
   });
 });
 
@@ -34,6 +38,9 @@ describe('table', () => {
   });
 
   it('shows duobus alone where there is no raw client', () => {
-    assert.match(table(compare([figures(150, 50)], undefined), undefined), /^publish, documents\/s +150$/m);
+    assert.match(
+      table(compare([figures(150, 50)], undefined), undefined),
+      /^publish, documents\/s +150$/m,
+    );
   });
 });

@@ -29,5 +29,6 @@ describe('pairedRatio', () => {
     assert.equal(pairedRatio([100, 10, 100], [200, 20, 200]), 0.5);
     assert.equal(pairedRatio([10, 20, 30], [10, 10, 10]), 2);
   });
-  it('refuses an uneven number of rounds', () => assert.throws(() => pairedRatio([1], [1, 2]), RangeError));
+  it('refuses an uneven number of rounds', () =>
+    assert.throws(() => pairedRatio([1], [1, 2]), RangeError));
 });

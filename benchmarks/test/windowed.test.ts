@@ -14,11 +14,17 @@ describe('windowed', () => {
       seen.push(n);
       running -= 1;
     });
-    assert.deepEqual(seen.toSorted((a, b) => a - b), Array.from({ length: 100 }, (_, n) => n));
+    assert.deepEqual(
+      seen.toSorted((a, b) => a - b),
+      Array.from({ length: 100 }, (_, n) => n),
+    );
     assert.equal(most, 7);
   });
 
   it('rejects with what the first action rejects with', async () => {
-    await assert.rejects(windowed(3, 2, () => Promise.reject(new Error('no'))), /no/);
+    await assert.rejects(
+      windowed(3, 2, () => Promise.reject(new Error('no'))),
+      /no/,
+    );
   });
 });

@@ -30,7 +30,8 @@ export class Ledger {
 
   note(orderId: string, publishedAt: number | undefined): void {
     const times = this.#handled.get(orderId) ?? 0;
-    if (times === 0 && publishedAt !== undefined) this.#latencies.push(performance.now() - publishedAt);
+    if (times === 0 && publishedAt !== undefined)
+      this.#latencies.push(performance.now() - publishedAt);
     this.#handled.set(orderId, times + 1);
     this.#runs += 1;
   }

@@ -35,10 +35,15 @@ export function checksPassed(): number {
 }
 
 /** Waits for something that has to happen, and says what was missing if it does not. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>, timeoutMs = 30_000): Promise<void> {
+export async function until(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  timeoutMs = 30_000,
+): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (!(await holds())) {
-    if (Date.now() > deadline) throw new BrokenPromise(`waited ${timeoutMs / 1000} s in vain until ${what}`);
+    if (Date.now() > deadline)
+      throw new BrokenPromise(`waited ${timeoutMs / 1000} s in vain until ${what}`);
     await sleep(5);
   }
 }

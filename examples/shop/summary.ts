@@ -9,7 +9,9 @@ export async function summary(world: World, bus: Bus): Promise<void> {
   const { loyalty, ...complete } = ledgers;
   const all = shop.orderIds;
   const everyone = Object.values(complete);
-  await until('every service has handled every order', () => everyone.every((ledger) => ledger.missing(all).length === 0));
+  await until('every service has handled every order', () =>
+    everyone.every((ledger) => ledger.missing(all).length === 0),
+  );
   const lost = everyone.reduce((sum, ledger) => sum + ledger.missing(all).length, 0);
   const names = await bus.events.subscriptions(topics.orderPlaced);
   await until('all queues are empty', async () => (await left(bus, world, names)) === 0);
@@ -19,8 +21,11 @@ export async function summary(world: World, bus: Bus): Promise<void> {
   console.log('');
   title('In figures');
   say(`published   ${all.length} orders on each of two buses, ${2 * all.length} documents`);
-  for (const ledger of Object.values(ledgers)) say(line(ledger, ledger === loyalty ? 'subscribed later' : ''));
-  say(`left over   ${await left(bus, world, names)} in ${names.length} queues; analytics is ${lag.records} records behind`);
+  for (const ledger of Object.values(ledgers))
+    say(line(ledger, ledger === loyalty ? 'subscribed later' : ''));
+  say(
+    `left over   ${await left(bus, world, names)} in ${names.length} queues; analytics is ${lag.records} records behind`,
+  );
   check(`lost 0 of ${everyone.length * all.length} hand-overs that were due`, lost === 0, lost);
   check('every bus is healthy', health.ok, health);
 }
@@ -33,6 +38,8 @@ function line(ledger: Ledger, note: string): string {
 }
 
 async function left(bus: Bus, world: World, names: readonly string[]): Promise<number> {
-  const depths = await Promise.all(names.map((name) => bus.events.depth(world.topics.orderPlaced, name)));
+  const depths = await Promise.all(
+    names.map((name) => bus.events.depth(world.topics.orderPlaced, name)),
+  );
   return depths.reduce((sum, { total, dead }) => sum + total + dead, 0);
 }

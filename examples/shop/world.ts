@@ -20,7 +20,11 @@ export class World {
   readonly #urls: { readonly events: string; readonly data: string };
   readonly #buses = new Set<Bus>();
 
-  private constructor(run: string, urls: { readonly events: string; readonly data: string }, bus: Bus) {
+  private constructor(
+    run: string,
+    urls: { readonly events: string; readonly data: string },
+    bus: Bus,
+  ) {
     this.#urls = urls;
     this.#buses.add(bus);
     this.topics = shopTopics(run);
@@ -30,7 +34,10 @@ export class World {
   static async open(): Promise<World> {
     const run = `${Date.now().toString(36)}${process.pid.toString(36)}`;
     const embedded = `memory://shop-${run}`;
-    const urls = { events: process.env['EVENTS_URL'] ?? embedded, data: process.env['DATA_URL'] ?? embedded };
+    const urls = {
+      events: process.env['EVENTS_URL'] ?? embedded,
+      data: process.env['DATA_URL'] ?? embedded,
+    };
     say(`event bus: ${broker(urls.events)}`);
     say(`data bus:  ${broker(urls.data)}`);
     return new World(run, urls, await connect(urls, { source: '/shop' }));
@@ -49,7 +56,12 @@ export class World {
 }
 
 function broker(url: string): string {
-  const names: Readonly<Record<string, string>> = { 'memory:': 'embedded, in this process', 'amqp:': 'RabbitMQ', 'amqps:': 'RabbitMQ', 'kafka:': 'Kafka' };
+  const names: Readonly<Record<string, string>> = {
+    'memory:': 'embedded, in this process',
+    'amqp:': 'RabbitMQ',
+    'amqps:': 'RabbitMQ',
+    'kafka:': 'Kafka',
+  };
   const { protocol } = new URL(url);
   return names[protocol] ?? protocol;
 }

@@ -7,7 +7,10 @@ import { knownRates } from './fan-out.ts';
 
 /** What cannot be handled is kept aside with its reason, and comes back when asked for. */
 export async function deadLetter(world: World, { billingBus, billing }: Services): Promise<void> {
-  scene('An order that cannot be handled', 'An order from Austria comes in, and billing does not know that VAT rate. It must neither be lost nor hold up the others.');
+  scene(
+    'An order that cannot be handled',
+    'An order from Austria comes in, and billing does not know that VAT rate. It must neither be lost nor hold up the others.',
+  );
   const { shop, topics, ledgers } = world;
   const invoices = ledgers.billing;
   const { order } = await shop.sellOne({ country: 'AT' });
@@ -19,14 +22,29 @@ export async function deadLetter(world: World, { billingBus, billing }: Services
   const letters: DeadLetter[] = [];
   for await (const letter of dead) letters.push(letter);
   const [letter] = letters;
-  check(`after ${letter?.attempts} attempts it is the only dead letter of billing: "${letter?.message}"`, letters.length === 1 && letter?.id === order.orderId && letter.attempts === 3, letters);
-  check('the 20 orders after it were invoiced meanwhile, and shipping and mail handled it as any other', invoices.missing(others).length === 0 && !invoices.has(order.orderId));
+  check(
+    `after ${letter?.attempts} attempts it is the only dead letter of billing: "${letter?.message}"`,
+    letters.length === 1 && letter?.id === order.orderId && letter.attempts === 3,
+    letters,
+  );
+  check(
+    'the 20 orders after it were invoiced meanwhile, and shipping and mail handled it as any other',
+    invoices.missing(others).length === 0 && !invoices.has(order.orderId),
+  );
 
   await billing.close();
   await startBilling(billingBus, topics, shop, invoices, { ...knownRates, AT: 0.2 });
   const redriven = await dead.redrive();
   await until('the redriven order is invoiced', () => invoices.has(order.orderId));
-  say(`Billing was mended and deployed anew; ${redriven} dead letter was redriven, to billing alone.`);
-  await until('billing has no dead letters', async () => (await billingBus.events.depth(topics.orderPlaced, 'billing')).dead === 0);
-  check('the order from Austria is invoiced, and billing has 0 dead letters', redriven === 1 && invoices.missing(shop.orderIds).length === 0);
+  say(
+    `Billing was mended and deployed anew; ${redriven} dead letter was redriven, to billing alone.`,
+  );
+  await until(
+    'billing has no dead letters',
+    async () => (await billingBus.events.depth(topics.orderPlaced, 'billing')).dead === 0,
+  );
+  check(
+    'the order from Austria is invoiced, and billing has 0 dead letters',
+    redriven === 1 && invoices.missing(shop.orderIds).length === 0,
+  );
 }

@@ -38,7 +38,9 @@ export function startAnalytics(parts: AnalyticsParts, version: AnalyticsVersion)
   const { bus, topics, shop, ledger, store, log } = parts;
   const handler = idempotent<OrderPlaced>(
     async (order, delivery) => {
-      await delivery.once('thank-you-mail', () => log.mails.push(`${order.customer} ${order.orderId}`));
+      await delivery.once('thank-you-mail', () =>
+        log.mails.push(`${order.customer} ${order.orderId}`),
+      );
       if (delivery.cause === 'first') append(log.byCustomer, order);
       version.model.cents += version.amount(order);
       version.model.orders += 1;

@@ -6,7 +6,13 @@ import type { Shop } from './shop.ts';
 export type VatRates = Readonly<Record<string, number>>;
 
 /** Writes an invoice for every order. Throws for a country whose VAT rate it does not know: a failed attempt. */
-export function startBilling(bus: Bus, topics: ShopTopics, shop: Shop, ledger: Ledger, rates: VatRates): Promise<Handle> {
+export function startBilling(
+  bus: Bus,
+  topics: ShopTopics,
+  shop: Shop,
+  ledger: Ledger,
+  rates: VatRates,
+): Promise<Handle> {
   const invoice = (order: OrderPlaced): void => {
     const rate = rates[order.country];
     if (rate === undefined) throw new Error(`no VAT rate for ${order.country}`);

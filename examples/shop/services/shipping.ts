@@ -5,7 +5,13 @@ import type { ShopTopics } from '../topics.ts';
 import type { Shop } from './shop.ts';
 
 /** Packs parcels, which takes its time. Hands in its work through the signal when its process is told to end. */
-export function startShipping(bus: Bus, topics: ShopTopics, shop: Shop, ledger: Ledger, packingMs: number): Promise<Handle> {
+export function startShipping(
+  bus: Bus,
+  topics: ShopTopics,
+  shop: Shop,
+  ledger: Ledger,
+  packingMs: number,
+): Promise<Handle> {
   return bus.events.subscribe(
     topics.orderPlaced,
     'shipping',

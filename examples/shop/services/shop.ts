@@ -41,7 +41,9 @@ export class Shop {
   }
 
   /** Both publishes carry one id: it is one document, said on two buses. */
-  async sellOne(details: Partial<OrderPlaced> = {}): Promise<{ readonly order: OrderPlaced; readonly receipt: Receipt }> {
+  async sellOne(
+    details: Partial<OrderPlaced> = {},
+  ): Promise<{ readonly order: OrderPlaced; readonly receipt: Receipt }> {
     const order = { ...this.#nextOrder(), ...details };
     this.#publishedAt.set(order.orderId, performance.now());
     this.#cents += order.quantity * order.unitCents;

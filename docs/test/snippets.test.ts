@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { describe, it } from 'node:test';
+import { testUrl } from '@duobus/brokers';
+import { root, snippetNames } from '../pages.ts';
+
+/** Snippets that need a broker of their own, and the variable its URL comes from. */
+const brokers: Readonly<Record<string, readonly [variable: string, kind: 'rabbitmq' | 'kafka']>> = {
+  'adapter-rabbitmq.ts': ['RABBITMQ_URL', 'rabbitmq'],
+  'adapter-kafka.ts': ['KAFKA_URL', 'kafka'],
+};
+
+describe('the code of the documentation', () => {
+  for (const name of snippetNames().filter((file) => file !== 'until.ts')) {
+    it(`runs: ${name}`, async () => {
+      const broker = brokers[name];
+      const urls = {
+        BUS_URL: 'memory://docs',
+        ...(broker === undefined ? {} : { [broker[0]]: testUrl(broker[1]) }),
+      };
+      const { NODE_TEST_CONTEXT: _, ...environment } = process.env;
+      const child = spawn(
+        process.execPath,
+        ['--conditions=duobus:source', join(root, 'docs/snippets', name)],
+        { env: { ...environment, ...urls }, timeout: 60_000 },
+      );
+      const [output, errors, [code, signal]] = await Promise.all([
+        text(child.stdout),
+        text(child.stderr),
+        once(child, 'exit'),
+      ]);
+      assert.deepEqual([code, signal], [0, null], output + errors);
+    });
+  }
+});
