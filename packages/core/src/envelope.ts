@@ -128,10 +128,10 @@ const rfc3339 =
   /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[Tt](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
 
 /** @throws TypeError unless it is a timestamp as of RFC 3339. */
-export function checkTime(time: unknown): asserts time is string {
+export function checkTime(time: unknown, name = 'time'): asserts time is string {
   if (typeof time !== 'string' || !rfc3339.test(time)) {
     throw new TypeError(
-      `time must be a Date or an RFC 3339 timestamp, e.g. '2026-11-01T12:00:00Z', got ${shown(time)}`,
+      `${name} must be a Date or an RFC 3339 timestamp, e.g. '2026-11-01T12:00:00Z', got ${shown(time)}`,
     );
   }
 }

@@ -25,7 +25,7 @@ export function checkInternalName(
     throw new TypeError(`the name of a ${kind} must be a string of ${allowed}, got ${typeof name}`);
   }
   if (!pattern.test(name)) {
-    throw new TypeError(`${kind} '${name.slice(0, 100)}' cannot be a name: use ${allowed}`);
+    throw new TypeError(`${kind} ${JSON.stringify(name.slice(0, 100))} cannot be a name: use ${allowed}`);
   }
 }
 

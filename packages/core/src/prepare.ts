@@ -114,13 +114,15 @@ function checkPublishOptions(options: PublishOptions): void {
   if (subject !== undefined) checkText('publish: subject', subject, 1);
   if (correlationId !== undefined) checkText('publish: correlationId', correlationId, 1);
   if (causationId !== undefined) checkText('publish: causationId', causationId, 1);
-  if (typeof time === 'string') checkTime(time);
-  if (time instanceof Date && Number.isNaN(time.getTime())) throw new TypeError('publish: time is an invalid Date');
-  if (time !== undefined && typeof time !== 'string' && !(time instanceof Date)) checkTime(time);
+  if (time !== undefined && !isDate(time)) checkTime(time, 'publish: time');
   if (extensions !== undefined) checkExtensions(extensions);
-  if (cause !== undefined && (typeof cause !== 'object' || typeof cause.attributes?.id !== 'string')) {
+  if (cause !== undefined && typeof (cause as Delivery | null)?.attributes?.id !== 'string') {
     throw new TypeError('publish: cause must be a delivery, as handlers get it');
   }
+}
+
+function isDate(time: unknown): time is Date {
+  return time instanceof Date && !Number.isNaN(time.getTime());
 }
 
 function typeOf(topic: AnyTopic, options: PublishOptions): string {
