@@ -4,7 +4,12 @@ import type { Binding } from './binding.ts';
 import type { StoredTopic, WantedTopic } from './topic-record.ts';
 
 export type { LogCapabilities, QueueCapabilities } from './capabilities.ts';
-export type { Binding } from './binding.ts';
+export { binaryBinding, structuredBinding } from './binding.ts';
+export type { Binding, BinaryBindingOptions } from './binding.ts';
+export { BusError } from './errors.ts';
+export type { ErrorCode } from './errors.ts';
+export { Registry, sameTopic } from './registry.ts';
+export type { RegistryOp } from './registry.ts';
 export type { StoredTopic, WantedTopic } from './topic-record.ts';
 
 /*
