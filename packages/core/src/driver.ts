@@ -8,6 +8,8 @@ export { binaryBinding, structuredBinding } from './binding.ts';
 export type { Binding, BinaryBindingOptions } from './binding.ts';
 export { BusError } from './errors.ts';
 export type { ErrorCode } from './errors.ts';
+export { Inbox } from './inbox.ts';
+export { abortable } from './internal/abort.ts';
 export { Registry, sameTopic } from './registry.ts';
 export type { RegistryOp } from './registry.ts';
 export type { StoredTopic, WantedTopic } from './topic-record.ts';
