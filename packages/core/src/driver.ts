@@ -5,11 +5,13 @@ import type { StoredTopic, WantedTopic } from './topic-record.ts';
 
 export type { LogCapabilities, QueueCapabilities } from './capabilities.ts';
 export { binaryBinding, structuredBinding } from './binding.ts';
-export type { Binding, BinaryBindingOptions } from './binding.ts';
+export type { Binding, BinaryBindingOptions, Wire } from './binding.ts';
 export { BusError } from './errors.ts';
 export type { ErrorCode } from './errors.ts';
 export { Inbox } from './inbox.ts';
 export { abortable } from './internal/abort.ts';
+export { systemClock } from './internal/clock.ts';
+export type { Clock } from './internal/clock.ts';
 export { Registry, sameTopic } from './registry.ts';
 export type { RegistryOp } from './registry.ts';
 export type { StoredTopic, WantedTopic } from './topic-record.ts';
@@ -255,13 +257,3 @@ export interface LogMember {
   /** Leaves the group, so that others take over at once. Idempotent. */
   close(): Promise<void>;
 }
-
-export { BusError } from './errors.ts';
-export { binaryBinding, structuredBinding } from './binding.ts';
-export type { BinaryBindingOptions, Wire } from './binding.ts';
-export { Inbox } from './inbox.ts';
-export { Registry } from './registry.ts';
-export type { RegistryOp } from './registry.ts';
-export { abortable } from './internal/abort.ts';
-export { systemClock } from './internal/clock.ts';
-export type { Clock } from './internal/clock.ts';
