@@ -1,5 +1,3 @@
-import { v7 } from 'uuid';
-
 /** CloudEvents 1.0 attributes: made once, by the publisher, and never changed on the way. Frozen. */
 export type Attributes = Readonly<Record<string, string>> & {
   readonly specversion: '1.0';
@@ -20,11 +18,6 @@ export interface NewAttributes {
   readonly partitionkey?: string | undefined;
   readonly correlationid?: string | undefined;
   readonly causationid?: string | undefined;
-}
-
-/** A new id: UUIDv7, strictly increasing within a process even when its clock steps back. */
-export function newId(): string {
-  return v7();
 }
 
 /** Puts an envelope's attributes together. Trusts its arguments: see `checkAttributes`. */

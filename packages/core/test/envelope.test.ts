@@ -6,8 +6,8 @@ import {
   checkSource,
   checkTime,
   makeAttributes,
-  newId,
 } from '../src/envelope.ts';
+import { newId } from '../src/internal/new-id.ts';
 
 const known = {
   id: '1',
@@ -26,6 +26,19 @@ describe('newId', () => {
       assert.ok(id > previous, `${id} comes after ${previous}`);
       previous = id;
     }
+  });
+
+  it('goes on increasing when the clock steps back', (context) => {
+    const before = newId();
+    context.mock.method(Date, 'now', () => 0);
+    const after = newId();
+    assert.ok(after > before);
+    assert.ok(newId() > after);
+  });
+
+  it('ends every id with other random bits', () => {
+    const random = new Set(Array.from({ length: 1000 }, () => newId().slice(-12)));
+    assert.equal(random.size, 1000);
   });
 
   it('carries the time at which it was made', () => {

@@ -65,14 +65,12 @@ function nestedEnd(json: Buffer, start: number): number {
 
 function stringEnd(json: Buffer, start: number): number {
   if (json[start] !== quote) throw unexpected(json, start);
-  let at = start;
-  for (;;) {
-    at = json.indexOf(quote, at + 1);
-    if (at === -1) throw unexpected(json, json.length);
-    let escapes = 0;
-    while (json[at - 1 - escapes] === backslash) escapes += 1;
-    if (escapes % 2 === 0) return at + 1;
+  for (let at = start + 1; at < json.length; at += 1) {
+    const byte = json[at];
+    if (byte === quote) return at + 1;
+    if (byte === backslash) at += 1;
   }
+  throw unexpected(json, json.length);
 }
 
 /** Past `byte` and the space behind it. */
