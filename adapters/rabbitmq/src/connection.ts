@@ -1,0 +1,172 @@
+import { abortable, BusError } from '@duobus/core/driver';
+import { atMost } from './at-most.ts';
+import type { AmqpChannel, AmqpConfirmChannel, AmqpConnection } from './client.ts';
+import { classify } from './native-errors.ts';
+
+/** How long a farewell may take: amqplib's `close` never settles when the peer is dead. */
+const farewellMs = 1500;
+
+type Ended = (reason: Error | undefined) => void;
+
+/** One connection for as long as it lives. It is never mended: the driver's `open` makes another. */
+export class Connection {
+  readonly native: AmqpConnection;
+  #ended = false;
+  #reason: Error | undefined;
+  #blocked = false;
+  readonly #unblocked = new Set<() => void>();
+  readonly #over = new AbortController();
+
+  static async open(
+    connect: () => Promise<AmqpConnection>,
+    where: string,
+    signal: AbortSignal,
+  ): Promise<Connection> {
+    let given = false;
+    const opening = connect().then((native) => {
+      const connection = new Connection(native);
+      // nobody waits any more: it must not stay open unused
+      if (signal.aborted && !given) void connection.close();
+      return connection;
+    });
+    try {
+      const connection = await abortable(opening, signal);
+      given = true;
+      return connection;
+    } catch (error) {
+      opening.catch(() => undefined); // told above, or replaced by the reason of the signal
+      if (signal.aborted) throw error;
+      throw classify(error, `connect to ${where}`);
+    }
+  }
+
+  private constructor(native: AmqpConnection) {
+    this.native = native;
+    native.on('error', (error: Error) => (this.#reason ??= error));
+    native.on('handler-error', (error: Error) => (this.#reason ??= error));
+    native.on('close', (error?: Error) => {
+      this.#reason ??= error;
+      this.#end();
+    });
+    native.on('blocked', () => (this.#blocked = true));
+    native.on('unblocked', () => {
+      this.#blocked = false;
+      this.#wake();
+    });
+    // amqplib reports errors of our own listeners on its raw connection only
+    (native.connection as Partial<AmqpConnection> | undefined)?.on?.(
+      'handler-error',
+      (error: Error) => (this.#reason ??= error),
+    );
+  }
+
+  get alive(): boolean {
+    return !this.#ended;
+  }
+
+  /** The broker takes no publishes for now: its memory or disk alarm is on. */
+  get blocked(): boolean {
+    return this.#blocked && !this.#ended;
+  }
+
+  /** Why it ended, if it is known. */
+  get reason(): Error | undefined {
+    return this.#reason;
+  }
+
+  /** Calls `listener` when `blocked` may have become false. Returns what takes it off again. */
+  onUnblocked(listener: () => void): () => void {
+    this.#unblocked.add(listener);
+    return () => this.#unblocked.delete(listener);
+  }
+
+  channel(ended: Ended, signal: AbortSignal): Promise<AmqpChannel> {
+    return this.#prepare(() => this.native.createChannel(), ended, signal);
+  }
+
+  confirmChannel(ended: Ended, signal: AbortSignal): Promise<AmqpConfirmChannel> {
+    return this.#prepare(() => this.native.createConfirmChannel(), ended, signal);
+  }
+
+  /** Runs `work` on a channel of its own, since a refused request closes the channel it was made on. */
+  async with<T>(
+    tried: string,
+    signal: AbortSignal,
+    work: (channel: AmqpChannel) => Promise<T>,
+  ): Promise<T> {
+    try {
+      const channel = await this.channel(() => undefined, signal);
+      try {
+        return await this.during(work(channel), signal);
+      } finally {
+        // not awaited: nobody needs to know, and a failed request has closed it already
+        void atMost(farewellMs, async () => channel.close());
+      }
+    } catch (error) {
+      if (signal.aborted && error === signal.reason) throw error;
+      throw classify(error, tried);
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#ended) return;
+    await atMost(farewellMs, async () => this.native.close());
+    this.#end();
+  }
+
+  /** As `promise`; fails as well when the connection ends, since amqplib leaves requests to a dead peer unanswered. */
+  async during<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+    return abortable(abortable(promise, this.#over.signal), signal);
+  }
+
+  async #prepare<C extends AmqpChannel>(
+    create: () => Promise<C>,
+    ended: Ended,
+    signal: AbortSignal,
+  ): Promise<C> {
+    if (this.#ended) throw this.lost();
+    const creating = create().then((channel) => {
+      let reason: Error | undefined;
+      channel.on('error', (error: Error) => (reason ??= error));
+      channel.on('handler-error', (error: Error) => {
+        reason ??= error;
+        void atMost(farewellMs, async () => channel.close());
+      });
+      channel.on('close', () => ended(reason ?? this.#reason));
+      return channel;
+    });
+    try {
+      return await this.during(creating, signal);
+    } catch (error) {
+      creating.then((channel) => channel.close()).catch(() => undefined); // given up, or failed as told below
+      if (signal.aborted && error === signal.reason) throw error;
+      throw classify(error, 'open a channel');
+    }
+  }
+
+  lost(): BusError {
+    return new BusError(
+      'DUOBUS_UNAVAILABLE',
+      'RabbitMQ: the connection was lost; it is opened again',
+      { retryable: true, ...(this.#reason === undefined ? {} : { cause: this.#reason }) },
+    );
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    destroyStream(this.native);
+    this.#over.abort(this.lost());
+    this.#wake();
+  }
+
+  #wake(): void {
+    for (const listener of this.#unblocked) listener();
+  }
+}
+
+/** A half-open socket to a dead peer would keep the process alive until the kernel gives it up. */
+function destroyStream(native: AmqpConnection): void {
+  const raw = native.connection as { readonly stream?: { destroy?: () => void } } | undefined;
+  raw?.stream?.destroy?.();
+}

@@ -1,0 +1,148 @@
+import type { AmqpChannel } from './client.ts';
+import { atMost } from './at-most.ts';
+import type { Connection } from './connection.ts';
+import { Lease } from './lease.ts';
+import { classify } from './native-errors.ts';
+
+export interface ConsumerEvents {
+  /** Everything that one turn of the socket has brought. */
+  deliver(leases: Lease[]): void;
+  /** The broker or the connection ended it. Not called after `close`. */
+  end(reason: Error | undefined, queue: string): void;
+}
+
+const farewellMs = 1500;
+
+/** One queue consumed on a channel of its own, since a multiple acknowledgement spans the whole channel. */
+export class Consumer {
+  readonly queue: string;
+  readonly #events: ConsumerEvents;
+  readonly #prefetch: number;
+  #channel: AmqpChannel | undefined;
+  #tag: string | undefined;
+  #ended = false;
+  #closing: Promise<void> | undefined;
+  #burst: Lease[] = [];
+  /** In order of delivery; those in front are settled first, as a rule. */
+  #unsettled: Lease[] = [];
+  #first = 0;
+
+  /** @throws BusError DUOBUS_NOT_FOUND when there is no such queue. */
+  static async open(
+    connection: Connection,
+    queue: string,
+    prefetch: number,
+    events: ConsumerEvents,
+    signal: AbortSignal,
+  ): Promise<Consumer> {
+    const consumer = new Consumer(queue, prefetch, events);
+    await consumer.#open(connection, signal);
+    return consumer;
+  }
+
+  private constructor(queue: string, prefetch: number, events: ConsumerEvents) {
+    this.queue = queue;
+    this.#prefetch = prefetch;
+    this.#events = events;
+  }
+
+  get alive(): boolean {
+    return !this.#ended;
+  }
+
+  async #open(connection: Connection, signal: AbortSignal): Promise<void> {
+    const channel = await connection.channel((reason) => this.#end(reason), signal);
+    this.#channel = channel;
+    try {
+      await connection.during(channel.prefetch(Math.min(this.#prefetch, 65_535), false), signal);
+      const consuming = channel.consume(this.queue, (message) => {
+        if (message === null) this.#end(undefined);
+        else this.#push(new Lease(message, this));
+      });
+      this.#tag = (await connection.during(consuming, signal)).consumerTag;
+    } catch (error) {
+      await this.close();
+      if (signal.aborted && error === signal.reason) throw error;
+      throw classify(error, `consume queue '${this.queue}'`);
+    }
+  }
+
+  #push(lease: Lease): void {
+    if (this.#ended) return;
+    this.#unsettled.push(lease);
+    // one socket turn delivers all its messages before any microtask runs
+    if (this.#burst.length === 0) queueMicrotask(() => this.#flush());
+    this.#burst.push(lease);
+  }
+
+  #flush(): void {
+    if (this.#burst.length === 0 || this.#ended) return;
+    const burst = this.#burst;
+    this.#burst = [];
+    this.#events.deliver(burst);
+  }
+
+  /** Removes them from the queue: in front with one acknowledgement, others one by one. */
+  ack(leases: readonly Lease[]): void {
+    const channel = this.#usable();
+    for (const lease of leases) lease.settled = true;
+    const settledUpTo = this.#advance();
+    // the broker accepts only a tag that it still has
+    let last: Lease | undefined;
+    for (const lease of leases) {
+      if (lease.tag > settledUpTo) channel.ack(lease.message as never);
+      else if (last === undefined || lease.tag > last.tag) last = lease;
+    }
+    if (last !== undefined) channel.ack(last.message as never, true);
+  }
+
+  /** Puts it back into the queue, at the front. */
+  requeue(lease: Lease): void {
+    lease.settled = true;
+    this.#usable().nack(lease.message as never, false, true);
+    this.#advance();
+  }
+
+  /** No more deliveries; what is leased stays so. */
+  async cancel(): Promise<void> {
+    const tag = this.#tag;
+    if (tag === undefined || this.#ended) return;
+    this.#tag = undefined;
+    await atMost(farewellMs, async () => this.#channel?.cancel(tag));
+    this.#flush();
+  }
+
+  /** Everything unsettled goes back to the queue, in its order. Idempotent. */
+  close(): Promise<void> {
+    this.#ended = true;
+    this.#closing ??= atMost(farewellMs, async () => this.#channel?.close());
+    return this.#closing;
+  }
+
+  #usable(): AmqpChannel {
+    if (this.#channel === undefined || this.#ended) throw classify(undefined, `settle in '${this.queue}'`);
+    return this.#channel;
+  }
+
+  #end(reason: Error | undefined): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#closing ??= atMost(farewellMs, async () => this.#channel?.close());
+    this.#unsettled = [];
+    this.#events.end(reason, this.queue);
+  }
+
+  /** The tag up to which everything is settled. */
+  #advance(): number {
+    const queue = this.#unsettled;
+    while (this.#first < queue.length && queue[this.#first]?.settled === true) this.#first += 1;
+    const next = queue[this.#first];
+    const upTo = next === undefined ? Number.POSITIVE_INFINITY : next.tag - 1;
+    // a slow one in front must not make this grow without bound
+    if (queue.length > 2 * this.#prefetch + 64) {
+      this.#unsettled = queue.filter((lease) => !lease.settled);
+      this.#first = 0;
+    }
+    return upTo;
+  }
+}

@@ -1,0 +1,27 @@
+import { BusError, type QueueEvent } from '@duobus/core/driver';
+import type { Connection } from './connection.ts';
+import { classify, isMissing } from './native-errors.ts';
+
+const checkMs = 5000;
+
+/** What to tell the runtime when a consumer has ended: whether its queue is gone, or only the consumer. */
+export async function endOf(
+  connection: Connection,
+  queue: string,
+  reason: Error | undefined,
+): Promise<QueueEvent> {
+  const tried = `go on consuming queue '${queue}'`;
+  try {
+    await connection.with(tried, AbortSignal.timeout(checkMs), (channel) => channel.checkQueue(queue));
+  } catch (error) {
+    if (isMissing(error)) {
+      const message = `RabbitMQ: queue '${queue}' no longer exists: the subscription was removed; subscribe anew to make it again`;
+      return { type: 'gone', error: new BusError('DUOBUS_NOT_FOUND', message, { cause: error }) };
+    }
+    // it could not be asked: what ended the consumer counts
+  }
+  const said = classify(reason, tried);
+  if (said.code === 'DUOBUS_UNAVAILABLE') return { type: 'lost', error: said };
+  const message = `RabbitMQ: the broker ended the consumer of queue '${queue}': ${said.message}; it is opened again`;
+  return { type: 'lost', error: new BusError('DUOBUS_UNAVAILABLE', message, { cause: reason, retryable: true }) };
+}

@@ -1,0 +1,139 @@
+import { readFileSync } from 'node:fs';
+import { connect as connectAmqp } from 'amqplib';
+import type { AmqpConnection } from './client.ts';
+
+/** What a connection is for: publishing stops during a broker's memory or disk alarm, consuming must not. */
+export type ConnectionPurpose = 'publish' | 'consume';
+
+export interface RabbitmqTls {
+  /** PEM of the authorities to trust. Default: those of Node. */
+  readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[];
+  /** A file with the PEM of the authorities, for configurations that are plain data. */
+  readonly caFile?: string;
+  /** PEM of the client's certificate, where the broker asks for one. */
+  readonly cert?: string | Uint8Array;
+  /** PEM of the key of `cert`. */
+  readonly key?: string | Uint8Array;
+  readonly passphrase?: string;
+  /** The name the broker's certificate must carry. Default: the host. */
+  readonly servername?: string;
+  /** False accepts any certificate: only for tests. Default true. */
+  readonly rejectUnauthorized?: boolean;
+}
+
+export interface RabbitmqOptions {
+  /** `amqp://user:password@host:5672/vhost`, or `amqps://` for TLS. The fields below win over its parts. */
+  readonly url?: string;
+  /** Default `localhost`. */
+  readonly host?: string;
+  /** Default 5672, with TLS 5671. */
+  readonly port?: number;
+  /** Default `guest`. */
+  readonly username?: string;
+  /** Default `guest`. */
+  readonly password?: string;
+  /** Default `/`. */
+  readonly vhost?: string;
+  /** TLS, with `true` for the defaults. Default: as the scheme of `url` says. */
+  readonly tls?: boolean | RabbitmqTls;
+  /** Time between heartbeats in ms, rounded to seconds; a silent broker is given up after about three. Default
+   *  10,000, minimum 1,000. */
+  readonly heartbeatMs?: number;
+  /** Time for one connection attempt in ms. Default 10,000, minimum 100. */
+  readonly connectTimeoutMs?: number;
+  /** What the broker's operators see. Default `duobus`. */
+  readonly connectionName?: string;
+  /** The broker's `consumer_timeout` in ms: what is held for long is renewed well before. Default 1,800,000 (30 min,
+   *  the broker's default), minimum 1,000. */
+  readonly consumerTimeoutMs?: number;
+  /** Makes connections instead of all of the above, with amqplib's plain `connect`. Called again after every loss. */
+  readonly connect?: (purpose: ConnectionPurpose) => Promise<AmqpConnection>;
+}
+
+/** Options with every default filled in. */
+export interface Settings {
+  /** The broker without credentials, for messages. */
+  readonly where: string;
+  readonly connectTimeoutMs: number;
+  readonly consumerTimeoutMs: number;
+  readonly connect: (purpose: ConnectionPurpose) => Promise<AmqpConnection>;
+}
+
+/** @throws TypeError for options that make no sense. Its message never repeats a URL: it may hold a password. */
+export function readOptions(options: RabbitmqOptions): Settings {
+  const heartbeatMs = atLeast('heartbeatMs', options.heartbeatMs ?? 10_000, 1000);
+  const connectTimeoutMs = atLeast('connectTimeoutMs', options.connectTimeoutMs ?? 10_000, 100);
+  const consumerTimeoutMs = atLeast(
+    'consumerTimeoutMs',
+    options.consumerTimeoutMs ?? 1_800_000,
+    1000,
+  );
+  const common = { connectTimeoutMs, consumerTimeoutMs };
+  if (options.connect !== undefined) {
+    return { ...common, where: 'the given connections', connect: options.connect };
+  }
+  const address = addressOf(options);
+  const tls = tlsOf(options.tls);
+  const name = options.connectionName ?? 'duobus';
+  return {
+    ...common,
+    where: `${address.protocol}://${address.hostname}:${String(address.port)}/${address.vhost}`,
+    connect: (purpose) =>
+      connectAmqp(
+        { ...address, heartbeat: Math.round(heartbeatMs / 1000) },
+        {
+          ...tls,
+          noDelay: true,
+          timeout: connectTimeoutMs,
+          clientProperties: { connection_name: `${name} (${purpose})` },
+        },
+      ),
+  };
+}
+
+function addressOf(options: RabbitmqOptions) {
+  const url = parse(options.url);
+  const secure = options.tls === undefined ? url?.protocol === 'amqps:' : options.tls !== false;
+  const user = url?.username === '' ? undefined : url?.username;
+  const password = url?.password === '' ? undefined : url?.password;
+  // amqplib unescapes the vhost once more
+  const vhost = options.vhost === undefined ? url?.pathname.slice(1) : encodeURIComponent(options.vhost);
+  return {
+    protocol: secure ? 'amqps' : 'amqp',
+    hostname: options.host ?? (url?.hostname.replace(/^\[|\]$/g, '') || 'localhost'),
+    port: options.port ?? (Number(url?.port) || (secure ? 5671 : 5672)),
+    username: options.username ?? decode(user) ?? 'guest',
+    password: options.password ?? decode(password) ?? 'guest',
+    vhost: vhost === undefined || vhost === '' ? '%2F' : vhost,
+  };
+}
+
+function parse(url: string | undefined): URL | undefined {
+  if (url === undefined) return undefined;
+  const example = "like 'amqp://user:password@host:5672/vhost'";
+  if (!URL.canParse(url)) throw new TypeError(`rabbitmq: url must be a URL ${example}`);
+  const parsed = new URL(url);
+  if (parsed.protocol !== 'amqp:' && parsed.protocol !== 'amqps:') {
+    throw new TypeError(
+      `rabbitmq: url must begin with amqp: or amqps:, got ${parsed.protocol}; write it ${example}`,
+    );
+  }
+  return parsed;
+}
+
+function tlsOf(tls: RabbitmqOptions['tls']): object {
+  if (typeof tls !== 'object') return {};
+  const { caFile, ...rest } = tls;
+  return caFile === undefined ? rest : { ...rest, ca: readFileSync(caFile) };
+}
+
+function decode(part: string | undefined): string | undefined {
+  return part === undefined ? undefined : decodeURIComponent(part);
+}
+
+function atLeast(name: string, value: number, minimum: number): number {
+  if (Number.isFinite(value) && value >= minimum) return value;
+  throw new TypeError(
+    `rabbitmq: ${name} must be a number of at least ${String(minimum)}, got ${String(value)}`,
+  );
+}

@@ -1,0 +1,129 @@
+import { createHash } from 'node:crypto';
+import type { StoredTopic } from '@duobus/core/driver';
+import type { AmqpChannel } from './client.ts';
+
+/** The stream with the records of topics and the names of subscriptions, one for every vhost. */
+export const registryQueue = 'duobus.registry';
+
+/** RabbitMQ's limit for names is 255 bytes; this leaves room for the longest suffix. */
+const longestBase = 200;
+
+/** Injective: `%` itself is encoded, and `:` only ever separates. */
+function encode(part: string): string {
+  return encodeURIComponent(part).replaceAll(
+    /[!'()*~]/g,
+    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+}
+
+/** Long names become a hash; `#` keeps hashes apart from names, where it is encoded. */
+function base(parts: readonly string[]): string {
+  const plain = `duobus.event:${parts.map(encode).join(':')}`;
+  if (plain.length <= longestBase) return plain;
+  return `duobus.event:#${createHash('sha256').update(JSON.stringify(parts)).digest('hex')}`;
+}
+
+export function exchangeName(topic: string): string {
+  return base([topic]);
+}
+
+/** The queues of one subscription. */
+export interface SubscriptionQueues {
+  readonly topic: string;
+  readonly name: string;
+  /** What every name below begins with. */
+  readonly base: string;
+  /** Documents; `partition` is 0 where order is 'none'. */
+  main(partition: number): string;
+  /** Order 'none': documents noted before they are tried, leased one at a time. */
+  readonly suspects: string;
+  /** Order 'key': token and notes of the owner of a partition. */
+  lock(partition: number): string;
+  /** Order 'key': stays empty; its consumers are the members. */
+  readonly members: string;
+  readonly dead: string;
+  delay(ms: number, partition: number): string;
+}
+
+export function queuesOf(topic: StoredTopic, name: string): SubscriptionQueues {
+  const start = base([topic.name, name]);
+  return {
+    topic: topic.name,
+    name,
+    base: start,
+    main: topic.order === 'key' ? (partition) => `${start}:main:${String(partition)}` : () => `${start}:main`,
+    suspects: `${start}:suspects`,
+    lock: (partition) => `${start}:lock:${String(partition)}`,
+    members: `${start}:members`,
+    dead: `${start}:dead`,
+    delay: topic.order === 'key'
+      ? (ms, partition) => `${start}:delay:${String(ms)}:${String(partition)}`
+      : (ms) => `${start}:delay:${String(ms)}`,
+  };
+}
+
+/** The queues without which a subscription cannot be consumed; delays are made when they are needed. */
+export function requiredQueues(
+  queues: SubscriptionQueues,
+  order: StoredTopic['order'],
+  partitions: number,
+): readonly string[] {
+  if (order === 'none') return [queues.dead, queues.suspects, queues.main(0)];
+  const each = Array.from({ length: partitions }, (_, partition) => partition);
+  return [queues.dead, queues.members, ...each.map(queues.lock), ...each.map(queues.main)];
+}
+
+/** A number that every version takes for "for ever": without it 4.x drops a document after 20 returns, 3.10 puts
+ *  returned ones at the tail, and -1 drops at the first return on 3.10. */
+const quorum = { 'x-queue-type': 'quorum', 'x-delivery-limit': 1_000_000_000 } as const;
+
+export const quorumQueue = { durable: true, arguments: quorum } as const;
+
+export const singleConsumerQueue = {
+  durable: true,
+  arguments: { ...quorum, 'x-single-active-consumer': true },
+} as const;
+
+export const streamQueue = { durable: true, arguments: { 'x-queue-type': 'stream' } } as const;
+
+/** Holds for a fixed time, then hands over to `target` with confirms, so that a crash in between loses nothing. */
+export function delayQueue(ms: number, target: string) {
+  return {
+    durable: true,
+    arguments: {
+      ...quorum,
+      'x-message-ttl': ms,
+      'x-overflow': 'reject-publish',
+      'x-dead-letter-strategy': 'at-least-once',
+      'x-dead-letter-exchange': '',
+      'x-dead-letter-routing-key': target,
+    },
+  } as const;
+}
+
+export async function declareTopic(channel: AmqpChannel, topic: StoredTopic): Promise<void> {
+  const type = topic.order === 'key' ? 'direct' : 'fanout';
+  await channel.assertExchange(exchangeName(topic.name), type, { durable: true });
+}
+
+/** Main queues last: from their binding on they collect, and everything else must be there by then. */
+export async function declareSubscription(
+  channel: AmqpChannel,
+  topic: StoredTopic,
+  queues: SubscriptionQueues,
+  partitions: number,
+): Promise<void> {
+  await channel.assertQueue(queues.dead, singleConsumerQueue);
+  if (topic.order === 'none') {
+    await channel.assertQueue(queues.suspects, quorumQueue);
+    await channel.assertQueue(queues.main(0), quorumQueue);
+    await channel.bindQueue(queues.main(0), exchangeName(topic.name), '');
+    return;
+  }
+  await channel.assertQueue(queues.members, quorumQueue);
+  for (let partition = 0; partition < partitions; partition += 1) {
+    await channel.assertQueue(queues.lock(partition), singleConsumerQueue);
+    await channel.assertQueue(queues.main(partition), singleConsumerQueue);
+    await channel.bindQueue(queues.main(partition), exchangeName(topic.name), String(partition));
+  }
+}
