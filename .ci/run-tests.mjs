@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { sweep } from '../packages/brokers/src/index.ts';
+import { identify, killGroup, signalGroup } from '../packages/brokers/src/processes.ts';
 
 const root = resolve(fileURLToPath(import.meta.url), '../..');
 /** Of one file: a whole conformance run against a slow broker fits, a hang does not. */
@@ -16,7 +17,7 @@ let current;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(signal, () => {
     interrupted ??= signal;
-    current?.kill('SIGTERM');
+    if (current !== undefined) signalGroup(current, 'SIGTERM');
   });
 }
 
@@ -37,13 +38,17 @@ export async function runTests(files, env = {}) {
     '--test-reporter-destination=stdout',
   ];
   try {
-    current = spawn(process.execPath, [...flags, ...files], {
+    const child = spawn(process.execPath, [...flags, ...files], {
       cwd: root,
       stdio: 'inherit',
+      // a group of its own: node --test leaves the processes of its files behind when it is ended
+      detached: true,
       env: { ...process.env, ...env, DUOBUS_TEST_COUNTS_FILE: countsFile },
     });
-    const code = await new Promise((done) => current.on('exit', done));
-    await sweep(); // private brokers of a test that was killed
+    current = identify(child.pid);
+    const code = await new Promise((done) => child.on('exit', done));
+    await killGroup(current);
+    await sweep(); // private brokers of tests that were killed
     const counts = readCounts(countsFile);
     return { ...counts, ok: code === 0 && interrupted === undefined };
   } finally {

@@ -1,18 +1,27 @@
 #!/usr/bin/env node
 import { parseArguments, usage } from './arguments.ts';
-import { down, status, up } from './shared.ts';
+import { down, type SharedBroker, status, up } from './shared.ts';
 import { urlVariables } from './spec.ts';
 
 const seconds = (since: number): string => `${((performance.now() - since) / 1000).toFixed(1)} s`;
 
 async function bringUp(names: readonly string[]): Promise<void> {
-  const since = performance.now();
-  const outcomes = await Promise.allSettled(names.map(up));
+  const timed = async (name: string): Promise<SharedBroker & { readonly took: string }> => {
+    const since = performance.now();
+    return { ...(await up(name)), took: seconds(since) };
+  };
+  const outcomes = await Promise.allSettled(names.map(timed));
   for (const outcome of outcomes) {
-    if (outcome.status === 'rejected') throw outcome.reason;
-    const { name, version, url, recipe, started } = outcome.value;
-    const how = started ? `started (${recipe}, ${seconds(since)})` : 'was running';
+    if (outcome.status === 'rejected') continue;
+    const { name, version, url, recipe, started, took } = outcome.value;
+    const how = started ? `started (${recipe}, ${took})` : 'was running';
     console.log(`${name.padEnd(14)} ${version.padEnd(8)} ${how.padEnd(26)} ${url}`);
+  }
+  const [first, ...others] = outcomes.flatMap((outcome) =>
+    outcome.status === 'rejected' ? [outcome.reason as Error] : [],
+  );
+  if (first !== undefined) {
+    throw new Error([first, ...others].map(({ message }) => message).join('\n'));
   }
 }
 

@@ -84,7 +84,12 @@ export async function up(text: string): Promise<SharedBroker> {
   if (recipe === 'environment') {
     const url = machine.environmentUrl ?? '';
     announce(`${spec.kind}: the one ${urlVariables[spec.kind]} names is used as it is`);
-    const version = await handshakeWith(spec.kind, url);
+    const version = await handshakeWith(spec.kind, url).catch((error: unknown) => {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new Error(`the broker that ${urlVariables[spec.kind]} names does not answer: ${why}`, {
+        cause: error,
+      });
+    });
     return { name: spec.name, kind: spec.kind, url, version, recipe, started: false };
   }
   await sweep();
