@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { dockerDown } from './docker.ts';
 import { runFolder } from './paths.ts';
-import { endGroup, groupOf, isAlive, killGroup, type ProcessId } from './processes.ts';
+import { endGroup, isAlive, killGroup, type ProcessId } from './processes.ts';
 import { logFileOf } from './provision.ts';
 import { allRecords, type InstanceRecord } from './record.ts';
 import type { Server } from './server.ts';
@@ -69,6 +69,3 @@ export async function sweep(): Promise<readonly string[]> {
   await Promise.all(orphans.map(removeInstance));
   return orphans.map(({ name }) => name);
 }
-
-export const anyProcessLeft = ({ processes }: InstanceRecord): boolean =>
-  processes.some((leader) => groupOf(leader).length > 0);
