@@ -98,8 +98,8 @@ export class HandlerSignal extends Error {
     this.afterMs = afterMs;
   }
 
-  get [signals](): true {
-    return true;
+  static {
+    Object.defineProperty(this.prototype, signals, { value: true });
   }
 
   static is(error: unknown): error is HandlerSignal {

@@ -129,8 +129,9 @@ export type QueueEvent =
   | { readonly type: 'records'; readonly partition: number; readonly records: readonly Leased[] }
   /** Order 'key' only: this member alone owns the partition until `release`, `revoked` or the member's end. */
   | { readonly type: 'assigned'; readonly partition: number }
-  /** The partition is wanted elsewhere: the runtime finishes what runs, settles, then calls `release`. */
-  | { readonly type: 'revoking'; readonly partition: number; readonly deadlineMs: number }
+  /** The partition is wanted elsewhere: the runtime finishes what runs, settles, then calls `release`,
+   *  all within so many ms from now. */
+  | { readonly type: 'revoking'; readonly partition: number; readonly withinMs: number }
   | { readonly type: 'revoked'; readonly partition: number }
   /** `dead` only: everything that was there has been handed out. */
   | { readonly type: 'idle' }
@@ -225,8 +226,9 @@ export type LogEvent =
   /** This member alone owns the partition under `token` (never reused in this member). Nothing is read before `start`. */
   | { readonly type: 'assigned'; readonly partition: number; readonly token: number; readonly pointer: StoredPointer | undefined }
   | { readonly type: 'records'; readonly partition: number; readonly token: number; readonly records: readonly LogRecord[] }
-  /** To be given up: the runtime stops handing out, finishes or aborts what runs, commits (rebalance) and releases. */
-  | { readonly type: 'revoking'; readonly partition: number; readonly token: number; readonly cause: 'rebalance' | 'reset'; readonly deadlineMs: number }
+  /** To be given up: the runtime stops handing out, finishes or aborts what runs, commits (rebalance) and
+   *  releases, all within so many ms from now. */
+  | { readonly type: 'revoking'; readonly partition: number; readonly token: number; readonly cause: 'rebalance' | 'reset'; readonly withinMs: number }
   /** No longer owned: later commits are 'fenced'. */
   | { readonly type: 'revoked'; readonly partition: number; readonly token: number }
   /** Retention has passed the reader (or the log now ends below it): reading stands until `start` is called again. */

@@ -51,8 +51,8 @@ export class BusError extends Error {
     this.context = options.context ?? {};
   }
 
-  get [brand](): true {
-    return true;
+  static {
+    Object.defineProperty(this.prototype, brand, { value: true });
   }
 
   /** True for a BusError (with that code, if given), whichever copy of the package made it. */

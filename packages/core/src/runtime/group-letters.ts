@@ -1,0 +1,207 @@
+import type { DeadReason } from '../dead-letters.ts';
+import type { LogDriver, LogRecord, OutboundRecord, Place, StoredTopic } from '../driver.ts';
+import { BusError } from '../errors.ts';
+import { delayOf, reconnectBackoff } from './backoff.ts';
+import type { Context } from './context.ts';
+import { decodeLetter, encodeLetter, plainHeaders, type Letter } from './dead-log.ts';
+import type { Item } from './item.ts';
+import type { Link } from './link.ts';
+import type { Tracked } from './pointer.ts';
+
+/** A dead letter that is handled again. */
+export interface Redriven {
+  readonly identity: string;
+  readonly letter: Letter;
+  readonly record: LogRecord;
+  /** It was to be handled before this process owned its partition: its owner may have died of it. */
+  readonly suspect: boolean;
+}
+
+interface Waiting {
+  readonly place: Place;
+  readonly partition: number;
+  readonly suspect: boolean;
+}
+
+/** Handled at a time, so that what is in memory stays bounded. */
+const atOnce = 100;
+
+/** Writes the dead letters of a group member, and brings those that are redriven to the owner of their partition. */
+export class GroupLetters {
+  readonly #context: Context;
+  readonly #link: Link;
+  readonly #driver: LogDriver;
+  readonly #topic: StoredTopic;
+  readonly #scope: readonly [topic: string, group: string];
+  readonly #hand: (redriven: Redriven) => boolean;
+  readonly #stop = new AbortController();
+  readonly #waiting = new Map<string, Waiting>();
+  readonly #running = new Set<string>();
+  readonly #writing = new Set<Promise<unknown>>();
+  #owned: ReadonlySet<number> = new Set();
+  #tail: Promise<void> | undefined;
+  #handing = false;
+
+  constructor(context: Context, link: Link, driver: LogDriver, topic: StoredTopic, scope: readonly [topic: string, group: string], hand: (redriven: Redriven) => boolean) {
+    this.#context = context;
+    this.#link = link;
+    this.#driver = driver;
+    this.#topic = topic;
+    this.#scope = scope;
+    this.#hand = hand;
+  }
+
+  /** The partitions whose redriven dead letters are ours now. */
+  owns(partitions: ReadonlySet<number>): void {
+    this.#owned = partitions;
+    if (partitions.size > 0) this.#tail ??= this.#follow();
+    void this.#handOut();
+  }
+
+  /** Keeps a document as dead letter. False when it was given up because the member ends. */
+  bury(item: Item, reason: DeadReason, message: string): Promise<boolean> {
+    const redriven = redrivenOf(item);
+    const letter: Letter = {
+      ...(redriven?.letter ?? { partition: item.part.partition, place: placeOf(item), epoch: item.lease.epoch }),
+      status: 'dead',
+      reason,
+      message,
+      attempts: item.failed,
+      crashes: 0,
+      deadAt: this.#context.timers.now(),
+    };
+    return this.#write(redriven?.identity ?? this.#identityOf(item), letter, item, () => redriven === undefined || this.#over(redriven));
+  }
+
+  /** A redriven document is done. */
+  handled(item: Item): void {
+    const redriven = redrivenOf(item);
+    if (redriven === undefined) return;
+    const writing = this.#append({ key: redriven.identity, headers: {}, body: null }).then((kept) => kept && this.#over(redriven)).finally(() => this.#writing.delete(writing));
+    this.#writing.add(writing);
+  }
+
+  failedAgain(item: Item): Promise<boolean> {
+    return this.#rewrite(item, item.crashes);
+  }
+
+  probe(item: Item): Promise<boolean> {
+    return this.#rewrite(item, item.crashes + 1);
+  }
+
+  /** A redriven document was taken back unhandled. */
+  returned(item: Item): void {
+    const redriven = redrivenOf(item);
+    if (redriven !== undefined) this.#running.delete(redriven.identity);
+  }
+
+  async end(): Promise<void> {
+    await Promise.race([Promise.all(this.#writing), this.#context.timers.sleep(5_000)]);
+    this.#stop.abort();
+    await this.#tail;
+    await Promise.all(this.#writing);
+  }
+
+  #rewrite(item: Item, crashes: number): Promise<boolean> {
+    const { identity, letter } = redrivenOf(item) as Redriven;
+    return this.#write(identity, { ...letter, status: 'redrive', attempts: item.failed, crashes }, item, () => true);
+  }
+
+  async #write(identity: string, letter: Letter, item: Item, kept: () => boolean): Promise<boolean> {
+    const { headers, body } = item.attributes === undefined ? { headers: plainHeaders(item.record.headers), body: item.data } : this.#driver.binding.encode(item.attributes, item.data);
+    return (await this.#append(encodeLetter(identity, letter, headers, body))) && kept();
+  }
+
+  /** Until it is stored: a second copy of a line changes nothing. */
+  async #append(record: OutboundRecord): Promise<boolean> {
+    const { signal } = this.#stop;
+    const both = AbortSignal.any([signal, this.#context.closed]);
+    for (let attempt = 1; !both.aborted; attempt += 1) {
+      try {
+        await this.#link.ready(both);
+        const [outcome] = await this.#driver.append(this.#topic, 0, [record], both);
+        if (outcome?.status === 'stored') return true;
+        this.#link.failed(outcome?.error);
+      } catch (error) {
+        this.#link.failed(error);
+      }
+      await this.#context.timers.sleep(delayOf(reconnectBackoff, attempt), both).catch(() => undefined); // aborted: the loop ends
+    }
+    return false;
+  }
+
+  #over(redriven: Redriven): true {
+    this.#running.delete(redriven.identity);
+    this.#waiting.delete(redriven.identity);
+    void this.#handOut();
+    return true;
+  }
+
+  /** Reads what is redriven, from the beginning: the log is small, as everything settled is compacted away. */
+  async #follow(): Promise<void> {
+    const signal = AbortSignal.any([this.#stop.signal, this.#context.closed]);
+    let from: Place | undefined;
+    let caughtUp = false;
+    for (let attempt = 0; !signal.aborted; ) {
+      try {
+        await this.#link.ready(signal);
+        from ??= ((await this.#driver.bounds(this.#topic, signal))[0] as { first: Place }).first;
+        const { records, next, atEnd } = await this.#driver.read(this.#topic, 0, from, { maxBytes: 1024 * 1024, maxWaitMs: caughtUp ? 5_000 : 0 }, signal);
+        for (const record of records) this.#fold(record, !caughtUp);
+        from = next;
+        attempt = 0;
+        if (!atEnd) continue;
+        caughtUp = true;
+        void this.#handOut();
+      } catch (error) {
+        if (signal.aborted) return;
+        if (BusError.is(error, 'DUOBUS_POSITION_GONE')) from = undefined;
+        this.#link.failed(error);
+        attempt += 1;
+        await this.#context.timers.sleep(delayOf(reconnectBackoff, attempt), signal).catch(() => undefined); // aborted: the loop ends
+      }
+    }
+  }
+
+  #fold(record: LogRecord, suspect: boolean): void {
+    const identity = record.key;
+    if (identity === undefined) return;
+    const letter = record.body === null ? undefined : decodeLetter(record);
+    if (letter?.status === 'redrive') this.#waiting.set(identity, { place: record, partition: letter.partition, suspect: suspect || letter.crashes > 0 });
+    else if (!this.#running.has(identity)) this.#waiting.delete(identity);
+  }
+
+  async #handOut(): Promise<void> {
+    if (this.#handing) return;
+    this.#handing = true;
+    try {
+      for (const [identity, { place, partition, suspect }] of this.#waiting) {
+        if (this.#running.size >= atOnce || this.#stop.signal.aborted) return;
+        if (this.#running.has(identity) || !this.#owned.has(partition)) continue;
+        const { records } = await this.#link.request((signal) => this.#driver.read(this.#topic, 0, place, { maxBytes: 1, maxWaitMs: 0 }, signal));
+        const [record] = records;
+        if (record === undefined || record.offset !== place.offset || record.body === null) continue;
+        this.#running.add(identity);
+        if (!this.#hand({ identity, letter: decodeLetter(record), record, suspect })) this.#running.delete(identity);
+      }
+    } catch (error) {
+      this.#link.failed(error);
+    } finally {
+      this.#handing = false;
+    }
+  }
+
+  #identityOf(item: Item): string {
+    const { offset } = placeOf(item);
+    return JSON.stringify([...this.#scope, item.attributes?.source ?? '', item.attributes?.id ?? '', item.part.partition, offset, item.lease.epoch]);
+  }
+}
+
+function redrivenOf(item: Item): Redriven | undefined {
+  return item.owner === undefined ? (item.handle as Redriven) : undefined;
+}
+
+function placeOf(item: Item): Place {
+  const { offset, time } = item.handle as Tracked;
+  return { offset, time };
+}

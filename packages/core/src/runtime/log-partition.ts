@@ -1,0 +1,86 @@
+import type { LogRecord, Place } from '../driver.ts';
+import type { Lease, Part } from './item.ts';
+import { encodePointer, Tracker, type Pointer, type Tracked } from './pointer.ts';
+
+/** How many records after a crash are handed out alone: more than can have been running. */
+const cautious = 10_000;
+
+/** One partition under one assignment. */
+export class LogPartition {
+  readonly partition: number;
+  readonly token: number;
+  readonly part: Part;
+  readonly lease: Lease;
+  readonly tracker: Tracker;
+  readonly #resetBelow: number;
+  readonly #takeoverBelow: number;
+  #suspectsLeft: number;
+  #caution: number;
+  #settledAtWrite = 0;
+  #failures = 0;
+  #failuresAtWrite = 0;
+  open = true;
+  /** Reading stands: why. */
+  lost: string | undefined;
+
+  constructor(options: { readonly partition: number; readonly token: number; readonly part: Part; readonly pointer: Pointer; readonly takeoverBelow: number; readonly suspects: number }) {
+    const { pointer } = options;
+    this.partition = options.partition;
+    this.token = options.token;
+    this.part = options.part;
+    this.lease = { alive: true, epoch: pointer.epoch };
+    this.tracker = new Tracker(pointer);
+    this.#resetBelow = pointer.resetBelow;
+    this.#takeoverBelow = options.takeoverBelow;
+    this.#suspectsLeft = options.suspects;
+    this.#caution = options.suspects > 0 ? cautious : 0;
+  }
+
+  /** Takes the next record. Undefined where the previous owner has handled it. */
+  take(record: LogRecord): { readonly tracked: Tracked; readonly suspect: boolean; readonly cause: 'first' | 'retry' | 'reset' | 'takeover' } | undefined {
+    const tracked = this.tracker.take(record);
+    if (tracked.done) return undefined;
+    const suspect = this.#suspectsLeft > 0 && record.offset < this.#takeoverBelow;
+    if (suspect) this.#suspectsLeft -= 1;
+    return { tracked, suspect: suspect || tracked.crashes > 0, cause: this.#causeOf(record.offset, tracked.failed) };
+  }
+
+  complete(tracked: Tracked): void {
+    this.tracker.complete(tracked);
+    if (this.#caution > 0) this.#caution -= 1;
+  }
+
+  /** A failed run, or a try that is about to be written. */
+  noted(): void {
+    this.#failures += 1;
+  }
+
+  /** Whether so much has been handled since the last write that it should not wait for the interval. */
+  get overdue(): boolean {
+    return this.tracker.settled - this.#settledAtWrite >= (this.#caution > 0 ? 250 : 5_000);
+  }
+
+  get dirty(): boolean {
+    return this.tracker.settled !== this.#settledAtWrite || this.#failures !== this.#failuresAtWrite;
+  }
+
+  /** What is to be written now, and what to call when it is. */
+  snapshot(clean: boolean): { readonly pointer: { readonly place: Place; readonly text: string }; readonly written: () => void } {
+    const { settled } = this.tracker;
+    const failures = this.#failures;
+    const pointer = encodePointer(this.tracker.pointer(clean));
+    return {
+      pointer,
+      written: () => {
+        this.#settledAtWrite = settled;
+        this.#failuresAtWrite = failures;
+      },
+    };
+  }
+
+  #causeOf(offset: number, failed: number): 'first' | 'retry' | 'reset' | 'takeover' {
+    if (failed > 0) return 'retry';
+    if (offset < this.#resetBelow) return 'reset';
+    return offset < this.#takeoverBelow ? 'takeover' : 'first';
+  }
+}

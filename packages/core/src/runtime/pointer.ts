@@ -1,0 +1,201 @@
+import type { Place, StoredPointer } from '../driver.ts';
+import { BusError } from '../errors.ts';
+import { Deque } from '../internal/deque.ts';
+
+/** A group's pointer in one partition (design: D4). */
+export interface Pointer {
+  /** Grows with every reset. */
+  readonly epoch: number;
+  /** The first unhandled place. */
+  readonly next: Place;
+  /** Offsets beyond `next` that are handled. */
+  readonly done: ReadonlySet<number>;
+  /** Failed runs of unhandled offsets. */
+  readonly failed: ReadonlyMap<number, number>;
+  /** Deaths of the process while an offset was handled alone. */
+  readonly crashes: ReadonlyMap<number, number>;
+  /** The owner that wrote it has stopped and left nothing running. */
+  readonly clean: boolean;
+  /** Offsets below this are delivered again because of a reset. */
+  readonly resetBelow: number;
+  /** Who wrote it: tells a process its own work when it has lost its connection. */
+  readonly owner: string;
+  /** Partitions the topic had when the group was made: those from this number on were added later. */
+  readonly partitions: number;
+}
+
+/** Handled offsets may be this far beyond `next`: what fits into the 3 KiB of a stored pointer. */
+export const maxSpan = 8_000;
+const maxFailed = 1_000;
+
+export function newPointer(next: Place, partitions: number): Pointer {
+  return { epoch: 0, next, done: new Set(), failed: new Map(), crashes: new Map(), clean: true, resetBelow: 0, owner: '', partitions };
+}
+
+export function encodePointer(pointer: Pointer): StoredPointer {
+  const base = pointer.next.offset;
+  const text = JSON.stringify({
+    v: 1,
+    e: pointer.epoch,
+    n: pointer.partitions,
+    ...(pointer.owner === '' ? {} : { w: pointer.owner }),
+    ...(pointer.clean ? { c: 1 } : {}),
+    ...(pointer.resetBelow > base ? { r: pointer.resetBelow } : {}),
+    ...(pointer.done.size > 0 ? { d: bitmap(base, pointer.done) } : {}),
+    ...(pointer.failed.size > 0 ? { f: counts(base, pointer) } : {}),
+    ...(pointer.crashes.size > 0 ? { x: [...pointer.crashes].map(([offset, n]) => [offset - base, n]) } : {}),
+  });
+  return { place: pointer.next, text };
+}
+
+/** @throws BusError DUOBUS_DECODE for a version this code does not know. */
+export function decodePointer(stored: StoredPointer, partitions: number): Pointer {
+  if (stored.text === '') return newPointer(stored.place, partitions);
+  const base = stored.place.offset;
+  let raw: { v?: unknown; e?: number; n?: number; w?: string; c?: number; r?: number; d?: string; f?: string; x?: [number, number][] };
+  try {
+    raw = JSON.parse(stored.text) as typeof raw;
+  } catch {
+    // Kafka's own tools and other consumers write free text beside an offset: the offset is what counts then.
+    return newPointer(stored.place, partitions);
+  }
+  if (raw?.v !== 1) throw new BusError('DUOBUS_DECODE', `a stored pointer has version ${String(raw?.v)}, this version of duobus reads 1: upgrade this process`);
+  const done = offsetsOf(base, raw.d ?? '');
+  return {
+    epoch: raw.e ?? 0,
+    next: stored.place,
+    done,
+    failed: failedOf(base, raw.f ?? '', done),
+    crashes: new Map((raw.x ?? []).map(([delta, n]) => [base + delta, n])),
+    clean: raw.c === 1,
+    resetBelow: raw.r ?? 0,
+    owner: raw.w ?? '',
+    partitions: raw.n ?? partitions,
+  };
+}
+
+function bitmap(base: number, offsets: ReadonlySet<number>): string {
+  let last = 0;
+  for (const offset of offsets) last = Math.max(last, offset - base);
+  const bytes = new Uint8Array((Math.min(last, maxSpan) >> 3) + 1);
+  for (const offset of offsets) {
+    const bit = offset - base;
+    if (bit <= maxSpan) bytes[bit >> 3] = (bytes[bit >> 3] as number) | (1 << (bit & 7));
+  }
+  return Buffer.from(bytes).toString('base64');
+}
+
+function offsetsOf(base: number, text: string): Set<number> {
+  const offsets = new Set<number>();
+  Buffer.from(text, 'base64').forEach((byte, at) => {
+    for (let bit = 0; bit < 8; bit += 1) if ((byte & (1 << bit)) !== 0) offsets.add(base + at * 8 + bit);
+  });
+  return offsets;
+}
+
+/** One base-36 digit for every offset from `base` on that is not done, up to the last that has failed. */
+function counts(base: number, pointer: Pointer): string {
+  let last = base;
+  for (const offset of pointer.failed.keys()) last = Math.max(last, offset);
+  let text = '';
+  for (let offset = base; offset <= last && text.length < maxFailed; offset += 1) {
+    if (!pointer.done.has(offset)) text += Math.min(pointer.failed.get(offset) ?? 0, 35).toString(36);
+  }
+  return text;
+}
+
+function failedOf(base: number, text: string, done: ReadonlySet<number>): Map<number, number> {
+  const failed = new Map<number, number>();
+  let offset = base;
+  for (const digit of text) {
+    while (done.has(offset)) offset += 1;
+    const n = Number.parseInt(digit, 36);
+    if (n > 0) failed.set(offset, n);
+    offset += 1;
+  }
+  return failed;
+}
+
+/** What has been taken of a partition under one assignment and how far it is. */
+export interface Tracked {
+  readonly offset: number;
+  readonly time: number;
+  done: boolean;
+  failed: number;
+  crashes: number;
+}
+
+/** Follows the records of one partition: the low watermark is the pointer. */
+export class Tracker {
+  readonly #entries = new Deque<Tracked>();
+  readonly #start: Pointer;
+  #next: Place;
+  #settled = 0;
+
+  constructor(start: Pointer) {
+    this.#start = start;
+    this.#next = start.next;
+  }
+
+  get next(): Place {
+    return this.#next;
+  }
+
+  /** Offsets between the pointer and the last record taken. */
+  get span(): number {
+    return this.#last === undefined ? 0 : this.#last - this.#next.offset + 1;
+  }
+
+  /** How many have been completed so far. */
+  get settled(): number {
+    return this.#settled;
+  }
+
+  #last: number | undefined;
+
+  /** Takes the next record; it is `done` already if the previous owner had handled it. */
+  take(record: Place): Tracked {
+    const { done, failed, crashes } = this.#start;
+    const entry: Tracked = {
+      offset: record.offset,
+      time: record.time,
+      done: done.has(record.offset),
+      failed: failed.get(record.offset) ?? 0,
+      crashes: crashes.get(record.offset) ?? 0,
+    };
+    this.#last = record.offset;
+    this.#entries.push(entry);
+    if (entry.done) this.#advance();
+    return entry;
+  }
+
+  complete(entry: Tracked): void {
+    entry.done = true;
+    this.#settled += 1;
+    this.#advance();
+  }
+
+  #advance(): void {
+    for (let head = this.#entries.peek(); head?.done === true; head = this.#entries.peek()) {
+      this.#next = { offset: head.offset + 1, time: head.time };
+      this.#entries.shift();
+    }
+  }
+
+  /** The pointer as it is to be written now. */
+  pointer(clean: boolean): Pointer {
+    const done = new Set<number>();
+    const failed = new Map<number, number>();
+    const crashes = new Map<number, number>();
+    for (const entry of this.#entries) {
+      if (entry.done) done.add(entry.offset);
+      else if (entry.failed > 0) failed.set(entry.offset, entry.failed);
+      if (!entry.done && entry.crashes > 0) crashes.set(entry.offset, entry.crashes);
+    }
+    const notYetTaken = (offset: number): boolean => offset >= this.#next.offset && (this.#last === undefined || offset > this.#last);
+    for (const offset of this.#start.done) if (notYetTaken(offset)) done.add(offset);
+    for (const [offset, n] of this.#start.failed) if (notYetTaken(offset)) failed.set(offset, n);
+    for (const [offset, n] of this.#start.crashes) if (notYetTaken(offset)) crashes.set(offset, n);
+    return { ...this.#start, next: this.#next, done, failed, crashes, clean };
+  }
+}

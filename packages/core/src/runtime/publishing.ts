@@ -1,0 +1,143 @@
+import type { Delivery } from '../delivery.ts';
+import type { Binding } from '../binding.ts';
+import { BusError } from '../errors.ts';
+import { abortable } from '../internal/abort.ts';
+import type { LogCapabilities, QueueCapabilities } from '../capabilities.ts';
+import type { StoredTopic } from '../driver.ts';
+import { partitionOf } from '../partition.ts';
+import { formatPosition } from '../position.ts';
+import { prepare, type Prepared } from '../prepare.ts';
+import type { DocumentToPublish, PublishOptions, PublishResult, Receipt } from '../publish-options.ts';
+import type { AnyTopic } from '../topic.ts';
+import type { Context } from './context.ts';
+import { currentDelivery } from './delivery-view.ts';
+import type { Publisher } from './publisher.ts';
+import type { TopicCache } from './topics.ts';
+
+interface Parts {
+  readonly bus: 'event' | 'data';
+  readonly context: Context;
+  readonly topics: TopicCache;
+  readonly publisher: Publisher;
+  readonly binding: Binding;
+  readonly capabilities: QueueCapabilities | LogCapabilities;
+}
+
+/** The publishing half of a bus: document in, receipt out, in the order of the calls. */
+export class Publishing {
+  readonly #parts: Parts;
+  /** Per topic: the last publish that had to wait before it was lined up. Later ones wait behind it. */
+  readonly #tails = new Map<string, Promise<unknown>>();
+  #round = 0;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  publish(topic: AnyTopic, document: unknown, options: PublishOptions = {}): Promise<Receipt> {
+    const { context, publisher } = this.#parts;
+    const began = context.timers.now();
+    let prepared: Prepared | Promise<Prepared>;
+    const span: { end?(error?: unknown): void } = {};
+    try {
+      if (context.isClosed()) throw new BusError('DUOBUS_CLOSED', 'publish: the bus is closed', { outcome: 'rejected' });
+      options.signal?.throwIfAborted();
+      prepared = prepare(topic, document, options, this.#prepareContext(topic, span));
+    } catch (error) {
+      span.end?.(error);
+      return Promise.reject(error as Error);
+    }
+    const stored = this.#parts.topics.known(topic);
+    const receipt =
+      stored === undefined || this.#tails.has(topic.name) || !publisher.hasRoom || prepared instanceof Promise
+        ? this.#wait(topic, prepared, began, options.signal)
+        : this.#line(stored, prepared, began, publisher.deadline(), options.signal);
+    if (span.end === undefined) return receipt;
+    receipt.then(() => span.end?.(), (error: unknown) => span.end?.(error));
+    return receipt;
+  }
+
+  async publishMany(topic: AnyTopic, documents: Iterable<unknown>, options: Pick<PublishOptions, 'signal' | 'cause'> = {}): Promise<readonly PublishResult[]> {
+    const results: Promise<PublishResult>[] = [];
+    for (const entry of documents) {
+      const { document, options: own } = isDocumentToPublish(entry) ? entry : { document: entry, options: undefined };
+      const receipt = this.publish(topic, document, { ...options, ...own });
+      results.push(receipt.then((value) => ({ status: 'fulfilled', receipt: value }), (reason: unknown) => ({ status: 'rejected', reason })));
+      // An iterable may be longer than memory: the next document is asked for when there is room for it.
+      await this.#tails.get(topic.name);
+    }
+    return Promise.all(results);
+  }
+
+  /** Resolves when everything published so far has its result. */
+  async flushed(): Promise<void> {
+    await Promise.all(this.#tails.values());
+    await this.#parts.publisher.flushed();
+  }
+
+  /** Not everything is there yet: topic, room or the answer of an asynchronous schema. Order is that of the calls. */
+  async #wait(topic: AnyTopic, prepared: Prepared | Promise<Prepared>, began: number, signal: AbortSignal | undefined): Promise<Receipt> {
+    const { topics, publisher } = this.#parts;
+    const deadline = publisher.deadline();
+    const before = this.#tails.get(topic.name);
+    const turn = (async (): Promise<() => Promise<Receipt>> => {
+      const [ready, stored] = await Promise.all([prepared, topics.stored(topic, signal), before?.catch(() => undefined)]); // its own caller is told
+      await publisher.room(deadline, signal);
+      // Lined up within this turn, so that nothing of the same topic comes in between.
+      const receipt = this.#line(topics.current(topic.name) ?? stored, ready, began, deadline, signal);
+      return () => receipt;
+    })();
+    const tail = turn.then(() => undefined, () => undefined); // its own caller is told
+    this.#tails.set(topic.name, tail);
+    void tail.then(() => {
+      if (this.#tails.get(topic.name) === tail) this.#tails.delete(topic.name);
+    });
+    return (await abortable(turn, signal))();
+  }
+
+  async #line(stored: StoredTopic, prepared: Prepared, began: number, deadline: number, signal: AbortSignal | undefined): Promise<Receipt> {
+    const { publisher, capabilities, bus } = this.#parts;
+    const { id, key, record, bytes } = prepared;
+    const partition = this.#partition(stored, key);
+    const outcome = await publisher.publish(stored, partition, record, bytes, deadline, signal);
+    const receipt = { v: 1 as const, topic: stored.name, id, partition, time: began };
+    if (bus === 'event' || outcome.place === undefined) return receipt;
+    return { ...receipt, position: formatPosition(stored.incarnation, partition, outcome.place, (capabilities as LogCapabilities).placeNeedsTime) };
+  }
+
+  #partition(stored: StoredTopic, key: string | undefined): number {
+    if (key !== undefined && stored.order === 'key') return partitionOf(key, stored.partitions);
+    if (this.#parts.bus === 'event' && stored.order === 'key') {
+      throw new TypeError(`publish to topic '${stored.name}': it is ordered by key, so every document needs one: give the topic a key function, or the option key`);
+    }
+    if (stored.partitions === 1) return 0;
+    this.#round = (this.#round + 1) % stored.partitions;
+    return this.#round;
+  }
+
+  #prepareContext(topic: AnyTopic, span: { end?(error?: unknown): void }): Parameters<typeof prepare>[3] {
+    const { context, binding, capabilities, bus } = this.#parts;
+    const { instrument, source } = context.options;
+    return {
+      source,
+      binding,
+      now: context.now,
+      parent: currentDelivery.getStore() as Delivery | undefined,
+      limits: capabilities,
+      ...(instrument?.publish === undefined
+        ? {}
+        : {
+            extra: (id: string, type: string) => {
+              const started = context.guarded(() => instrument.publish?.({ bus, topic: topic.name, id, type }));
+              if (started?.end !== undefined) span.end = (error) => context.guarded(() => started.end?.(error));
+              return started?.attributes;
+            },
+          }),
+    };
+  }
+}
+
+function isDocumentToPublish(entry: unknown): entry is DocumentToPublish<unknown> {
+  if (typeof entry !== 'object' || entry === null || !('document' in entry)) return false;
+  return Object.keys(entry).every((name) => name === 'document' || name === 'options');
+}
