@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { manualClock } from '../src/testing.ts';
+import { manualClock } from '../src/testing/manual-clock.ts';
 
 describe('manualClock', () => {
   it('stands still by itself', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { memoryStore } from '../src/memory-store.ts';
-import { manualClock } from '../src/testing.ts';
+import { manualClock } from '../src/testing/manual-clock.ts';
 
 describe('memoryStore', () => {
   it('tells one caller to go on, and the others that it runs', async () => {

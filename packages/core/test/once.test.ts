@@ -7,7 +7,7 @@ import type { BeginResult, IdempotenceStore } from '../src/idempotence.ts';
 import { deferred } from '../src/internal/deferred.ts';
 import { memoryStore } from '../src/memory-store.ts';
 import { effectKey, once } from '../src/once.ts';
-import { manualClock } from '../src/testing.ts';
+import { manualClock } from '../src/testing/manual-clock.ts';
 
 const identity = { bus: 'data', topic: 'orders', name: 'mail', source: '/shop', id: '1' } as const;
 

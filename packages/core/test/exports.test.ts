@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import * as core from '@duobus/core';
+import * as driver from '@duobus/core/driver';
+import * as testing from '@duobus/core/testing';
+
+describe('exports', () => {
+  it('of @duobus/core are these', () => {
+    assert.deepEqual(Object.keys(core).toSorted(), [
+      'BusError',
+      'batch',
+      'bytes',
+      'comparePositions',
+      'connect',
+      'errorCodes',
+      'idempotent',
+      'json',
+      'memoryStore',
+      'registerAdapter',
+      'reject',
+      'retryAfter',
+      'topic',
+    ]);
+  });
+
+  it('of @duobus/core/driver are these', () => {
+    assert.deepEqual(Object.keys(driver).toSorted(), [
+      'BusError',
+      'Inbox',
+      'Registry',
+      'abortable',
+      'binaryBinding',
+      'sameTopic',
+      'structuredBinding',
+      'systemClock',
+    ]);
+  });
+
+  it('of @duobus/core/testing are these', () => {
+    assert.deepEqual(Object.keys(testing).toSorted(), ['manualClock', 'testBus']);
+  });
+});
