@@ -41,9 +41,12 @@ export function registerAdapter(scheme: string, adapter: AdapterFactory | Adapte
       `registerAdapter: scheme must be of a-z 0-9 + . - and begin with a letter, as in 'nats' for nats://host, got ${typeof scheme === 'string' ? `'${scheme}'` : typeof scheme}`,
     );
   }
-  const factory = typeof adapter === 'function' ? adapter : (adapter as AdapterModule | undefined)?.createAdapter;
+  const factory =
+    typeof adapter === 'function' ? adapter : (adapter as AdapterModule | undefined)?.createAdapter;
   if (typeof factory !== 'function') {
-    throw new TypeError(`registerAdapter: '${scheme}' needs a function, or a module that exports createAdapter`);
+    throw new TypeError(
+      `registerAdapter: '${scheme}' needs a function, or a module that exports createAdapter`,
+    );
   }
   registered.set(scheme, factory);
 }
@@ -62,12 +65,16 @@ export async function adapterFor(config: AdapterConfig): Promise<Adapter> {
   const { url } = config;
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase();
   if (scheme === undefined) {
-    throw new TypeError(`connect: an address begins with a scheme, as in amqp://localhost: ${knownSchemes()}`);
+    throw new TypeError(
+      `connect: an address begins with a scheme, as in amqp://localhost: ${knownSchemes()}`,
+    );
   }
   const factory = registered.get(scheme) ?? (await installed(scheme, url));
   const adapter = await factory(config);
   if (isAdapter(adapter)) return adapter;
-  throw new TypeError(`connect: createAdapter for '${scheme}' did not return an adapter: it needs a name and a queue or a log`);
+  throw new TypeError(
+    `connect: createAdapter for '${scheme}' did not return an adapter: it needs a name and a queue or a log`,
+  );
 }
 
 async function installed(scheme: string, url: string): Promise<AdapterFactory> {
@@ -75,12 +82,17 @@ async function installed(scheme: string, url: string): Promise<AdapterFactory> {
   if (name === undefined) {
     const near = nearest(scheme, [...packages.keys(), ...registered.keys()]);
     const hint = near === undefined ? '' : ` Did you mean '${near}'?`;
-    throw new TypeError(`connect: no adapter for the scheme '${scheme}'.${hint} ${knownSchemes()}, or registerAdapter`);
+    throw new TypeError(
+      `connect: no adapter for the scheme '${scheme}'.${hint} ${knownSchemes()}, or registerAdapter`,
+    );
   }
   const module = await load(name, url);
   const { createAdapter } = module as Partial<AdapterModule>;
   if (typeof createAdapter === 'function') return createAdapter;
-  throw new BusError('DUOBUS_NOT_FOUND', `package ${name} exports no createAdapter: it does not fit this @duobus/core, install the same version of both`);
+  throw new BusError(
+    'DUOBUS_NOT_FOUND',
+    `package ${name} exports no createAdapter: it does not fit this @duobus/core, install the same version of both`,
+  );
 }
 
 async function load(name: string, url: string): Promise<unknown> {
@@ -88,10 +100,18 @@ async function load(name: string, url: string): Promise<unknown> {
   try {
     module = await importFromApplication(name);
   } catch (cause) {
-    throw new BusError('DUOBUS_NOT_FOUND', `package ${name} is installed but could not be loaded: ${(cause as Error).message}`, { cause });
+    throw new BusError(
+      'DUOBUS_NOT_FOUND',
+      `package ${name} is installed but could not be loaded: ${(cause as Error).message}`,
+      { cause },
+    );
   }
   if (module !== undefined) return module;
-  throw new BusError('DUOBUS_NOT_FOUND', `${redact(url)} needs the package ${name}, which is not installed: npm install ${name}`, { context: { package: name } });
+  throw new BusError(
+    'DUOBUS_NOT_FOUND',
+    `${redact(url)} needs the package ${name}, which is not installed: npm install ${name}`,
+    { context: { package: name } },
+  );
 }
 
 function knownSchemes(): string {

@@ -2,7 +2,11 @@ import { isAttributeName } from './envelope.ts';
 import type { Attributes } from './envelope.ts';
 import type { InboundRecord } from './driver.ts';
 import { received, textOf } from './internal/received-attributes.ts';
-import { decodeStructured, encodeStructured, structuredContentType } from './internal/structured-json.ts';
+import {
+  decodeStructured,
+  encodeStructured,
+  structuredContentType,
+} from './internal/structured-json.ts';
 
 /** Attributes and data as they are on the wire. */
 export interface Wire {
@@ -51,7 +55,10 @@ export function binaryBinding(options: BinaryBindingOptions): Binding {
   headerOf.set('datacontenttype', contentType);
   const nameOf = new Map<string, string>(usualNames.map((name) => [prefix + name, name]));
 
-  function collect(headers: Readonly<Record<string, unknown>>, type: string | undefined): Record<string, string> {
+  function collect(
+    headers: Readonly<Record<string, unknown>>,
+    type: string | undefined,
+  ): Record<string, string> {
     const attributes: Record<string, string> = {};
     for (const header of Object.keys(headers)) {
       const usual = nameOf.get(header);
@@ -103,17 +110,24 @@ export const structuredBinding: Binding = Object.freeze({
     decodeStructured(record.body ?? empty, structuredContentType),
 });
 
-function contentTypeOf(headers: Readonly<Record<string, unknown>>, name: string): string | undefined {
+function contentTypeOf(
+  headers: Readonly<Record<string, unknown>>,
+  name: string,
+): string | undefined {
   const value = headers[name];
   if (value !== undefined) return textOf(value);
   for (const header of Object.keys(headers)) {
-    if (header.length === name.length && header.toLowerCase() === name) return textOf(headers[header]);
+    if (header.length === name.length && header.toLowerCase() === name)
+      return textOf(headers[header]);
   }
   return undefined;
 }
 
 function isStructured(contentType: string): boolean {
-  return contentType.charCodeAt(11) === slash && contentType.slice(0, 23).toLowerCase() === 'application/cloudevents';
+  return (
+    contentType.charCodeAt(11) === slash &&
+    contentType.slice(0, 23).toLowerCase() === 'application/cloudevents'
+  );
 }
 
 const slash = 0x2f;

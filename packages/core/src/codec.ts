@@ -23,7 +23,9 @@ export const json: Codec = Object.freeze({
       throw notSerialisable(reasonOf(cause), cause);
     }
     if (text === undefined) {
-      throw notSerialisable(`it is ${document === undefined ? 'undefined' : `a ${typeof document}`}`);
+      throw notSerialisable(
+        `it is ${document === undefined ? 'undefined' : `a ${typeof document}`}`,
+      );
     }
     return Buffer.from(text);
   },
@@ -34,7 +36,9 @@ export const json: Codec = Object.freeze({
     try {
       return clean(JSON.parse(text), text);
     } catch (cause) {
-      throw new BusError('DUOBUS_DECODE', `the document is not JSON (${data.length} bytes)`, { cause });
+      throw new BusError('DUOBUS_DECODE', `the document is not JSON (${data.length} bytes)`, {
+        cause,
+      });
     }
   },
 });
@@ -70,7 +74,10 @@ function checkJson(contentType: string): void {
   }
   const charset = /;\s*charset\s*=\s*"?([^";\s]+)/i.exec(contentType)?.[1];
   if (charset !== undefined && !/^(?:utf-?8|us-ascii)$/i.test(charset)) {
-    throw new BusError('DUOBUS_DECODE', `the document's charset is '${charset.slice(0, 40)}', JSON has to be UTF-8`);
+    throw new BusError(
+      'DUOBUS_DECODE',
+      `the document's charset is '${charset.slice(0, 40)}', JSON has to be UTF-8`,
+    );
   }
 }
 
@@ -78,7 +85,9 @@ function textOf(data: Uint8Array): string {
   try {
     return utf8.decode(data);
   } catch (cause) {
-    throw new BusError('DUOBUS_DECODE', `the document is not UTF-8 (${data.length} bytes)`, { cause });
+    throw new BusError('DUOBUS_DECODE', `the document is not UTF-8 (${data.length} bytes)`, {
+      cause,
+    });
   }
 }
 

@@ -36,12 +36,17 @@ const busOptions = [
  * @throws BusError DUOBUS_NOT_FOUND when the package of the adapter is not installed, DUOBUS_UNAVAILABLE, DUOBUS_TIMEOUT,
  * DUOBUS_PERMISSION
  */
-export async function connect(target: ConnectTarget | undefined, options: Partial<BusOptions> = {}): Promise<Bus> {
+export async function connect(
+  target: ConnectTarget | undefined,
+  options: Partial<BusOptions> = {},
+): Promise<Bus> {
   const { brokers, inner } = split(target);
   checkOptions('connect', options, busOptions);
   const merged = { ...inner, ...options };
   if (merged.source === undefined) {
-    throw new TypeError("connect: source is missing: say who publishes, e.g. connect(url, { source: '/shop/orders' })");
+    throw new TypeError(
+      "connect: source is missing: say who publishes, e.g. connect(url, { source: '/shop/orders' })",
+    );
   }
   checkSource(merged.source);
   return createBus(await adaptersOf(brokers), { ...merged, source: merged.source });
@@ -59,16 +64,30 @@ function split(target: unknown): { brokers: Brokers; inner: Partial<BusOptions> 
       `connect: no address of a broker (got ${target === '' ? 'an empty string' : String(target)}): set the environment variable or setting it comes from, e.g. BUS_URL=amqp://localhost, or pass 'memory:' to run without a broker`,
     );
   }
-  if (typeof target === 'string' || isAdapter(target)) return { brokers: { events: target, data: target }, inner: {} };
-  if (typeof target !== 'object' || Array.isArray(target)) throw new TypeError(`connect: ${expected}, got ${typeof target}`);
+  if (typeof target === 'string' || isAdapter(target))
+    return { brokers: { events: target, data: target }, inner: {} };
+  if (typeof target !== 'object' || Array.isArray(target))
+    throw new TypeError(`connect: ${expected}, got ${typeof target}`);
   if ('url' in target) {
-    const { url, options, ...inner } = checkOptions('connect', target, ['url', 'options', ...busOptions]);
+    const { url, options, ...inner } = checkOptions('connect', target, [
+      'url',
+      'options',
+      ...busOptions,
+    ]);
     const broker = checkConfig('connect', { url, ...(options === undefined ? {} : { options }) });
     return { brokers: { events: broker, data: broker }, inner };
   }
-  const { events, data, ...inner } = checkOptions('connect', target, ['events', 'data', 'url', ...busOptions]);
+  const { events, data, ...inner } = checkOptions('connect', target, [
+    'events',
+    'data',
+    'url',
+    ...busOptions,
+  ]);
   if (events === undefined && data === undefined) throw new TypeError(`connect: ${expected}`);
-  return { brokers: { events: checkBroker('events', events), data: checkBroker('data', data) }, inner };
+  return {
+    brokers: { events: checkBroker('events', events), data: checkBroker('data', data) },
+    inner,
+  };
 }
 
 const expected =
@@ -78,13 +97,17 @@ function checkBroker(half: 'events' | 'data', broker: unknown): Broker | undefin
   if (broker === undefined || isAdapter(broker)) return broker;
   if (typeof broker === 'string') return checkConfig(`connect: ${half}`, { url: broker }).url;
   if (typeof broker === 'object' && broker !== null) return checkConfig(`connect: ${half}`, broker);
-  throw new TypeError(`connect: ${half} must be an address, { url, options } or an adapter, got ${broker === null ? 'null' : typeof broker}`);
+  throw new TypeError(
+    `connect: ${half} must be an address, { url, options } or an adapter, got ${broker === null ? 'null' : typeof broker}`,
+  );
 }
 
 function checkConfig(call: string, config: object): AdapterConfig {
   const { url, options } = checkOptions(call, config, ['url', 'options']);
   if (typeof url !== 'string' || url === '') {
-    throw new TypeError(`${call}: url must be the address of a broker, e.g. amqp://localhost, got ${url === '' ? 'an empty string' : typeof url}`);
+    throw new TypeError(
+      `${call}: url must be the address of a broker, e.g. amqp://localhost, got ${url === '' ? 'an empty string' : typeof url}`,
+    );
   }
   if (options === undefined) return { url };
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {

@@ -4,14 +4,23 @@ import type { BatchHandler, Handler, TypeHandlers } from './delivery.ts';
 import type { Attributes } from './envelope.ts';
 import type { Topics } from './event-bus.ts';
 import type { ConsumeOptions, Handle } from './handle.ts';
-import type { DocumentToPublish, PublishOptions, PublishResult, Receipt } from './publish-options.ts';
+import type {
+  DocumentToPublish,
+  PublishOptions,
+  PublishResult,
+  Receipt,
+} from './publish-options.ts';
 import type { AnyTopic, OutOf, Topic, TypesOf } from './topic.ts';
 
 /** Position of every partition, by partition number. */
 export type Positions = Readonly<Record<number, string>>;
 
 /** Where a new group begins, or a reset goes. Times are the broker's append times: ms since 1970, Date or ISO 8601. */
-export type From = 'earliest' | 'latest' | { readonly time: number | string | Date } | { readonly positions: Positions };
+export type From =
+  | 'earliest'
+  | 'latest'
+  | { readonly time: number | string | Date }
+  | { readonly positions: Positions };
 
 export interface SubscribeDataOptions extends ConsumeOptions {
   /** Where a group without a pointer begins. Default 'earliest'. */
@@ -69,7 +78,10 @@ export interface ReadOptions {
   /** Default 'earliest'. */
   readonly from?: From;
   /** Read up to, not including. Default: the end as it is when reading starts. */
-  readonly to?: 'latest' | { readonly time: number | string | Date } | { readonly positions: Positions };
+  readonly to?:
+    | 'latest'
+    | { readonly time: number | string | Date }
+    | { readonly positions: Positions };
   /** Default: all, one after the other. */
   readonly partition?: number;
   /** Documents at most. Default: no limit. */
@@ -83,7 +95,12 @@ export type HistoryEntry<Out> = {
   readonly partition: number;
   readonly appendedAt: number;
 } & (
-  | { readonly document: Out; readonly attributes: Attributes; readonly key: string | undefined; readonly error?: undefined }
+  | {
+      readonly document: Out;
+      readonly attributes: Attributes;
+      readonly key: string | undefined;
+      readonly error?: undefined;
+    }
   | { readonly error: Error; readonly bytes: Uint8Array; readonly document?: undefined }
 );
 
@@ -92,8 +109,16 @@ export interface DataBus {
   readonly capabilities: LogCapabilities;
   readonly topics: Topics;
   /** As on the event bus. */
-  publish<In>(topic: Topic<In, unknown>, document: NoInfer<In>, options?: PublishOptions): Promise<Receipt>;
-  publishMany<In>(topic: Topic<In, unknown>, documents: Iterable<NoInfer<In> | DocumentToPublish<NoInfer<In>>>, options?: Pick<PublishOptions, 'signal' | 'cause'>): Promise<readonly PublishResult[]>;
+  publish<In>(
+    topic: Topic<In, unknown>,
+    document: NoInfer<In>,
+    options?: PublishOptions,
+  ): Promise<Receipt>;
+  publishMany<In>(
+    topic: Topic<In, unknown>,
+    documents: Iterable<NoInfer<In> | DocumentToPublish<NoInfer<In>>>,
+    options?: Pick<PublishOptions, 'signal' | 'cause'>,
+  ): Promise<readonly PublishResult[]>;
   /** Joins a group, creating it if need be: then `from` is written as its pointer before this resolves. */
   subscribe<const T extends AnyTopic | readonly AnyTopic[]>(
     topic: T,
@@ -111,7 +136,12 @@ export interface DataBus {
   pointers(topic: AnyTopic, group: string): Promise<Positions>;
   /** Resolves when the group has finished with the document: 'dead' if it became a dead letter.
    *  @throws BusError DUOBUS_TIMEOUT, DUOBUS_RESET when the group was reset meanwhile, DUOBUS_POSITION_GONE. */
-  waitFor(topic: AnyTopic, group: string, receipt: Receipt, options?: WaitOptions): Promise<{ readonly outcome: 'done' | 'dead' }>;
+  waitFor(
+    topic: AnyTopic,
+    group: string,
+    receipt: Receipt,
+    options?: WaitOptions,
+  ): Promise<{ readonly outcome: 'done' | 'dead' }>;
   /** Iterates over history without a group; moves no pointer. */
   read<Out>(topic: Topic<never, Out>, options?: ReadOptions): AsyncIterable<HistoryEntry<Out>>;
   groups(topic: AnyTopic): Promise<readonly string[]>;

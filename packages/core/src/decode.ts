@@ -69,7 +69,8 @@ export function decodeDocument(
   const { attributes, data } = envelope;
   const { type } = attributes;
   const schema = topic.types.get(type);
-  if (schema === undefined && !topic.types.has(type) && !anyType(topic)) return unknownType(topic, attributes);
+  if (schema === undefined && !topic.types.has(type) && !anyType(topic))
+    return unknownType(topic, attributes);
   let document: unknown;
   try {
     document = (topic.options.codec ?? json).decode(data, attributes['datacontenttype']);
@@ -87,7 +88,8 @@ function validate(
   document: unknown,
 ): Decoded | Promise<Decoded> {
   const judge = (result: SchemaResult<unknown>): Decoded => {
-    if (result.issues === undefined) return { kind: 'document', attributes, type: attributes.type, document: result.value };
+    if (result.issues === undefined)
+      return { kind: 'document', attributes, type: attributes.type, document: result.value };
     const message = `a document of type '${attributes.type}' on topic '${topic.name}' does not fit its schema: ${describeIssues(result.issues)}`;
     throw new BusError('DUOBUS_DECODE', message);
   };
@@ -109,9 +111,17 @@ function unknownType(topic: AnyTopic, attributes: Attributes): Skipped {
   throw failure('unknown-type', new BusError('DUOBUS_DECODE', message), attributes);
 }
 
-function failure(reason: FailureReason, cause: unknown, attributes: Attributes | undefined): DecodeFailure {
+function failure(
+  reason: FailureReason,
+  cause: unknown,
+  attributes: Attributes | undefined,
+): DecodeFailure {
   if (BusError.is(cause, 'DUOBUS_DECODE')) return new DecodeFailure(reason, cause, attributes);
   const said = cause instanceof Error ? cause.message : String(cause);
-  const error = new BusError('DUOBUS_DECODE', `the ${reason === 'schema' ? 'schema' : 'codec'} threw: ${said}`, { cause });
+  const error = new BusError(
+    'DUOBUS_DECODE',
+    `the ${reason === 'schema' ? 'schema' : 'codec'} threw: ${said}`,
+    { cause },
+  );
   return new DecodeFailure(reason, error, attributes);
 }

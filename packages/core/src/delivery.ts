@@ -3,7 +3,15 @@ import type { PublishOptions, Receipt } from './publish-options.ts';
 import type { Topic } from './topic.ts';
 
 /** Why this hand-over happens (design: E12). Everything but `first` may be a repetition. */
-export type Cause = 'first' | 'retry' | 'returned' | 'takeover' | 'reset' | 'redrive' | 'republished' | 'broker';
+export type Cause =
+  | 'first'
+  | 'retry'
+  | 'returned'
+  | 'takeover'
+  | 'reset'
+  | 'redrive'
+  | 'republished'
+  | 'broker';
 
 /** One hand-over of an envelope to a handler. */
 export interface Delivery {
@@ -33,7 +41,11 @@ export interface Delivery {
   /** Aborted when the handler has run out of time, on a reset, and past the grace time of `close`. */
   readonly signal: AbortSignal;
   /** Publishes with this document's correlation id, and this document as cause. */
-  publish<In>(topic: Topic<In, unknown>, document: NoInfer<In>, options?: PublishOptions): Promise<Receipt>;
+  publish<In>(
+    topic: Topic<In, unknown>,
+    document: NoInfer<In>,
+    options?: PublishOptions,
+  ): Promise<Receipt>;
   /** Runs `effect` unless it is already marked as done for this document: see `idempotent`. Needs `store` of connect.
    *  `tx` is the transaction of a transactional store, else `undefined`. */
   once<T>(scope: string, effect: (tx: unknown) => T | Promise<T>): Promise<T | undefined>;
@@ -45,7 +57,11 @@ export type Handler<Out = unknown> = (document: Out, delivery: Delivery) => unkn
 /** Handlers by CloudEvents type, for topics with several. Types without a handler are settled unseen. */
 export type TypeHandlers<Types> = [Types] extends [never]
   ? never
-  : { readonly [K in keyof Types]?: Handler<Types[K] extends { readonly out: infer Out } ? Out : never> };
+  : {
+      readonly [K in keyof Types]?: Handler<
+        Types[K] extends { readonly out: infer Out } ? Out : never
+      >;
+    };
 
 /** One document of a batch. Unsettled items are done when the handler returns, and fail when it throws. */
 export interface BatchItem<Out = unknown> {
@@ -74,9 +90,13 @@ export interface BatchHandler<Out = unknown> {
 
 /** A handler for many documents at a time: of one partition and one epoch, all decodable.
  *  @example await bus.events.subscribe(Orders, 'search', batch(async (items) => index(items.map((i) => i.document)), { size: 200 })) */
-export function batch<Out>(handle: BatchHandler<Out>['handle'], options: BatchOptions = {}): BatchHandler<Out> {
+export function batch<Out>(
+  handle: BatchHandler<Out>['handle'],
+  options: BatchOptions = {},
+): BatchHandler<Out> {
   const { size = 100, waitMs = 20 } = options;
-  if (!Number.isInteger(size) || size < 1) throw new TypeError(`batch: size must be a positive integer, got ${String(size)}`);
+  if (!Number.isInteger(size) || size < 1)
+    throw new TypeError(`batch: size must be a positive integer, got ${String(size)}`);
   if (!(waitMs >= 0)) throw new TypeError(`batch: waitMs must be 0 or more, got ${String(waitMs)}`);
   return { kind: 'batch', handle, size, waitMs };
 }
@@ -91,7 +111,12 @@ export class HandlerSignal extends Error {
   readonly kind: 'reject' | 'retry';
   readonly afterMs: number | undefined;
 
-  constructor(kind: 'reject' | 'retry', message: string, afterMs: number | undefined, cause: unknown) {
+  constructor(
+    kind: 'reject' | 'retry',
+    message: string,
+    afterMs: number | undefined,
+    cause: unknown,
+  ) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = 'HandlerSignal';
     this.kind = kind;
@@ -103,7 +128,11 @@ export class HandlerSignal extends Error {
   }
 
   static is(error: unknown): error is HandlerSignal {
-    return typeof error === 'object' && error !== null && (error as { [signals]?: unknown })[signals] === true;
+    return (
+      typeof error === 'object' &&
+      error !== null &&
+      (error as { [signals]?: unknown })[signals] === true
+    );
   }
 }
 
@@ -116,6 +145,12 @@ export function reject(reason: string, cause?: unknown): HandlerSignal {
 /** To be thrown by a handler: a failed attempt whose repetition comes after `ms` (data bus: at most 15 min).
  *  @example throw retryAfter(30_000) */
 export function retryAfter(ms: number, cause?: unknown): HandlerSignal {
-  if (!Number.isFinite(ms) || ms < 0) throw new TypeError(`retryAfter: ms must be 0 or more, got ${String(ms)}`);
-  return new HandlerSignal('retry', cause instanceof Error ? cause.message : 'retry later', ms, cause);
+  if (!Number.isFinite(ms) || ms < 0)
+    throw new TypeError(`retryAfter: ms must be 0 or more, got ${String(ms)}`);
+  return new HandlerSignal(
+    'retry',
+    cause instanceof Error ? cause.message : 'retry later',
+    ms,
+    cause,
+  );
 }

@@ -66,7 +66,10 @@ export interface Driver<Native = unknown> {
    *  callers creates, all return the same). Does not compare; the runtime does. Makes the topic ready for use. */
   ensureTopic(wanted: WantedTopic, mode: TopologyMode, signal: AbortSignal): Promise<StoredTopic>;
   /** Stored records: of the names given that exist, or all. Called every few seconds, so one request for all. */
-  topics(names: readonly string[] | undefined, signal: AbortSignal): Promise<readonly StoredTopic[]>;
+  topics(
+    names: readonly string[] | undefined,
+    signal: AbortSignal,
+  ): Promise<readonly StoredTopic[]>;
   /** Compare-and-set: stores `next` if `current` is still the stored record, else throws DUOBUS_CONFLICT.
    *  Partitions may only grow. Running members must hand out the new partitions within 30 s. */
   alterTopic(current: StoredTopic, next: StoredTopic, signal: AbortSignal): Promise<StoredTopic>;
@@ -89,18 +92,34 @@ export interface QueueDriver<Native = unknown> extends Driver<Native> {
   readonly capabilities: QueueCapabilities;
   /** Makes the queues of a subscription. Documents whose publish begins after it resolved must be in it.
    *  'existed' must leave what the subscription holds unchanged. */
-  ensureSubscription(topic: StoredTopic, name: string, mode: TopologyMode, signal: AbortSignal): Promise<'created' | 'existed'>;
+  ensureSubscription(
+    topic: StoredTopic,
+    name: string,
+    mode: TopologyMode,
+    signal: AbortSignal,
+  ): Promise<'created' | 'existed'>;
   /** Deletes the queues of a subscription with everything in them, dead letters too. No error if there is none. */
   removeSubscription(topic: StoredTopic, name: string, signal: AbortSignal): Promise<void>;
   /** Stores every record in every subscription of the topic, or reports per record why not. `partition` is 0 where
    *  order is 'none'. Up to `capabilities.publish.calls` calls per partition overlap and must keep their order.
    *  Must resolve only when the broker has confirmed durable storage; must not throw for single records. */
-  publish(topic: StoredTopic, partition: number, records: readonly OutboundRecord[], signal: AbortSignal): Promise<readonly Outcome[]>;
+  publish(
+    topic: StoredTopic,
+    partition: number,
+    records: readonly OutboundRecord[],
+    signal: AbortSignal,
+  ): Promise<readonly Outcome[]>;
   inspect(topic: StoredTopic, name: string, signal: AbortSignal): Promise<SubscriptionCounts>;
   /** Starts one competing consumer. `main`: up to `credit` unsettled records (per partition where order is 'key').
    *  `dead`: the dead letters, one member at a time over all processes, everything there is; `idle` ends a pass.
    *  Throws DUOBUS_NOT_FOUND when the subscription does not exist; must not create it. */
-  consume(topic: StoredTopic, name: string, source: 'main' | 'dead', credit: number, signal: AbortSignal): Promise<QueueMember>;
+  consume(
+    topic: StoredTopic,
+    name: string,
+    source: 'main' | 'dead',
+    credit: number,
+    signal: AbortSignal,
+  ): Promise<QueueMember>;
 }
 
 /** A record leased to this member until it is settled or the member ends. */
@@ -113,8 +132,10 @@ export interface Leased extends InboundRecord {
   readonly state: string | undefined;
 }
 
-export type Settlement = { readonly token: unknown } & (
-  /** Finished: must never be handed out again. */
+export type Settlement = {
+  readonly token: unknown;
+} & /** Finished: must never be handed out again. */
+(
   | { readonly verdict: 'done' }
   /** Hand out again, not before `delayMs`, with `state`. From `dead`: back to its subscription's queue. A copy must be
    *  durable before the original is removed. Where order is 'key' the runtime uses it for redrive alone. */
@@ -195,10 +216,21 @@ export interface LogDriver<Native = unknown> extends Driver<Native> {
   /** Appends in order, or reports per record why not; `place` where the confirm has it. Overlap, order and errors as
    *  QueueDriver.publish. Where `publish.dedup` is declared, the same array given again after an 'unknown' outcome
    *  is stored once. A compacted topic keeps at least the newest record of every key. */
-  append(topic: StoredTopic, partition: number, records: readonly OutboundRecord[], signal: AbortSignal): Promise<readonly Outcome[]>;
+  append(
+    topic: StoredTopic,
+    partition: number,
+    records: readonly OutboundRecord[],
+    signal: AbortSignal,
+  ): Promise<readonly Outcome[]>;
   /** Records from a place on, at least one if there is one, about `maxBytes`; waits up to `maxWaitMs` at the end.
    *  Throws DUOBUS_POSITION_GONE when `from` is below the first record kept or beyond the end. */
-  read(topic: StoredTopic, partition: number, from: Place, limits: { readonly maxBytes: number; readonly maxWaitMs: number }, signal: AbortSignal): Promise<ReadResult>;
+  read(
+    topic: StoredTopic,
+    partition: number,
+    from: Place,
+    limits: { readonly maxBytes: number; readonly maxWaitMs: number },
+    signal: AbortSignal,
+  ): Promise<ReadResult>;
   /** One per partition, in order. */
   bounds(topic: StoredTopic, signal: AbortSignal): Promise<readonly Bounds[]>;
   /** Per partition the first record appended at `timeMs` or later, else the end; may be early by
@@ -207,12 +239,22 @@ export interface LogDriver<Native = unknown> extends Driver<Native> {
   /** Joins a group as one more consumer; never creates a topic. */
   join(topic: StoredTopic, group: string, signal: AbortSignal): Promise<LogMember>;
   /** The stored pointers by partition, `undefined` where there is none. Works for running and stopped groups. */
-  pointers(topic: StoredTopic, group: string, signal: AbortSignal): Promise<readonly (StoredPointer | undefined)[]>;
+  pointers(
+    topic: StoredTopic,
+    group: string,
+    signal: AbortSignal,
+  ): Promise<readonly (StoredPointer | undefined)[]>;
   /** Changes pointers while nobody owns them, from any process: owners get `revoking` with cause 'reset', then
    *  `change` is called per partition with what is stored (`undefined` answer = leave), all answers are written at
    *  once, owners are assigned again. No commit under an earlier token may land after it. Calls for a group are
    *  serialised; a silent owner is waited for until its lease ends, or evicted after `graceMs`. Resolves when written. */
-  edit(topic: StoredTopic, group: string, change: (partition: number, stored: StoredPointer | undefined) => StoredPointer | undefined, graceMs: number, signal: AbortSignal): Promise<EditResult>;
+  edit(
+    topic: StoredTopic,
+    group: string,
+    change: (partition: number, stored: StoredPointer | undefined) => StoredPointer | undefined,
+    graceMs: number,
+    signal: AbortSignal,
+  ): Promise<EditResult>;
   /** Deletes the pointers of a group; DUOBUS_CONFLICT while it has members. No error if there is none. */
   removeGroup(topic: StoredTopic, group: string, signal: AbortSignal): Promise<void>;
 }
@@ -224,15 +266,36 @@ export interface EditResult {
 
 export type LogEvent =
   /** This member alone owns the partition under `token` (never reused in this member). Nothing is read before `start`. */
-  | { readonly type: 'assigned'; readonly partition: number; readonly token: number; readonly pointer: StoredPointer | undefined }
-  | { readonly type: 'records'; readonly partition: number; readonly token: number; readonly records: readonly LogRecord[] }
+  | {
+      readonly type: 'assigned';
+      readonly partition: number;
+      readonly token: number;
+      readonly pointer: StoredPointer | undefined;
+    }
+  | {
+      readonly type: 'records';
+      readonly partition: number;
+      readonly token: number;
+      readonly records: readonly LogRecord[];
+    }
   /** To be given up: the runtime stops handing out, finishes or aborts what runs, commits (rebalance) and
    *  releases, all within so many ms from now. */
-  | { readonly type: 'revoking'; readonly partition: number; readonly token: number; readonly cause: 'rebalance' | 'reset'; readonly withinMs: number }
+  | {
+      readonly type: 'revoking';
+      readonly partition: number;
+      readonly token: number;
+      readonly cause: 'rebalance' | 'reset';
+      readonly withinMs: number;
+    }
   /** No longer owned: later commits are 'fenced'. */
   | { readonly type: 'revoked'; readonly partition: number; readonly token: number }
   /** Retention has passed the reader (or the log now ends below it): reading stands until `start` is called again. */
-  | { readonly type: 'trimmed'; readonly partition: number; readonly token: number; readonly bounds: Bounds }
+  | {
+      readonly type: 'trimmed';
+      readonly partition: number;
+      readonly token: number;
+      readonly bounds: Bounds;
+    }
   /** The member is over: the runtime joins again. */
   | { readonly type: 'lost'; readonly error: BusError }
   /** The topic no longer exists, or the group is used by something that is not duobus. The member is over. */

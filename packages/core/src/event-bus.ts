@@ -2,7 +2,12 @@ import type { QueueCapabilities } from './capabilities.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import type { BatchHandler, Handler, TypeHandlers } from './delivery.ts';
 import type { ConsumeOptions, Handle } from './handle.ts';
-import type { DocumentToPublish, PublishOptions, PublishResult, Receipt } from './publish-options.ts';
+import type {
+  DocumentToPublish,
+  PublishOptions,
+  PublishResult,
+  Receipt,
+} from './publish-options.ts';
 import type { AnyTopic, OutOf, Topic, TypesOf } from './topic.ts';
 import type { Retention } from './topic-record.ts';
 
@@ -31,7 +36,10 @@ export interface Topics {
   ensure(topic: AnyTopic): Promise<TopicInfo>;
   list(): Promise<readonly TopicInfo[]>;
   /** Adds partitions or changes retention; processes that use the topic notice within 30 s. */
-  alter(topic: AnyTopic, change: { readonly partitions?: number; readonly retention?: Partial<Retention> }): Promise<TopicInfo>;
+  alter(
+    topic: AnyTopic,
+    change: { readonly partitions?: number; readonly retention?: Partial<Retention> },
+  ): Promise<TopicInfo>;
 }
 
 export interface SubscribeEventsOptions extends ConsumeOptions {}
@@ -43,9 +51,17 @@ export interface EventBus {
   /** Resolves when the broker has stored the document durably (design: C2).
    *  @throws BusError with `outcome` 'rejected' (certainly not stored) or 'unknown' (publish the same id again);
    *  DUOBUS_TOO_LARGE, DUOBUS_INVALID (schema, not serialisable), DUOBUS_TIMEOUT, DUOBUS_CLOSED. */
-  publish<In>(topic: Topic<In, unknown>, document: NoInfer<In>, options?: PublishOptions): Promise<Receipt>;
+  publish<In>(
+    topic: Topic<In, unknown>,
+    document: NoInfer<In>,
+    options?: PublishOptions,
+  ): Promise<Receipt>;
   /** Publishes in order; every document has its own result. Never rejects for a single document. */
-  publishMany<In>(topic: Topic<In, unknown>, documents: Iterable<NoInfer<In> | DocumentToPublish<NoInfer<In>>>, options?: Pick<PublishOptions, 'signal' | 'cause'>): Promise<readonly PublishResult[]>;
+  publishMany<In>(
+    topic: Topic<In, unknown>,
+    documents: Iterable<NoInfer<In> | DocumentToPublish<NoInfer<In>>>,
+    options?: Pick<PublishOptions, 'signal' | 'cause'>,
+  ): Promise<readonly PublishResult[]>;
   /** Creates the subscription, or adds a competing consumer to it. Documents whose publish begins after it resolved
    *  are delivered at least once.
    *  @throws TypeError for invalid names and options; BusError DUOBUS_TOPIC_MISMATCH, DUOBUS_NOT_FOUND (topology
@@ -58,7 +74,11 @@ export interface EventBus {
   ): Promise<Handle>;
   /** Deletes the subscription with everything it holds.
    *  @throws BusError DUOBUS_NOT_EMPTY while it has dead letters, unless `discard`. */
-  unsubscribe(topic: AnyTopic, name: string, options?: { readonly discard?: boolean }): Promise<void>;
+  unsubscribe(
+    topic: AnyTopic,
+    name: string,
+    options?: { readonly discard?: boolean },
+  ): Promise<void>;
   subscriptions(topic: AnyTopic): Promise<readonly string[]>;
   /** @throws BusError DUOBUS_NOT_FOUND */
   depth(topic: AnyTopic, name: string): Promise<Depth>;

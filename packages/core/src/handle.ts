@@ -50,7 +50,14 @@ export interface Handle {
 export interface Health {
   readonly ok: boolean;
   readonly connected: boolean;
-  readonly handles: readonly { readonly bus: 'event' | 'data'; readonly name: string; readonly topics: readonly string[]; readonly state: HandleState; readonly ok: boolean; readonly detail: string | undefined }[];
+  readonly handles: readonly {
+    readonly bus: 'event' | 'data';
+    readonly name: string;
+    readonly topics: readonly string[];
+    readonly state: HandleState;
+    readonly ok: boolean;
+    readonly detail: string | undefined;
+  }[];
 }
 
 /** Options of both kinds of subscribe. */
@@ -64,7 +71,11 @@ export interface ConsumeOptions {
   /** Deaths of the process while handling a document before it becomes a dead letter. Default 3. */
   readonly maxCrashes?: number;
   /** Delay before the n-th repetition in ms: `first * factor^(n-1)`, at most `max`, with full jitter. Default 100, 3, 60,000. */
-  readonly backoff?: { readonly firstMs?: number; readonly factor?: number; readonly maxMs?: number };
+  readonly backoff?: {
+    readonly firstMs?: number;
+    readonly factor?: number;
+    readonly maxMs?: number;
+  };
   /** Time of one handler run in ms. Default 300,000 (5 min). */
   readonly handlerTimeoutMs?: number;
   /** Documents in a row that exhaust their attempts before the brake (design: C5). Default 20. */

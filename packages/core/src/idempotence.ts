@@ -15,7 +15,10 @@ export interface IdempotenceStore<Tx = unknown> {
   /** Takes the running mark away: the next `begin` gets `new`. */
   fail(key: string): Promise<void>;
   /** Transactional stores: runs `effect` and marks the key in one transaction. Used instead of the three above. */
-  transaction?<T>(key: string, effect: (tx: Tx) => Promise<T>): Promise<{ readonly result: BeginResult; readonly value?: T }>;
+  transaction?<T>(
+    key: string,
+    effect: (tx: Tx) => Promise<T>,
+  ): Promise<{ readonly result: BeginResult; readonly value?: T }>;
 }
 
 export interface IdempotentOptions<Tx = unknown> {
@@ -44,10 +47,12 @@ export function idempotent<Out = unknown, Tx = unknown>(
   options: IdempotentOptions<Tx>,
 ): Handler<Out> {
   const { store, scope, leaseMs = 300_000 } = options;
-  if (typeof handler !== 'function') throw new TypeError(`idempotent: handler must be a function, got ${typeof handler}`);
+  if (typeof handler !== 'function')
+    throw new TypeError(`idempotent: handler must be a function, got ${typeof handler}`);
   checkStore(store);
   checkScope('idempotent', scope);
-  if (!(leaseMs > 0)) throw new TypeError(`idempotent: leaseMs must be a positive number, got ${String(leaseMs)}`);
+  if (!(leaseMs > 0))
+    throw new TypeError(`idempotent: leaseMs must be a positive number, got ${String(leaseMs)}`);
   const guarded: Handler<Out> = async (document, delivery) => {
     const effect = async (tx: Tx): Promise<unknown> => handler(document, delivery, tx);
     return once(store, delivery, scope, leaseMs, effect);
@@ -65,14 +70,19 @@ export function storeOf(handler: unknown): IdempotenceStore | undefined {
 /** @throws TypeError unless it is a store. */
 export function checkStore(store: unknown): asserts store is IdempotenceStore {
   const { begin, done, fail, keepsForMs } = (store ?? {}) as Record<string, unknown>;
-  const sound = typeof begin === 'function' && typeof done === 'function' && typeof fail === 'function';
+  const sound =
+    typeof begin === 'function' && typeof done === 'function' && typeof fail === 'function';
   if (!sound || !(keepsForMs === null || (typeof keepsForMs === 'number' && keepsForMs > 0))) {
-    throw new TypeError('store must be an IdempotenceStore: begin, done, fail and keepsForMs, e.g. memoryStore()');
+    throw new TypeError(
+      'store must be an IdempotenceStore: begin, done, fail and keepsForMs, e.g. memoryStore()',
+    );
   }
 }
 
 /** @throws TypeError unless it is a non-empty string. */
 export function checkScope(call: string, scope: unknown): asserts scope is string {
   if (typeof scope === 'string' && scope !== '') return;
-  throw new TypeError(`${call}: scope must be a non-empty string that names the effect, e.g. 'read-model-v1'`);
+  throw new TypeError(
+    `${call}: scope must be a non-empty string that names the effect, e.g. 'read-model-v1'`,
+  );
 }

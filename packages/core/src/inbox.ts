@@ -24,7 +24,9 @@ export class Inbox<Event> {
   async receive(signal: AbortSignal): Promise<readonly Event[]> {
     signal.throwIfAborted();
     if (this.#events.length === 0) {
-      await abortable(new Promise<void>((resolve) => (this.#wake = resolve)), signal).finally(() => (this.#wake = undefined));
+      await abortable(new Promise<void>((resolve) => (this.#wake = resolve)), signal).finally(
+        () => (this.#wake = undefined),
+      );
     }
     const events = this.#events;
     this.#events = [];

@@ -22,11 +22,22 @@ export type {
 export { topic } from './topic.ts';
 export type { AnyTopic, OutOf, Topic, TopicOptions, TypeMap, TypesOf } from './topic.ts';
 export type { Retention } from './topic-record.ts';
-export type { SchemaInput, SchemaIssue, SchemaOutput, SchemaResult, StandardSchema } from './standard-schema.ts';
+export type {
+  SchemaInput,
+  SchemaIssue,
+  SchemaOutput,
+  SchemaResult,
+  StandardSchema,
+} from './standard-schema.ts';
 export { bytes, json } from './codec.ts';
 export type { Codec } from './codec.ts';
 export type { Attributes } from './envelope.ts';
-export type { DocumentToPublish, PublishOptions, PublishResult, Receipt } from './publish-options.ts';
+export type {
+  DocumentToPublish,
+  PublishOptions,
+  PublishResult,
+  Receipt,
+} from './publish-options.ts';
 export { comparePositions } from './position.ts';
 
 export { batch, reject, retryAfter } from './delivery.ts';
@@ -44,7 +55,12 @@ export type {
 export type { ConsumeOptions, Handle, HandleState, HandleStats, Health } from './handle.ts';
 export type { DeadLetter, DeadLetterFilter, DeadLetters, DeadReason } from './dead-letters.ts';
 export { idempotent } from './idempotence.ts';
-export type { BeginResult, IdempotenceStore, IdempotentOptions, TransactionalHandler } from './idempotence.ts';
+export type {
+  BeginResult,
+  IdempotenceStore,
+  IdempotentOptions,
+  TransactionalHandler,
+} from './idempotence.ts';
 export { memoryStore } from './memory-store.ts';
 export type { MemoryStoreOptions } from './memory-store.ts';
 

@@ -19,7 +19,8 @@ export interface MemoryStoreOptions {
 export function memoryStore(options: MemoryStoreOptions = {}): IdempotenceStore<undefined> {
   checkOptions('memoryStore', options, ['keepsForMs', 'maxEntries', 'clock']);
   const { keepsForMs = 604_800_000, maxEntries = 1_000_000, clock = systemClock } = options;
-  if (keepsForMs !== null) checkInteger('memoryStore', 'keepsForMs', keepsForMs, 1, Number.MAX_SAFE_INTEGER);
+  if (keepsForMs !== null)
+    checkInteger('memoryStore', 'keepsForMs', keepsForMs, 1, Number.MAX_SAFE_INTEGER);
   checkInteger('memoryStore', 'maxEntries', maxEntries, 1, 2 ** 24);
   return new MemoryStore(keepsForMs, maxEntries, clock);
 }

@@ -25,7 +25,9 @@ export function checkInternalName(
     throw new TypeError(`the name of a ${kind} must be a string of ${allowed}, got ${typeof name}`);
   }
   if (!pattern.test(name)) {
-    throw new TypeError(`${kind} ${JSON.stringify(name.slice(0, 100))} cannot be a name: use ${allowed}`);
+    throw new TypeError(
+      `${kind} ${JSON.stringify(name.slice(0, 100))} cannot be a name: use ${allowed}`,
+    );
   }
 }
 
@@ -85,12 +87,7 @@ export function checkInteger(
   most: number,
 ): void {
   if (value === undefined) return;
-  if (
-    typeof value === 'number' &&
-    Number.isSafeInteger(value) &&
-    value >= least &&
-    value <= most
-  ) {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= most) {
     return;
   }
   const range =
@@ -107,12 +104,7 @@ function checkOneOf(call: string, option: string, value: unknown, values: readon
 }
 
 function checkWord(call: string, option: string, value: unknown): asserts value is string {
-  if (
-    typeof value !== 'string' ||
-    value === '' ||
-    value.length > 255 ||
-    !isPlainText(value)
-  ) {
+  if (typeof value !== 'string' || value === '' || value.length > 255 || !isPlainText(value)) {
     throw new TypeError(`${call}: ${option} must be a string of 1 to 255 printable characters`);
   }
 }
@@ -121,12 +113,16 @@ function checkCodec(call: string, codec: unknown): void {
   if (codec === undefined) return;
   const { contentType, encode, decode } = (codec ?? {}) as Record<string, unknown>;
   if (typeof encode !== 'function' || typeof decode !== 'function') {
-    throw new TypeError(`${call}: codec must have contentType, encode and decode, as json and bytes`);
+    throw new TypeError(
+      `${call}: codec must have contentType, encode and decode, as json and bytes`,
+    );
   }
   checkWord(call, 'codec.contentType', contentType);
   // A reader would take such a document for the envelope itself: that is how CloudEvents marks structured mode.
   if (contentType.trim().toLowerCase().startsWith('application/cloudevents')) {
-    throw new TypeError(`${call}: codec.contentType '${contentType}' is the envelope's own: name the document's`);
+    throw new TypeError(
+      `${call}: codec.contentType '${contentType}' is the envelope's own: name the document's`,
+    );
   }
 }
 
@@ -138,8 +134,15 @@ function checkTypes(call: string, given: Readonly<Record<string, unknown>>): voi
   if (schema !== undefined || type !== undefined) {
     throw new TypeError(`${call}: give either types, or one schema with its type`);
   }
-  if (typeof types !== 'object' || types === null || Array.isArray(types) || Object.keys(types).length === 0) {
-    throw new TypeError(`${call}: types must be an object from CloudEvents types to schemas, with at least one`);
+  if (
+    typeof types !== 'object' ||
+    types === null ||
+    Array.isArray(types) ||
+    Object.keys(types).length === 0
+  ) {
+    throw new TypeError(
+      `${call}: types must be an object from CloudEvents types to schemas, with at least one`,
+    );
   }
   for (const [name, inner] of Object.entries(types)) {
     checkWord(call, 'every name in types', name);
@@ -148,7 +151,9 @@ function checkTypes(call: string, given: Readonly<Record<string, unknown>>): voi
 }
 
 function checkSchema(call: string, option: string, schema: unknown): void {
-  const standard = (schema as { '~standard'?: { version?: unknown; validate?: unknown } } | null)?.['~standard'];
+  const standard = (schema as { '~standard'?: { version?: unknown; validate?: unknown } } | null)?.[
+    '~standard'
+  ];
   if (standard?.version === 1 && typeof standard.validate === 'function') return;
   throw new TypeError(
     `${call}: ${option} must be a Standard Schema (zod, valibot, arktype and others make them)`,

@@ -7,7 +7,10 @@ import type { Clock } from './internal/clock.ts';
 import { deferred } from './internal/deferred.ts';
 
 /** What names a document for one subscription or group. */
-export type DeliveryIdentity = Pick<Delivery, 'bus' | 'topic' | 'name' | 'source' | 'id' | 'signal'>;
+export type DeliveryIdentity = Pick<
+  Delivery,
+  'bus' | 'topic' | 'name' | 'source' | 'id' | 'signal'
+>;
 
 /** Time between two looks at a key that is running elsewhere, in ms: doubled from the first to the longest. */
 const firstLookMs = 20;
@@ -15,7 +18,14 @@ const longestLookMs = 1000;
 
 /** The key of an effect in a store: no two effects on documents have the same. */
 export function effectKey(delivery: Omit<DeliveryIdentity, 'signal'>, scope: string): string {
-  return JSON.stringify([delivery.bus, delivery.topic, delivery.name, scope, delivery.source, delivery.id]);
+  return JSON.stringify([
+    delivery.bus,
+    delivery.topic,
+    delivery.name,
+    scope,
+    delivery.source,
+    delivery.id,
+  ]);
 }
 
 /**
@@ -60,13 +70,22 @@ async function attempt<T, Tx>(
 }
 
 /** Takes the mark away, and is what to throw: the effect's error, which must stay a signal if it is one. */
-async function failed(store: Pick<IdempotenceStore, 'fail'>, key: string, error: unknown): Promise<unknown> {
+async function failed(
+  store: Pick<IdempotenceStore, 'fail'>,
+  key: string,
+  error: unknown,
+): Promise<unknown> {
   try {
     await store.fail(key);
     return error;
   } catch (storeError) {
-    const both = new AggregateError([error, storeError], 'the effect failed, and so did the store when it was told');
-    return HandlerSignal.is(error) ? new HandlerSignal(error.kind, error.message, error.afterMs, both) : both;
+    const both = new AggregateError(
+      [error, storeError],
+      'the effect failed, and so did the store when it was told',
+    );
+    return HandlerSignal.is(error)
+      ? new HandlerSignal(error.kind, error.message, error.afterMs, both)
+      : both;
   }
 }
 

@@ -23,7 +23,9 @@ export interface PrepareContext {
   /** More attributes (traceparent, tracestate), or who gives them once id and type are known. */
   readonly extra?: Extra | ((id: string, type: string) => Extra | undefined) | undefined;
   /** The broker's own limit, for the message of DUOBUS_TOO_LARGE. */
-  readonly limits?: { readonly maxDocumentBytes: number; readonly maxDocumentBytesHelp: string } | undefined;
+  readonly limits?:
+    | { readonly maxDocumentBytes: number; readonly maxDocumentBytesHelp: string }
+    | undefined;
 }
 
 type Extra = Readonly<Record<string, string>>;
@@ -41,7 +43,18 @@ export interface Prepared {
 const defaultMaxBytes = 184_320;
 const maxKeyBytes = 255;
 
-const optionNames = ['id', 'type', 'subject', 'time', 'key', 'correlationId', 'causationId', 'cause', 'extensions', 'signal'];
+const optionNames = [
+  'id',
+  'type',
+  'subject',
+  'time',
+  'key',
+  'correlationId',
+  'causationId',
+  'cause',
+  'extensions',
+  'signal',
+];
 
 /** Validates a document and puts its envelope together. A promise only where the topic's schema is asynchronous.
  *  @throws TypeError for wrong options
@@ -64,7 +77,10 @@ export function prepare(
   }
   const judge = (judged: SchemaResult<unknown>): Prepared => {
     if (judged.issues !== undefined) {
-      throw invalid(topic, `a document of type '${type}' does not fit its schema: ${describeIssues(judged.issues)}`);
+      throw invalid(
+        topic,
+        `a document of type '${type}' does not fit its schema: ${describeIssues(judged.issues)}`,
+      );
     }
     return assemble(topic, type, document, options, context);
   };
@@ -97,10 +113,13 @@ function assemble(
       subject: options.subject,
       dataschema: topic.options.dataschema,
       partitionkey: key,
-      correlationid: options.correlationId ?? parent?.attributes['correlationid'] ?? parent?.id ?? id,
+      correlationid:
+        options.correlationId ?? parent?.attributes['correlationid'] ?? parent?.id ?? id,
       causationid: options.causationId ?? parent?.id,
     },
-    extra === undefined || options.extensions === undefined ? (options.extensions ?? extra) : { ...extra, ...options.extensions },
+    extra === undefined || options.extensions === undefined
+      ? (options.extensions ?? extra)
+      : { ...extra, ...options.extensions },
   );
   const bytes = checkSize(topic, attributes, data, context);
   const { headers, body } = context.binding.encode(attributes, data);
@@ -130,10 +149,14 @@ function typeOf(topic: AnyTopic, options: PublishOptions): string {
   const { type } = options;
   if (type === undefined) {
     if (topic.types.size === 1) return topic.types.keys().next().value as string;
-    throw new TypeError(`publish to topic '${topic.name}': it has several types, so say which: { type: '${typesOf(topic).join("' | '")}' }`);
+    throw new TypeError(
+      `publish to topic '${topic.name}': it has several types, so say which: { type: '${typesOf(topic).join("' | '")}' }`,
+    );
   }
   if (topic.types.has(type) || anyType(topic)) return type;
-  throw new TypeError(`publish to topic '${topic.name}': it has no type '${type.slice(0, 200)}', only '${typesOf(topic).join("', '")}'`);
+  throw new TypeError(
+    `publish to topic '${topic.name}': it has no type '${type.slice(0, 200)}', only '${typesOf(topic).join("', '")}'`,
+  );
 }
 
 function typesOf(topic: AnyTopic): readonly string[] {
@@ -153,14 +176,19 @@ function keyOf(topic: AnyTopic, document: unknown, options: PublishOptions): str
   }
   const problem = keyProblem(key);
   if (problem === undefined) return key as string;
-  if (options.key !== undefined) throw new TypeError(`publish to topic '${topic.name}': key ${problem}`);
+  if (options.key !== undefined)
+    throw new TypeError(`publish to topic '${topic.name}': key ${problem}`);
   throw invalid(topic, `the key of the document ${problem}`);
 }
 
 function keyProblem(key: unknown): string | undefined {
-  if (typeof key !== 'string') return `must be a string, got ${key === null ? 'null' : typeof key}: use String(...), or undefined for no key`;
+  if (typeof key !== 'string')
+    return `must be a string, got ${key === null ? 'null' : typeof key}: use String(...), or undefined for no key`;
   if (key === '') return 'must not be empty: use undefined for no key';
-  if (key.length > maxKeyBytes || (key.length * 3 > maxKeyBytes && Buffer.byteLength(key) > maxKeyBytes)) {
+  if (
+    key.length > maxKeyBytes ||
+    (key.length * 3 > maxKeyBytes && Buffer.byteLength(key) > maxKeyBytes)
+  ) {
     return `must be at most ${maxKeyBytes} bytes, it has ${Buffer.byteLength(key)}: use a digest of it`;
   }
   return isPlainText(key) ? undefined : 'must not hold control characters or unpaired surrogates';
@@ -176,7 +204,10 @@ function encoded(topic: AnyTopic, document: unknown): Uint8Array {
     throw invalid(topic, `its codec threw: ${messageOf(cause)}`, cause);
   }
   if (data instanceof Uint8Array) return data;
-  throw invalid(topic, `its codec did not return a Uint8Array, but ${data === null ? 'null' : typeof data}`);
+  throw invalid(
+    topic,
+    `its codec did not return a Uint8Array, but ${data === null ? 'null' : typeof data}`,
+  );
 }
 
 function timeOf(time: Date | string | undefined, context: PrepareContext): string {
@@ -185,13 +216,22 @@ function timeOf(time: Date | string | undefined, context: PrepareContext): strin
 }
 
 /** Sizes are measured before the binding, so that every broker refuses the same documents. */
-function checkSize(topic: AnyTopic, attributes: Attributes, data: Uint8Array, context: PrepareContext): number {
+function checkSize(
+  topic: AnyTopic,
+  attributes: Attributes,
+  data: Uint8Array,
+  context: PrepareContext,
+): number {
   const { maxBytes = defaultMaxBytes } = topic.options;
   let bytes = data.length;
-  for (const name of Object.keys(attributes)) bytes += name.length + Buffer.byteLength(attributes[name] as string);
+  for (const name of Object.keys(attributes))
+    bytes += name.length + Buffer.byteLength(attributes[name] as string);
   if (bytes <= maxBytes) return bytes;
   const { maxDocumentBytes, maxDocumentBytesHelp } = context.limits ?? {};
-  const broker = maxDocumentBytes === undefined ? '' : ` The broker's own limit is ${maxDocumentBytes} bytes by default. ${maxDocumentBytesHelp}`;
+  const broker =
+    maxDocumentBytes === undefined
+      ? ''
+      : ` The broker's own limit is ${maxDocumentBytes} bytes by default. ${maxDocumentBytesHelp}`;
   throw new BusError(
     'DUOBUS_TOO_LARGE',
     `the document has ${bytes} bytes with its attributes, topic '${topic.name}' takes ${maxBytes}: publish less, or raise the topic's option maxBytes.${broker}`,
@@ -200,7 +240,11 @@ function checkSize(topic: AnyTopic, attributes: Attributes, data: Uint8Array, co
 }
 
 function invalid(topic: AnyTopic, problem: string, cause?: unknown): BusError {
-  return new BusError('DUOBUS_INVALID', `publish to topic '${topic.name}': ${problem}`, { cause, outcome: 'rejected', context: { topic: topic.name } });
+  return new BusError('DUOBUS_INVALID', `publish to topic '${topic.name}': ${problem}`, {
+    cause,
+    outcome: 'rejected',
+    context: { topic: topic.name },
+  });
 }
 
 function messageOf(cause: unknown): string {

@@ -32,7 +32,9 @@ export interface Receipt {
   readonly position?: string;
 }
 
-export type PublishResult = { readonly status: 'fulfilled'; readonly receipt: Receipt } | { readonly status: 'rejected'; readonly reason: unknown };
+export type PublishResult =
+  | { readonly status: 'fulfilled'; readonly receipt: Receipt }
+  | { readonly status: 'rejected'; readonly reason: unknown };
 
 /** One of `publishMany`: a document, or one with options of its own. */
 export interface DocumentToPublish<In> {

@@ -5,9 +5,24 @@ import type { StoredTopic } from './topic-record.ts';
 export type RegistryOp = { readonly v: 1 } & (
   | { readonly op: 'topic'; readonly topic: StoredTopic }
   | { readonly op: 'alter'; readonly from: StoredTopic; readonly topic: StoredTopic }
-  | { readonly op: 'drop-topic'; readonly kind: StoredTopic['kind']; readonly topic: string; readonly incarnation: string }
-  | { readonly op: 'name'; readonly kind: StoredTopic['kind']; readonly topic: string; readonly name: string }
-  | { readonly op: 'drop-name'; readonly kind: StoredTopic['kind']; readonly topic: string; readonly name: string }
+  | {
+      readonly op: 'drop-topic';
+      readonly kind: StoredTopic['kind'];
+      readonly topic: string;
+      readonly incarnation: string;
+    }
+  | {
+      readonly op: 'name';
+      readonly kind: StoredTopic['kind'];
+      readonly topic: string;
+      readonly name: string;
+    }
+  | {
+      readonly op: 'drop-name';
+      readonly kind: StoredTopic['kind'];
+      readonly topic: string;
+      readonly name: string;
+    }
 );
 
 /**
@@ -45,7 +60,10 @@ export class Registry {
   #applyTopic(op: RegistryOp & { op: 'topic' | 'alter' }): void {
     const key = `${op.topic.kind}:${op.topic.name}`;
     const stored = this.#topics.get(key);
-    if (op.op === 'topic' ? stored === undefined : stored !== undefined && sameTopic(stored, op.from)) this.#topics.set(key, op.topic);
+    if (
+      op.op === 'topic' ? stored === undefined : stored !== undefined && sameTopic(stored, op.from)
+    )
+      this.#topics.set(key, op.topic);
   }
 
   #applyOther(op: Exclude<RegistryOp, { op: 'topic' | 'alter' }>): void {
@@ -78,10 +96,17 @@ function parse(text: string): RegistryOp {
   try {
     op = JSON.parse(text) as RegistryOp;
   } catch (cause) {
-    throw new BusError('DUOBUS_DECODE', 'the registry holds a line that is not JSON: was it written by something else than duobus?', { cause });
+    throw new BusError(
+      'DUOBUS_DECODE',
+      'the registry holds a line that is not JSON: was it written by something else than duobus?',
+      { cause },
+    );
   }
   if (op.v !== 1) {
-    throw new BusError('DUOBUS_DECODE', `the registry holds a line of version ${String((op as { v: unknown }).v)}, this version of duobus reads 1: upgrade this process`);
+    throw new BusError(
+      'DUOBUS_DECODE',
+      `the registry holds a line of version ${String((op as { v: unknown }).v)}, this version of duobus reads 1: upgrade this process`,
+    );
   }
   return op;
 }

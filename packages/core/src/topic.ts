@@ -41,20 +41,22 @@ export interface Topic<In = unknown, Out = In, Types extends TypeMap = TypeMap> 
 export type AnyTopic = Topic<never, unknown>;
 
 /** What a handler gets of a topic, or of one of several topics. */
-export type OutOf<T extends AnyTopic | readonly AnyTopic[]> = T extends readonly (infer One extends AnyTopic)[]
+export type OutOf<T extends AnyTopic | readonly AnyTopic[]> = T extends readonly (infer One extends
+  AnyTopic)[]
   ? OutOf<One>
   : T extends Topic<never, infer Out>
     ? Out
     : never;
 
 /** The types of a topic made with `types`; `never` for others. */
-export type TypesOf<T extends AnyTopic | readonly AnyTopic[]> = T extends readonly (infer One extends AnyTopic)[]
-  ? TypesOf<One>
-  : T extends Topic<never, unknown, infer Types>
-    ? string extends keyof Types
-      ? never
-      : Types
-    : never;
+export type TypesOf<T extends AnyTopic | readonly AnyTopic[]> =
+  T extends readonly (infer One extends AnyTopic)[]
+    ? TypesOf<One>
+    : T extends Topic<never, unknown, infer Types>
+      ? string extends keyof Types
+        ? never
+        : Types
+      : never;
 
 /** For each CloudEvents type what is published and what its handler gets. */
 export type TypeMap = Record<string, { readonly in: unknown; readonly out: unknown }>;
@@ -76,7 +78,10 @@ export function topic<S extends StandardSchema>(
 ): Topic<SchemaInput<S>, SchemaOutput<S>>;
 /** A topic whose documents are described by a TypeScript type alone: nothing is checked when it runs.
  *  @example topic<OrderPlaced>('orders', { key: (order) => order.orderId }) */
-export function topic<T>(name: string, options?: TopicOptions<T> & { readonly type?: string }): Topic<T, T>;
+export function topic<T>(
+  name: string,
+  options?: TopicOptions<T> & { readonly type?: string },
+): Topic<T, T>;
 export function topic(
   name: string,
   options: TopicOptions<never> & {
@@ -87,11 +92,16 @@ export function topic(
 ): Topic<never, unknown> {
   checkTopicOptions(name, options);
   const { schema, types, type, ...rest } = options;
-  const map = types === undefined ? new Map([[type ?? name, schema]]) : new Map(Object.entries(types));
+  const map =
+    types === undefined ? new Map([[type ?? name, schema]]) : new Map(Object.entries(types));
   return Object.freeze({ name, options: Object.freeze(rest), types: map });
 }
 
 /** Whether a topic says nothing about its types: then it takes documents of any. */
 export function anyType(topic: AnyTopic): boolean {
-  return topic.types.size === 1 && topic.types.has(topic.name) && topic.types.get(topic.name) === undefined;
+  return (
+    topic.types.size === 1 &&
+    topic.types.has(topic.name) &&
+    topic.types.get(topic.name) === undefined
+  );
 }

@@ -9,10 +9,13 @@ export function checkOptions(
 ): Readonly<Record<string, unknown>> {
   if (options === undefined) return {};
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new TypeError(`${call}: options must be an object, got ${options === null ? 'null' : typeof options}`);
+    throw new TypeError(
+      `${call}: options must be an object, got ${options === null ? 'null' : typeof options}`,
+    );
   }
   for (const name of Object.keys(options)) {
-    if (!known.includes(name)) throw new TypeError(`${call}: unknown option '${name}'. ${hint(name, known)}`);
+    if (!known.includes(name))
+      throw new TypeError(`${call}: unknown option '${name}'. ${hint(name, known)}`);
   }
   return options as Record<string, unknown>;
 }

@@ -14,7 +14,11 @@ export async function importFromApplication(name: string): Promise<unknown> {
 
 function resolve(name: string): string | undefined {
   const main = process.argv[1];
-  const origins = [join(process.cwd(), 'package.json'), ...(main === undefined ? [] : [main]), import.meta.url];
+  const origins = [
+    join(process.cwd(), 'package.json'),
+    ...(main === undefined ? [] : [main]),
+    import.meta.url,
+  ];
   for (const origin of origins) {
     try {
       return createRequire(origin).resolve(name);

@@ -4,7 +4,9 @@ export function intercept<T extends object>(target: T, members: Partial<T>): T {
     get(_target, name): unknown {
       if (Object.hasOwn(members, name)) return members[name as keyof T];
       const value: unknown = Reflect.get(target, name, target);
-      return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(target) : value;
+      return typeof value === 'function'
+        ? (value as (...args: unknown[]) => unknown).bind(target)
+        : value;
     },
   });
 }

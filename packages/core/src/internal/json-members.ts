@@ -47,7 +47,8 @@ function valueEnd(json: Buffer, start: number): number {
   if (first === quote) return stringEnd(json, start);
   if (isOpen(first)) return nestedEnd(json, start);
   let at = start;
-  while (at < json.length && !isSpace(json[at]) && json[at] !== comma && !isClose(json[at])) at += 1;
+  while (at < json.length && !isSpace(json[at]) && json[at] !== comma && !isClose(json[at]))
+    at += 1;
   if (at === start) throw unexpected(json, at);
   return at;
 }

@@ -9,7 +9,8 @@ import { BusError } from '../errors.ts';
 export function textOf(value: unknown): string | undefined {
   if (typeof value === 'string') return value;
   if (value instanceof Uint8Array) return textOfBytes(value);
-  if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') return String(value);
+  if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint')
+    return String(value);
   if (Array.isArray(value)) return textOf(value.at(-1));
   if (value instanceof Date) return timeOf(value.getTime());
   return textOfTimestamp(value);
@@ -19,7 +20,8 @@ function textOfBytes(value: Uint8Array): string {
   const buffer = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   const text = buffer.toString('utf8');
   // The replacement character: either not UTF-8, then it is CloudEvents' type Binary, or somebody's own.
-  if (text.includes('\ufffd') && !Buffer.from(text).equals(buffer)) return buffer.toString('base64');
+  if (text.includes('\ufffd') && !Buffer.from(text).equals(buffer))
+    return buffer.toString('base64');
   return text;
 }
 
@@ -60,13 +62,17 @@ function reasonFor(
   const { specversion } = attributes;
   const missing = ['specversion', 'id', 'source', 'type'].filter((name) => !attributes[name]);
   if (missing.length === 4) {
-    const headers = Object.keys(record.headers).slice(0, 10).map((name) => name.slice(0, 40));
-    const has = headers.length === 0 ? 'it has no headers' : `its headers are ${headers.join(', ')}`;
+    const headers = Object.keys(record.headers)
+      .slice(0, 10)
+      .map((name) => name.slice(0, 40));
+    const has =
+      headers.length === 0 ? 'it has no headers' : `its headers are ${headers.join(', ')}`;
     return `not a CloudEvent (${record.body?.length ?? 0} bytes): ${hint}; ${has}. What published it?`;
   }
   const of = ['id', 'source', 'type']
     .flatMap((name) => (attributes[name] ? [`${name} '${attributes[name].slice(0, 200)}'`] : []))
     .join(', ');
-  if (missing.length > 0) return `not a CloudEvent: ${missing.join(', ')} missing or empty; ${hint} (${of})`;
+  if (missing.length > 0)
+    return `not a CloudEvent: ${missing.join(', ')} missing or empty; ${hint} (${of})`;
   return `a CloudEvent of version '${String(specversion).slice(0, 20)}', duobus reads 1.0 (${of})`;
 }

@@ -41,8 +41,12 @@ export function decodeStructured(
   }
   const hint = "its body should be a JSON object with the members 'id', 'source' and so on";
   const complete = received(attributes, { headers: {}, body }, hint);
-  if (base64 !== undefined && valueOf(json, base64) !== null) return { attributes: complete, data: fromBase64(json, base64) };
-  return { attributes: complete, data: data === undefined ? json.subarray(0, 0) : dataOf(json, data, complete) };
+  if (base64 !== undefined && valueOf(json, base64) !== null)
+    return { attributes: complete, data: fromBase64(json, base64) };
+  return {
+    attributes: complete,
+    data: data === undefined ? json.subarray(0, 0) : dataOf(json, data, complete),
+  };
 }
 
 function checkFormat(contentType: string): void {
@@ -96,7 +100,11 @@ function valueOf(json: Buffer, member: Member): unknown {
   try {
     return JSON.parse(json.toString('utf8', member.start, member.end));
   } catch (cause) {
-    throw new BusError('DUOBUS_DECODE', `not a CloudEvent: its member '${member.name.slice(0, 40)}' is not JSON`, { cause });
+    throw new BusError(
+      'DUOBUS_DECODE',
+      `not a CloudEvent: its member '${member.name.slice(0, 40)}' is not JSON`,
+      { cause },
+    );
   }
 }
 

@@ -73,7 +73,11 @@ export class Timers {
     this.#cancelTimer = undefined;
     const now = this.#clock.now();
     try {
-      for (let head = this.#heap[0]; head !== undefined && (head.at <= now || head.cancelled); head = this.#heap[0]) {
+      for (
+        let head = this.#heap[0];
+        head !== undefined && (head.at <= now || head.cancelled);
+        head = this.#heap[0]
+      ) {
         this.#pop();
         if (!head.cancelled) head.fn();
       }
@@ -102,7 +106,8 @@ export class Timers {
     for (;;) {
       let child = at * 2 + 1;
       if (child >= size) break;
-      if (child + 1 < size && (this.#heap[child + 1] as Entry).at < (this.#heap[child] as Entry).at) child += 1;
+      if (child + 1 < size && (this.#heap[child + 1] as Entry).at < (this.#heap[child] as Entry).at)
+        child += 1;
       const below = this.#heap[child] as Entry;
       if (below.at >= last.at) break;
       this.#heap[at] = below;

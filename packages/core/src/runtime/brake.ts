@@ -14,7 +14,12 @@ export class Brake {
   #mayTry = false;
   #cancel: (() => void) | undefined;
 
-  constructor(timers: Timers, options: { readonly brakeAfter: number; readonly brakeMs: number }, wake: () => void, changed: (on: boolean) => void) {
+  constructor(
+    timers: Timers,
+    options: { readonly brakeAfter: number; readonly brakeMs: number },
+    wake: () => void,
+    changed: (on: boolean) => void,
+  ) {
     this.#timers = timers;
     this.#options = options;
     this.#wake = wake;

@@ -22,7 +22,16 @@ export class Committer {
   #cancel: (() => void) | undefined;
   #over = false;
 
-  constructor(member: LogMember, timers: Timers, intervalMs: number, hooks: { partitions(): Iterable<LogPartition>; fenced(partition: LogPartition): void; failed(error: unknown): void }) {
+  constructor(
+    member: LogMember,
+    timers: Timers,
+    intervalMs: number,
+    hooks: {
+      partitions(): Iterable<LogPartition>;
+      fenced(partition: LogPartition): void;
+      failed(error: unknown): void;
+    },
+  ) {
     this.#member = member;
     this.#timers = timers;
     this.#intervalMs = intervalMs;
@@ -77,7 +86,9 @@ export class Committer {
     for (let attempt = 0; !this.#over; ) {
       const waiters = this.#waiters.splice(0);
       const wanted = new Set(waiters.map(({ partition }) => partition));
-      const due = [...this.#partitions()].filter((partition) => partition.lease.alive && (partition.dirty || wanted.has(partition)));
+      const due = [...this.#partitions()].filter(
+        (partition) => partition.lease.alive && (partition.dirty || wanted.has(partition)),
+      );
       if (due.length > 0) {
         try {
           await this.#commit(due, false);
@@ -98,7 +109,11 @@ export class Committer {
 
   async #commit(partitions: readonly LogPartition[], clean: boolean): Promise<void> {
     const snapshots = partitions.map((partition) => partition.snapshot(clean));
-    const writes: PointerWrite[] = partitions.map(({ partition, token }, at) => ({ partition, token, pointer: (snapshots[at] as (typeof snapshots)[number]).pointer }));
+    const writes: PointerWrite[] = partitions.map(({ partition, token }, at) => ({
+      partition,
+      token,
+      pointer: (snapshots[at] as (typeof snapshots)[number]).pointer,
+    }));
     const results = await this.#member.commit(writes);
     partitions.forEach((partition, at) => {
       if (results[at] === 'ok') snapshots[at]?.written();

@@ -21,7 +21,19 @@ export interface Consume {
 }
 
 const most = Number.MAX_SAFE_INTEGER;
-const known = ['concurrency', 'prefetch', 'maxAttempts', 'maxCrashes', 'backoff', 'handlerTimeoutMs', 'brakeAfter', 'brakeMs', 'graceMs', 'maxAhead', 'signal'];
+const known = [
+  'concurrency',
+  'prefetch',
+  'maxAttempts',
+  'maxCrashes',
+  'backoff',
+  'handlerTimeoutMs',
+  'brakeAfter',
+  'brakeMs',
+  'graceMs',
+  'maxAhead',
+  'signal',
+];
 
 interface Limits {
   readonly prefetch: number;
@@ -31,7 +43,13 @@ interface Limits {
 }
 
 /** @throws TypeError for what subscribe does not take. */
-export function consumeOptions(bus: 'event' | 'data', name: string, options: ConsumeOptions, more: readonly string[], limits: Limits): Consume {
+export function consumeOptions(
+  bus: 'event' | 'data',
+  name: string,
+  options: ConsumeOptions,
+  more: readonly string[],
+  limits: Limits,
+): Consume {
   const call = `subscribe '${name}'`;
   checkOptions(call, options, [...known, ...more]);
   const backoff = options.backoff ?? {};
@@ -47,7 +65,8 @@ export function consumeOptions(bus: 'event' | 'data', name: string, options: Con
   checkInteger(call, 'maxAhead', options.maxAhead, 1, 1_000);
   checkInteger(call, 'backoff.firstMs', backoff.firstMs, 0, most);
   checkInteger(call, 'backoff.maxMs', backoff.maxMs, 0, most);
-  if (backoff.factor !== undefined && !(backoff.factor >= 1)) throw new TypeError(`${call}: backoff.factor must be 1 or more, got ${String(backoff.factor)}`);
+  if (backoff.factor !== undefined && !(backoff.factor >= 1))
+    throw new TypeError(`${call}: backoff.factor must be 1 or more, got ${String(backoff.factor)}`);
   return {
     bus,
     name,
@@ -55,7 +74,11 @@ export function consumeOptions(bus: 'event' | 'data', name: string, options: Con
     prefetch: options.prefetch ?? limits.prefetch,
     maxAttempts: options.maxAttempts ?? 8,
     maxCrashes: options.maxCrashes ?? 3,
-    backoff: { firstMs: backoff.firstMs ?? retryBackoff.firstMs, factor: backoff.factor ?? retryBackoff.factor, maxMs: backoff.maxMs ?? retryBackoff.maxMs },
+    backoff: {
+      firstMs: backoff.firstMs ?? retryBackoff.firstMs,
+      factor: backoff.factor ?? retryBackoff.factor,
+      maxMs: backoff.maxMs ?? retryBackoff.maxMs,
+    },
     handlerTimeoutMs: options.handlerTimeoutMs ?? Math.min(300_000, limits.leaseMs - 1),
     brakeAfter: options.brakeAfter ?? 20,
     brakeMs: options.brakeMs ?? 30_000,

@@ -20,7 +20,12 @@ export class ConsumerHandle implements Handle {
   #shown: HandleState = 'running';
   resumed = false;
 
-  constructor(context: Context, consume: Consume, runner: Runner, onClose: (handle: ConsumerHandle) => void) {
+  constructor(
+    context: Context,
+    consume: Consume,
+    runner: Runner,
+    onClose: (handle: ConsumerHandle) => void,
+  ) {
     this.#context = context;
     this.#consume = consume;
     this.#onClose = onClose;
@@ -62,7 +67,9 @@ export class ConsumerHandle implements Handle {
 
   /** Whether anything is there to be handled. */
   get hasWork(): boolean {
-    return this.dispatcher.running > 0 || this.dispatcher.buffered > 0 || this.dispatcher.counts.held > 0;
+    return (
+      this.dispatcher.running > 0 || this.dispatcher.buffered > 0 || this.dispatcher.counts.held > 0
+    );
   }
 
   stats(): HandleStats {
@@ -78,7 +85,9 @@ export class ConsumerHandle implements Handle {
       late: counts.late,
       lastHandledAt,
       reconnects: this.#feeds.reduce((sum, feed) => sum + feed.reconnects, 0),
-      partitions: [...new Set(this.#feeds.flatMap((feed) => feed.partitions))].toSorted((a, b) => a - b),
+      partitions: [...new Set(this.#feeds.flatMap((feed) => feed.partitions))].toSorted(
+        (a, b) => a - b,
+      ),
     };
   }
 
@@ -120,7 +129,13 @@ export class ConsumerHandle implements Handle {
       await Promise.all(this.#feeds.map((feed) => feed.quiesce()));
       let clean = await this.dispatcher.drained(undefined, graceMs);
       if (!clean) {
-        this.dispatcher.abort(undefined, new BusError('DUOBUS_CLOSED', `'${this.name}' is being closed and its grace time of ${graceMs} ms is over`));
+        this.dispatcher.abort(
+          undefined,
+          new BusError(
+            'DUOBUS_CLOSED',
+            `'${this.name}' is being closed and its grace time of ${graceMs} ms is over`,
+          ),
+        );
         // A handler that answers its signal gets the turn to do so: what it returns does not count, what it holds is freed.
         clean = await this.dispatcher.drained(undefined, 0);
       }
@@ -139,10 +154,16 @@ export class ConsumerHandle implements Handle {
     if (lost !== undefined) return lost;
     const [halted] = this.dispatcher.halted;
     if (halted !== undefined) {
-      return { state: 'halted', detail: `partition ${halted.partition} is stopped at document '${halted.halted?.attributes?.id}': mend the handler, then handle.resume(${halted.partition})` };
+      return {
+        state: 'halted',
+        detail: `partition ${halted.partition} is stopped at document '${halted.halted?.attributes?.id}': mend the handler, then handle.resume(${halted.partition})`,
+      };
     }
     if (this.dispatcher.braked) {
-      return { state: 'braked', detail: `${this.#consume.brakeAfter} documents in a row failed for good: one is tried every ${this.#consume.brakeMs} ms until one succeeds` };
+      return {
+        state: 'braked',
+        detail: `${this.#consume.brakeAfter} documents in a row failed for good: one is tried every ${this.#consume.brakeMs} ms until one succeeds`,
+      };
     }
     return troubles[0] ?? { state: 'running', detail: undefined };
   }
@@ -150,5 +171,7 @@ export class ConsumerHandle implements Handle {
 
 /** Why a feed is over, for the handle's `done`. */
 export function endOf(error: unknown, what: string): BusError {
-  return BusError.is(error) ? error : new BusError('DUOBUS_BUG', `${what} ended: ${messageOf(error)}`, { cause: error });
+  return BusError.is(error)
+    ? error
+    : new BusError('DUOBUS_BUG', `${what} ended: ${messageOf(error)}`, { cause: error });
 }

@@ -49,7 +49,8 @@ export class Context {
 
   /** @throws BusError DUOBUS_CLOSED */
   checkOpen(call: string): void {
-    if (this.#closing) throw new BusError('DUOBUS_CLOSED', `${call}: the bus is closed, or being closed`);
+    if (this.#closing)
+      throw new BusError('DUOBUS_CLOSED', `${call}: the bus is closed, or being closed`);
   }
 
   event(event: RuntimeEvent): void {

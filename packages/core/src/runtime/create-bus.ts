@@ -14,7 +14,10 @@ import type { LogDriver, QueueDriver } from '../driver.ts';
 import { BusError } from '../errors.ts';
 
 /** Puts a bus together and connects it. */
-export async function createBus(adapters: { readonly events?: Adapter | undefined; readonly data?: Adapter | undefined }, options: BusOptions): Promise<Bus> {
+export async function createBus(
+  adapters: { readonly events?: Adapter | undefined; readonly data?: Adapter | undefined },
+  options: BusOptions,
+): Promise<Bus> {
   const context = new Context(options, adapters.events?.clock ?? adapters.data?.clock);
   const bus = new Runtime(context, adapters);
   try {
@@ -36,13 +39,25 @@ class Runtime implements Bus {
   readonly data: DataBus;
   #closing: Promise<void> | undefined;
 
-  constructor(context: Context, { events, data }: { readonly events?: Adapter | undefined; readonly data?: Adapter | undefined }) {
+  constructor(
+    context: Context,
+    {
+      events,
+      data,
+    }: { readonly events?: Adapter | undefined; readonly data?: Adapter | undefined },
+  ) {
     this.#context = context;
     this.#queue = events?.queue === undefined ? undefined : makeHalf(events.queue, context);
     this.#log = data?.log === undefined ? undefined : makeHalf(data.log, context);
     this.#health = new HealthCheck(context, this.#halves, this.#handles);
-    this.events = this.#queue === undefined ? refusing('events', events?.name ?? data?.name ?? '') : new Events(context, this.#queue, this.#handles);
-    this.data = this.#log === undefined ? refusing('data', data?.name ?? events?.name ?? '') : new Data(context, this.#log, this.#handles);
+    this.events =
+      this.#queue === undefined
+        ? refusing('events', events?.name ?? data?.name ?? '')
+        : new Events(context, this.#queue, this.#handles);
+    this.data =
+      this.#log === undefined
+        ? refusing('data', data?.name ?? events?.name ?? '')
+        : new Data(context, this.#log, this.#handles);
   }
 
   async connect(timeoutMs: number): Promise<void> {
@@ -50,7 +65,8 @@ class Runtime implements Bus {
   }
 
   use(middleware: Middleware): this {
-    if (typeof middleware !== 'function') throw new TypeError('use: middleware must be a function (delivery, next) => ...');
+    if (typeof middleware !== 'function')
+      throw new TypeError('use: middleware must be a function (delivery, next) => ...');
     this.#context.middleware.push(middleware);
     return this;
   }
@@ -76,18 +92,28 @@ class Runtime implements Bus {
     const { timers } = this.#context;
     this.#context.beginClose();
     const until = timers.now() + graceMs;
-    const results = await Promise.allSettled([...this.#handles].map((handle) => handle.close(graceMs)));
+    const results = await Promise.allSettled(
+      [...this.#handles].map((handle) => handle.close(graceMs)),
+    );
     const flushed = Promise.all(this.#halves.map((half) => half.publishing.flushed()));
     await Promise.race([flushed, timers.sleep(Math.max(0, until - timers.now()))]);
-    const closed = new BusError('DUOBUS_CLOSED', 'the bus was closed before the broker had confirmed');
+    const closed = new BusError(
+      'DUOBUS_CLOSED',
+      'the bus was closed before the broker had confirmed',
+    );
     for (const half of this.#halves) {
       half.topics.close();
       half.publisher.close(closed);
     }
     this.#context.end();
     results.push(...(await Promise.allSettled(this.#halves.map((half) => half.driver.close()))));
-    const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
-    if (errors.length > 0) throw errors.length === 1 ? errors[0] : new AggregateError(errors, 'closing the bus failed in several places');
+    const errors = results.flatMap((result) =>
+      result.status === 'rejected' ? [result.reason as unknown] : [],
+    );
+    if (errors.length > 0)
+      throw errors.length === 1
+        ? errors[0]
+        : new AggregateError(errors, 'closing the bus failed in several places');
   }
 }
 

@@ -1,6 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import type { LogCapabilities } from '../capabilities.ts';
-import type { DataBus, From, HistoryEntry, Lag, Positions, ReadOptions, ResetOptions, ResetResult, SubscribeDataOptions, WaitOptions } from '../data-bus.ts';
+import type {
+  DataBus,
+  From,
+  HistoryEntry,
+  Lag,
+  Positions,
+  ReadOptions,
+  ResetOptions,
+  ResetResult,
+  SubscribeDataOptions,
+  WaitOptions,
+} from '../data-bus.ts';
 import type { DeadLetters } from '../dead-letters.ts';
 import type { LogDriver, StoredTopic } from '../driver.ts';
 import { BusError } from '../errors.ts';
@@ -61,21 +72,54 @@ export class Data implements DataBus {
     return this.#half.publishing.publishMany(topic, documents, options);
   };
 
-  async subscribe(given: AnyTopic | readonly AnyTopic[], group: string, handler: unknown, options: SubscribeDataOptions = {}): Promise<Handle> {
+  async subscribe(
+    given: AnyTopic | readonly AnyTopic[],
+    group: string,
+    handler: unknown,
+    options: SubscribeDataOptions = {},
+  ): Promise<Handle> {
     this.#context.checkOpen('subscribe');
     const topics = checkSubscribe('group', given, group);
     const { graceMs = 25_000 } = this.#context.options;
-    const consume = consumeOptions('data', group, options, ['from', 'onLost', 'onPoison', 'commitIntervalMs'], { prefetch: 2_000, leaseMs: 2 ** 31, maxDelayMs: retryAtMostMs, graceMs });
+    const consume = consumeOptions(
+      'data',
+      group,
+      options,
+      ['from', 'onLost', 'onPoison', 'commitIntervalMs'],
+      { prefetch: 2_000, leaseMs: 2 ** 31, maxDelayMs: retryAtMostMs, graceMs },
+    );
     checkPolicies(group, options);
-    const handle = makeHandle(this.#context, consume, topics, handler as AnyHandler, this.#half.publishing, this.#handles);
-    await openAll(handle, topics.map((topic) => () => this.#open(topic, handler, handle, consume, options)));
+    const handle = makeHandle(
+      this.#context,
+      consume,
+      topics,
+      handler as AnyHandler,
+      this.#half.publishing,
+      this.#handles,
+    );
+    await openAll(
+      handle,
+      topics.map((topic) => () => this.#open(topic, handler, handle, consume, options)),
+    );
     return handle;
   }
 
-  async reset(topic: AnyTopic, group: string, to: From, options: ResetOptions = {}): Promise<ResetResult> {
+  async reset(
+    topic: AnyTopic,
+    group: string,
+    to: From,
+    options: ResetOptions = {},
+  ): Promise<ResetResult> {
     checkOptions('reset', options, ['dryRun', 'graceMs', 'signal']);
     const stored = await this.#existing('reset', topic, group);
-    return resetGroup({ driver: this.#half.driver, link: this.#half.link, topic: stored, group, to: checkFrom(`reset '${group}'`, to, stored), options });
+    return resetGroup({
+      driver: this.#half.driver,
+      link: this.#half.link,
+      topic: stored,
+      group,
+      to: checkFrom(`reset '${group}'`, to, stored),
+      options,
+    });
   }
 
   async lag(topic: AnyTopic, group: string): Promise<Lag> {
@@ -87,15 +131,32 @@ export class Data implements DataBus {
     return positionsOf(this.#half, await this.#existing('pointers', topic, group), group);
   }
 
-  async waitFor(topic: AnyTopic, group: string, receipt: Receipt, options: WaitOptions = {}): Promise<{ readonly outcome: 'done' | 'dead' }> {
+  async waitFor(
+    topic: AnyTopic,
+    group: string,
+    receipt: Receipt,
+    options: WaitOptions = {},
+  ): Promise<{ readonly outcome: 'done' | 'dead' }> {
     checkOptions('waitFor', options, ['timeoutMs', 'signal']);
     checkInteger('waitFor', 'timeoutMs', options.timeoutMs, 0, Number.MAX_SAFE_INTEGER);
     const stored = await this.#existing('waitFor', topic, group);
     const feeds = this.#feeds.get(feedKey(topic.name, group)) ?? new Set();
-    return waitForGroup({ half: this.#half, context: this.#context, topic: stored, group, receipt, options, feeds, letters: this.#letters(topic, group) });
+    return waitForGroup({
+      half: this.#half,
+      context: this.#context,
+      topic: stored,
+      group,
+      receipt,
+      options,
+      feeds,
+      letters: this.#letters(topic, group),
+    });
   }
 
-  async *read<Out>(topic: Topic<never, Out>, options: ReadOptions = {}): AsyncGenerator<HistoryEntry<Out>> {
+  async *read<Out>(
+    topic: Topic<never, Out>,
+    options: ReadOptions = {},
+  ): AsyncGenerator<HistoryEntry<Out>> {
     this.#context.checkOpen('read');
     checkTopic('read', topic);
     const stored = await this.#half.topics.existing(topic, options.signal);
@@ -108,13 +169,21 @@ export class Data implements DataBus {
     return this.#half.link.request((signal) => this.#half.driver.names(stored, signal));
   }
 
-  async remove(topic: AnyTopic, group: string, options: { readonly discard?: boolean } = {}): Promise<void> {
+  async remove(
+    topic: AnyTopic,
+    group: string,
+    options: { readonly discard?: boolean } = {},
+  ): Promise<void> {
     checkOptions('remove', options, ['discard']);
     const stored = await this.#existing('remove', topic, group);
     const letters = this.#letters(topic, group);
     if (options.discard !== true) {
       for await (const { identity } of letters) {
-        throw new BusError('DUOBUS_NOT_EMPTY', `group '${group}' of topic '${topic.name}' has dead letters: redrive or purge them first, or pass { discard: true }`, { context: { topic: topic.name, group, identity } });
+        throw new BusError(
+          'DUOBUS_NOT_EMPTY',
+          `group '${group}' of topic '${topic.name}' has dead letters: redrive or purge them first, or pass { discard: true }`,
+          { context: { topic: topic.name, group, identity } },
+        );
       }
     }
     await this.#half.link.request((signal) => this.#half.driver.removeGroup(stored, group, signal));
@@ -127,7 +196,13 @@ export class Data implements DataBus {
     return this.#letters(topic, group);
   }
 
-  async #open(topic: AnyTopic, handler: unknown, handle: ConsumerHandle, consume: Consume, options: SubscribeDataOptions): Promise<void> {
+  async #open(
+    topic: AnyTopic,
+    handler: unknown,
+    handle: ConsumerHandle,
+    consume: Consume,
+    options: SubscribeDataOptions,
+  ): Promise<void> {
     const { link, driver, topics } = this.#half;
     const { signal } = options;
     const { topology = 'create' } = this.#context.options;
@@ -144,9 +219,21 @@ export class Data implements DataBus {
     const log = await topics.internal(deadLogName(topic.name, group), topology, signal);
     const before = await link.request((inner) => driver.pointers(stored, group, inner), { signal });
     if (before.some((pointer) => pointer !== undefined)) handle.resumed = true;
-    checkCovers(group, policy, stored, before.some((pointer) => pointer !== undefined));
+    checkCovers(
+      group,
+      policy,
+      stored,
+      before.some((pointer) => pointer !== undefined),
+    );
     let feed: LogFeed | undefined;
-    const letters = new GroupLetters(this.#context, link, driver, log, [topic.name, group], (redriven) => feed?.redrive(redriven) ?? false);
+    const letters = new GroupLetters(
+      this.#context,
+      link,
+      driver,
+      log,
+      [topic.name, group],
+      (redriven) => feed?.redrive(redriven) ?? false,
+    );
     feed = new LogFeed(this.#context, link, driver, stored, consume, policy, handle, letters);
     handle.add(feed);
     this.#keep(feed, feedKey(topic.name, group), handle);
@@ -155,12 +242,27 @@ export class Data implements DataBus {
   }
 
   /** D3: the start of every partition is stored, whichever member owns it. */
-  async #started(stored: StoredTopic, group: string, handle: ConsumerHandle, signal: AbortSignal | undefined): Promise<void> {
+  async #started(
+    stored: StoredTopic,
+    group: string,
+    handle: ConsumerHandle,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     for (let waitMs = 5; ; waitMs = Math.min(waitMs * 2, 200)) {
-      const pointers = await this.#half.link.request((inner) => this.#half.driver.pointers(stored, group, inner), { signal });
+      const pointers = await this.#half.link.request(
+        (inner) => this.#half.driver.pointers(stored, group, inner),
+        { signal },
+      );
       if (pointers.every((pointer) => pointer !== undefined)) return;
-      await Promise.race([this.#context.timers.sleep(waitMs, signal ?? this.#context.closed), handle.done]);
-      if (handle.state === 'closed') throw new BusError('DUOBUS_CLOSED', `subscribe '${group}': it was closed before it had started`);
+      await Promise.race([
+        this.#context.timers.sleep(waitMs, signal ?? this.#context.closed),
+        handle.done,
+      ]);
+      if (handle.state === 'closed')
+        throw new BusError(
+          'DUOBUS_CLOSED',
+          `subscribe '${group}': it was closed before it had started`,
+        );
     }
   }
 
@@ -176,15 +278,23 @@ export class Data implements DataBus {
 
   #letters(topic: AnyTopic, group: string): LogDeadLetters {
     const { topics, driver, link } = this.#half;
-    return new LogDeadLetters(driver, link, async () => {
-      const stored = await topics.existing(topic);
-      try {
-        return { topic: stored, log: await topics.internal(deadLogName(topic.name, group), 'check') };
-      } catch (error) {
-        if (BusError.is(error, 'DUOBUS_NOT_FOUND')) return { topic: stored, log: undefined };
-        throw error;
-      }
-    }, group);
+    return new LogDeadLetters(
+      driver,
+      link,
+      async () => {
+        const stored = await topics.existing(topic);
+        try {
+          return {
+            topic: stored,
+            log: await topics.internal(deadLogName(topic.name, group), 'check'),
+          };
+        } catch (error) {
+          if (BusError.is(error, 'DUOBUS_NOT_FOUND')) return { topic: stored, log: undefined };
+          throw error;
+        }
+      },
+      group,
+    );
   }
 
   async #existing(call: string, topic: AnyTopic, group: string): Promise<StoredTopic> {
@@ -199,15 +309,35 @@ function feedKey(topic: string, group: string): string {
   return `${topic} ${group}`;
 }
 
-function checkPolicies(group: string, { onLost, onPoison, commitIntervalMs }: SubscribeDataOptions): void {
+function checkPolicies(
+  group: string,
+  { onLost, onPoison, commitIntervalMs }: SubscribeDataOptions,
+): void {
   const call = `subscribe '${group}'`;
-  if (onLost !== undefined && !['fail', 'earliest', 'latest'].includes(onLost)) throw new TypeError(`${call}: onLost must be 'fail', 'earliest' or 'latest', got ${String(onLost)}`);
-  if (onPoison !== undefined && !['dead', 'halt'].includes(onPoison)) throw new TypeError(`${call}: onPoison must be 'dead' or 'halt', got ${String(onPoison)}`);
+  if (onLost !== undefined && !['fail', 'earliest', 'latest'].includes(onLost))
+    throw new TypeError(
+      `${call}: onLost must be 'fail', 'earliest' or 'latest', got ${String(onLost)}`,
+    );
+  if (onPoison !== undefined && !['dead', 'halt'].includes(onPoison))
+    throw new TypeError(`${call}: onPoison must be 'dead' or 'halt', got ${String(onPoison)}`);
   checkInteger(call, 'commitIntervalMs', commitIntervalMs, 1, 600_000);
 }
 
 /** Positions as a start must say where every partition begins. */
-function checkCovers(group: string, { from }: LogPolicy, stored: StoredTopic, resumed: boolean): void {
-  if (resumed || typeof from === 'string' || !('places' in from) || from.places.size >= stored.partitions) return;
-  throw new TypeError(`subscribe '${group}': positions must name every partition of topic '${stored.name}', it has ${stored.partitions} and ${from.places.size} are given`);
+function checkCovers(
+  group: string,
+  { from }: LogPolicy,
+  stored: StoredTopic,
+  resumed: boolean,
+): void {
+  if (
+    resumed ||
+    typeof from === 'string' ||
+    !('places' in from) ||
+    from.places.size >= stored.partitions
+  )
+    return;
+  throw new TypeError(
+    `subscribe '${group}': positions must name every partition of topic '${stored.name}', it has ${stored.partitions} and ${from.places.size} are given`,
+  );
 }

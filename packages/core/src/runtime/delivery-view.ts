@@ -12,8 +12,16 @@ export const currentDelivery: AsyncLocalStorage<Delivery> = new AsyncLocalStorag
 export interface DeliveryHome {
   readonly bus: 'event' | 'data';
   readonly name: string;
-  publish(topic: Topic<never, unknown>, document: unknown, options: PublishOptions): Promise<Receipt>;
-  once<T>(scope: string, effect: (tx: unknown) => T | Promise<T>, delivery: Delivery): Promise<T | undefined>;
+  publish(
+    topic: Topic<never, unknown>,
+    document: unknown,
+    options: PublishOptions,
+  ): Promise<Receipt>;
+  once<T>(
+    scope: string,
+    effect: (tx: unknown) => T | Promise<T>,
+    delivery: Delivery,
+  ): Promise<T | undefined>;
 }
 
 /** What a handler sees of one hand-over. */
@@ -94,8 +102,15 @@ export class DeliveryView implements Delivery {
     return this.#signal;
   }
 
-  publish<In>(topic: Topic<In, unknown>, document: In, options: PublishOptions = {}): Promise<Receipt> {
-    return this.#home.publish(topic as Topic<never, unknown>, document, { cause: this, ...options });
+  publish<In>(
+    topic: Topic<In, unknown>,
+    document: In,
+    options: PublishOptions = {},
+  ): Promise<Receipt> {
+    return this.#home.publish(topic as Topic<never, unknown>, document, {
+      cause: this,
+      ...options,
+    });
   }
 
   once<T>(scope: string, effect: (tx: unknown) => T | Promise<T>): Promise<T | undefined> {

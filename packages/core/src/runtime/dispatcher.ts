@@ -25,7 +25,9 @@ export interface BatchRunner {
   run(items: readonly Item[]): Promise<readonly BatchResult[]>;
 }
 
-export type BatchResult = { readonly outcome: 'done' } | { readonly outcome: 'failed'; readonly error: unknown };
+export type BatchResult =
+  | { readonly outcome: 'done' }
+  | { readonly outcome: 'failed'; readonly error: unknown };
 
 /** Handlers called in a row before others get a turn of the event loop. */
 const burst = 256;
@@ -53,7 +55,12 @@ export class Dispatcher {
   readonly counts = { handled: 0, failed: 0, dead: 0, late: 0, held: 0 };
   lastHandledAt: number | undefined;
 
-  constructor(context: Context, consume: Consume, runner: Runner, hooks: { onIdle(): void; onBrake(on: boolean): void }) {
+  constructor(
+    context: Context,
+    consume: Consume,
+    runner: Runner,
+    hooks: { onIdle(): void; onBrake(on: boolean): void },
+  ) {
     this.#context = context;
     this.#consume = consume;
     this.#runner = runner;
@@ -103,7 +110,10 @@ export class Dispatcher {
   withdraw(part: Part, matches: (item: Item) => boolean = (item) => !item.lease.alive): Item[] {
     const taken = this.#ready.take(part, matches);
     for (const lane of part.lanes.values()) taken.push(...lane.waiting.take(matches));
-    const held = [...part.loose, ...[...part.lanes.values()].flatMap(({ head }) => (head === undefined ? [] : [head]))];
+    const held = [
+      ...part.loose,
+      ...[...part.lanes.values()].flatMap(({ head }) => (head === undefined ? [] : [head])),
+    ];
     for (const item of held) if (item.phase === 'held' && matches(item)) taken.push(item);
     for (const item of taken) {
       if (item.phase === 'held') this.counts.held -= 1;
@@ -210,7 +220,12 @@ export class Dispatcher {
   async #runSuspect(item: Item, run: number): Promise<void> {
     if (item.crashes >= this.#consume.maxCrashes) {
       this.#leave(item);
-      this.#bury(item, 'crash', `the process died ${item.crashes} times while this document was handled alone`, undefined);
+      this.#bury(
+        item,
+        'crash',
+        `the process died ${item.crashes} times while this document was handled alone`,
+        undefined,
+      );
       return;
     }
     if (!item.probing) {
@@ -271,7 +286,12 @@ export class Dispatcher {
     if (current) this.#leave(item);
     if (current && item.lease.alive && item.aborted === undefined) return true;
     this.counts.late += 1;
-    this.#context.event({ type: 'late', bus: this.#consume.bus, name: this.#consume.name, id: item.attributes?.id ?? '' });
+    this.#context.event({
+      type: 'late',
+      bus: this.#consume.bus,
+      name: this.#consume.name,
+      id: item.attributes?.id ?? '',
+    });
     if (current) this.#over(item);
     return false;
   }
@@ -290,9 +310,21 @@ export class Dispatcher {
     item.failed += 1;
     this.counts.failed += 1;
     const { name, bus, maxAttempts, maxDelayMs, backoff } = this.#consume;
-    this.#context.event({ type: 'failed', bus, name, id: item.attributes?.id, attempt: item.failed, error });
+    this.#context.event({
+      type: 'failed',
+      bus,
+      name,
+      id: item.attributes?.id,
+      attempt: item.failed,
+      error,
+    });
     if (item.failed >= maxAttempts) {
-      this.#exhausted(item, 'attempts', messageOf(error) || `the handler threw ${String(error)}`, error);
+      this.#exhausted(
+        item,
+        'attempts',
+        messageOf(error) || `the handler threw ${String(error)}`,
+        error,
+      );
       return;
     }
     const named = HandlerSignal.is(error) ? error.afterMs : undefined;
@@ -397,19 +429,25 @@ export class Dispatcher {
     const now = this.#context.timers.now();
     for (const item of this.#running) {
       if (item.startedAt + ms > now) break;
-      const error = new BusError('DUOBUS_TIMEOUT', `the handler of '${name}' did not settle within ${ms} ms: raise handlerTimeoutMs, or let it stop when delivery.signal is aborted`, { retryable: true, context: { name, id: item.attributes?.id } });
+      const error = new BusError(
+        'DUOBUS_TIMEOUT',
+        `the handler of '${name}' did not settle within ${ms} ms: raise handlerTimeoutMs, or let it stop when delivery.signal is aborted`,
+        { retryable: true, context: { name, id: item.attributes?.id } },
+      );
       item.abort?.abort(error);
       item.abort = undefined;
       this.#failed(item, item.run, error);
     }
-    if (this.#running.size > 0) this.#sweep ??= this.#context.timers.after(this.#sweepMs, () => this.#timeouts());
+    if (this.#running.size > 0)
+      this.#sweep ??= this.#context.timers.after(this.#sweepMs, () => this.#timeouts());
   }
 
   #startBatch(batch: BatchRunner): boolean {
     let soonest = Number.POSITIVE_INFINITY;
     for (const part of this.#parts) {
       const first = part.fifo.peek();
-      if (first === undefined || isStopped(part) || (part.source.ordered && part.busy > 0)) continue;
+      if (first === undefined || isStopped(part) || (part.source.ordered && part.busy > 0))
+        continue;
       const left = first.arrivedAt + batch.waitMs - this.#context.timers.now();
       if (part.fifo.size < batch.size && left > 0) {
         soonest = Math.min(soonest, left);
@@ -419,13 +457,20 @@ export class Dispatcher {
       return true;
     }
     this.#batchTimer?.();
-    this.#batchTimer = soonest === Number.POSITIVE_INFINITY ? undefined : this.#context.timers.after(soonest, () => this.pump());
+    this.#batchTimer =
+      soonest === Number.POSITIVE_INFINITY
+        ? undefined
+        : this.#context.timers.after(soonest, () => this.pump());
     return false;
   }
 
   #gather(part: Part, size: number): Item[] {
     const items: Item[] = [];
-    for (let item = part.fifo.shift(); item !== undefined; item = items.length < size ? part.fifo.shift() : undefined) {
+    for (
+      let item = part.fifo.shift();
+      item !== undefined;
+      item = items.length < size ? part.fifo.shift() : undefined
+    ) {
       this.#ready.left(item);
       this.#enter(item);
       items.push(item);
@@ -446,7 +491,14 @@ export class Dispatcher {
       const result = results[at] as BatchResult;
       const run = runs[at] as number;
       const head = item.lane === undefined ? undefined : part.lanes.get(item.lane)?.head;
-      if (head !== undefined && head !== item && head.lease === item.lease && item.phase === 'running' && item.run === run) behind.push(item);
+      if (
+        head !== undefined &&
+        head !== item &&
+        head.lease === item.lease &&
+        item.phase === 'running' &&
+        item.run === run
+      )
+        behind.push(item);
       else if (result.outcome === 'done') this.#succeeded(item, run);
       else this.#failed(item, run, result.error);
     });
@@ -468,5 +520,9 @@ export class Dispatcher {
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as { then?: unknown }).then === 'function'
+  );
 }

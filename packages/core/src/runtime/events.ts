@@ -46,21 +46,48 @@ export class Events implements EventBus {
     return this.#half.publishing.publishMany(topic, documents, options);
   };
 
-  async subscribe(given: AnyTopic | readonly AnyTopic[], name: string, handler: unknown, options: SubscribeEventsOptions = {}): Promise<Handle> {
+  async subscribe(
+    given: AnyTopic | readonly AnyTopic[],
+    name: string,
+    handler: unknown,
+    options: SubscribeEventsOptions = {},
+  ): Promise<Handle> {
     this.#context.checkOpen('subscribe');
     const topics = checkSubscribe('subscription', given, name);
     const { capabilities } = this.#half.driver;
     const { graceMs = 25_000, topology = 'create' } = this.#context.options;
-    const consume = consumeOptions('event', name, options, [], { prefetch: 300, leaseMs: capabilities.leaseMs, maxDelayMs: capabilities.maxDelayMs, graceMs });
-    const handle = makeHandle(this.#context, consume, topics, handler as AnyHandler, this.#half.publishing, this.#handles);
+    const consume = consumeOptions('event', name, options, [], {
+      prefetch: 300,
+      leaseMs: capabilities.leaseMs,
+      maxDelayMs: capabilities.maxDelayMs,
+      graceMs,
+    });
+    const handle = makeHandle(
+      this.#context,
+      consume,
+      topics,
+      handler as AnyHandler,
+      this.#half.publishing,
+      this.#handles,
+    );
     const { signal } = options;
     const opens = topics.map((topic) => async () => {
       const stored = await this.#half.topics.stored(topic, signal);
       this.#checkOrder(stored);
       checkStoreKeeps(handler, stored);
-      const made = await this.#half.link.request((inner) => this.#half.driver.ensureSubscription(stored, name, topology, inner), { signal });
+      const made = await this.#half.link.request(
+        (inner) => this.#half.driver.ensureSubscription(stored, name, topology, inner),
+        { signal },
+      );
       if (made === 'existed') handle.resumed = true;
-      const feed = new QueueFeed(this.#context, this.#half.link, this.#half.driver, stored, consume, handle);
+      const feed = new QueueFeed(
+        this.#context,
+        this.#half.link,
+        this.#half.driver,
+        stored,
+        consume,
+        handle,
+      );
       handle.add(feed);
       await feed.open(signal);
     });
@@ -68,13 +95,22 @@ export class Events implements EventBus {
     return handle;
   }
 
-  async unsubscribe(topic: AnyTopic, name: string, options: { readonly discard?: boolean } = {}): Promise<void> {
+  async unsubscribe(
+    topic: AnyTopic,
+    name: string,
+    options: { readonly discard?: boolean } = {},
+  ): Promise<void> {
     checkOptions('unsubscribe', options, ['discard']);
     const stored = await this.#existing('unsubscribe', topic, name);
     const { driver, link } = this.#half;
     if (options.discard !== true) {
       const dead = await this.#deadOf(stored, name);
-      if (dead > 0) throw new BusError('DUOBUS_NOT_EMPTY', `subscription '${name}' of topic '${topic.name}' has ${dead} dead letters: redrive or purge them first, or pass { discard: true }`, { context: { topic: topic.name, name, dead } });
+      if (dead > 0)
+        throw new BusError(
+          'DUOBUS_NOT_EMPTY',
+          `subscription '${name}' of topic '${topic.name}' has ${dead} dead letters: redrive or purge them first, or pass { discard: true }`,
+          { context: { topic: topic.name, name, dead } },
+        );
     }
     await link.request((signal) => driver.removeSubscription(stored, name, signal));
   }
@@ -87,14 +123,27 @@ export class Events implements EventBus {
 
   async depth(topic: AnyTopic, name: string): Promise<Depth> {
     const stored = await this.#existing('depth', topic, name);
-    const counts = await this.#half.link.request((signal) => this.#half.driver.inspect(stored, name, signal));
-    return { ready: counts.ready, leased: counts.leased, delayed: counts.delayed, dead: counts.dead, total: counts.ready + (counts.leased ?? 0) + counts.delayed };
+    const counts = await this.#half.link.request((signal) =>
+      this.#half.driver.inspect(stored, name, signal),
+    );
+    return {
+      ready: counts.ready,
+      leased: counts.leased,
+      delayed: counts.delayed,
+      dead: counts.dead,
+      total: counts.ready + (counts.leased ?? 0) + counts.delayed,
+    };
   }
 
   deadLetters(topic: AnyTopic, name: string): DeadLetters {
     checkTopic('deadLetters', topic);
     checkName('subscription', name);
-    return new QueueDeadLetters(this.#half.driver, this.#half.link, () => this.#half.topics.existing(topic), name);
+    return new QueueDeadLetters(
+      this.#half.driver,
+      this.#half.link,
+      () => this.#half.topics.existing(topic),
+      name,
+    );
   }
 
   async #existing(call: string, topic: AnyTopic, name: string): Promise<StoredTopic> {
@@ -107,7 +156,9 @@ export class Events implements EventBus {
   /** 0 for a subscription that does not exist: removing it again is no error. */
   async #deadOf(stored: StoredTopic, name: string): Promise<number> {
     try {
-      return (await this.#half.link.request((signal) => this.#half.driver.inspect(stored, name, signal))).dead;
+      return (
+        await this.#half.link.request((signal) => this.#half.driver.inspect(stored, name, signal))
+      ).dead;
     } catch (error) {
       if (BusError.is(error, 'DUOBUS_NOT_FOUND')) return 0;
       throw error;
@@ -117,6 +168,10 @@ export class Events implements EventBus {
   #checkOrder(stored: StoredTopic): void {
     const { order } = this.#half.driver.capabilities;
     if (order[stored.order]) return;
-    throw new BusError('DUOBUS_NOT_SUPPORTED', `this adapter's event bus does not support order: '${stored.order}', which topic '${stored.name}' asks for`, { context: { topic: stored.name } });
+    throw new BusError(
+      'DUOBUS_NOT_SUPPORTED',
+      `this adapter's event bus does not support order: '${stored.order}', which topic '${stored.name}' asks for`,
+      { context: { topic: stored.name } },
+    );
   }
 }

@@ -42,7 +42,14 @@ export class GroupLetters {
   #tail: Promise<void> | undefined;
   #handing = false;
 
-  constructor(context: Context, link: Link, driver: LogDriver, topic: StoredTopic, scope: readonly [topic: string, group: string], hand: (redriven: Redriven) => boolean) {
+  constructor(
+    context: Context,
+    link: Link,
+    driver: LogDriver,
+    topic: StoredTopic,
+    scope: readonly [topic: string, group: string],
+    hand: (redriven: Redriven) => boolean,
+  ) {
     this.#context = context;
     this.#link = link;
     this.#driver = driver;
@@ -62,7 +69,11 @@ export class GroupLetters {
   bury(item: Item, reason: DeadReason, message: string): Promise<boolean> {
     const redriven = redrivenOf(item);
     const letter: Letter = {
-      ...(redriven?.letter ?? { partition: item.part.partition, place: placeOf(item), epoch: item.lease.epoch }),
+      ...(redriven?.letter ?? {
+        partition: item.part.partition,
+        place: placeOf(item),
+        epoch: item.lease.epoch,
+      }),
       status: 'dead',
       reason,
       message,
@@ -70,14 +81,21 @@ export class GroupLetters {
       crashes: 0,
       deadAt: this.#context.timers.now(),
     };
-    return this.#write(redriven?.identity ?? this.#identityOf(item), letter, item, () => redriven === undefined || this.#over(redriven));
+    return this.#write(
+      redriven?.identity ?? this.#identityOf(item),
+      letter,
+      item,
+      () => redriven === undefined || this.#over(redriven),
+    );
   }
 
   /** A redriven document is done. */
   handled(item: Item): void {
     const redriven = redrivenOf(item);
     if (redriven === undefined) return;
-    const writing = this.#append({ key: redriven.identity, headers: {}, body: null }).then((kept) => kept && this.#over(redriven)).finally(() => this.#writing.delete(writing));
+    const writing = this.#append({ key: redriven.identity, headers: {}, body: null })
+      .then((kept) => kept && this.#over(redriven))
+      .finally(() => this.#writing.delete(writing));
     this.#writing.add(writing);
   }
 
@@ -104,11 +122,24 @@ export class GroupLetters {
 
   #rewrite(item: Item, crashes: number): Promise<boolean> {
     const { identity, letter } = redrivenOf(item) as Redriven;
-    return this.#write(identity, { ...letter, status: 'redrive', attempts: item.failed, crashes }, item, () => true);
+    return this.#write(
+      identity,
+      { ...letter, status: 'redrive', attempts: item.failed, crashes },
+      item,
+      () => true,
+    );
   }
 
-  async #write(identity: string, letter: Letter, item: Item, kept: () => boolean): Promise<boolean> {
-    const { headers, body } = item.attributes === undefined ? { headers: plainHeaders(item.record.headers), body: item.data } : this.#driver.binding.encode(item.attributes, item.data);
+  async #write(
+    identity: string,
+    letter: Letter,
+    item: Item,
+    kept: () => boolean,
+  ): Promise<boolean> {
+    const { headers, body } =
+      item.attributes === undefined
+        ? { headers: plainHeaders(item.record.headers), body: item.data }
+        : this.#driver.binding.encode(item.attributes, item.data);
     return (await this.#append(encodeLetter(identity, letter, headers, body))) && kept();
   }
 
@@ -125,7 +156,9 @@ export class GroupLetters {
       } catch (error) {
         this.#link.failed(error);
       }
-      await this.#context.timers.sleep(delayOf(reconnectBackoff, attempt), both).catch(() => undefined); // aborted: the loop ends
+      await this.#context.timers
+        .sleep(delayOf(reconnectBackoff, attempt), both)
+        .catch(() => undefined); // aborted: the loop ends
     }
     return false;
   }
@@ -146,7 +179,13 @@ export class GroupLetters {
       try {
         await this.#link.ready(signal);
         from ??= ((await this.#driver.bounds(this.#topic, signal))[0] as { first: Place }).first;
-        const { records, next, atEnd } = await this.#driver.read(this.#topic, 0, from, { maxBytes: 1024 * 1024, maxWaitMs: caughtUp ? 5_000 : 0 }, signal);
+        const { records, next, atEnd } = await this.#driver.read(
+          this.#topic,
+          0,
+          from,
+          { maxBytes: 1024 * 1024, maxWaitMs: caughtUp ? 5_000 : 0 },
+          signal,
+        );
         for (const record of records) this.#fold(record, !caughtUp);
         from = next;
         attempt = 0;
@@ -158,7 +197,9 @@ export class GroupLetters {
         if (BusError.is(error, 'DUOBUS_POSITION_GONE')) from = undefined;
         this.#link.failed(error);
         attempt += 1;
-        await this.#context.timers.sleep(delayOf(reconnectBackoff, attempt), signal).catch(() => undefined); // aborted: the loop ends
+        await this.#context.timers
+          .sleep(delayOf(reconnectBackoff, attempt), signal)
+          .catch(() => undefined); // aborted: the loop ends
       }
     }
   }
@@ -167,7 +208,12 @@ export class GroupLetters {
     const identity = record.key;
     if (identity === undefined) return;
     const letter = record.body === null ? undefined : decodeLetter(record);
-    if (letter?.status === 'redrive') this.#waiting.set(identity, { place: record, partition: letter.partition, suspect: suspect || letter.crashes > 0 });
+    if (letter?.status === 'redrive')
+      this.#waiting.set(identity, {
+        place: record,
+        partition: letter.partition,
+        suspect: suspect || letter.crashes > 0,
+      });
     else if (!this.#running.has(identity)) this.#waiting.delete(identity);
   }
 
@@ -178,11 +224,15 @@ export class GroupLetters {
       for (const [identity, { place, partition, suspect }] of this.#waiting) {
         if (this.#running.size >= atOnce || this.#stop.signal.aborted) return;
         if (this.#running.has(identity) || !this.#owned.has(partition)) continue;
-        const { records } = await this.#link.request((signal) => this.#driver.read(this.#topic, 0, place, { maxBytes: 1, maxWaitMs: 0 }, signal));
+        const { records } = await this.#link.request((signal) =>
+          this.#driver.read(this.#topic, 0, place, { maxBytes: 1, maxWaitMs: 0 }, signal),
+        );
         const [record] = records;
-        if (record === undefined || record.offset !== place.offset || record.body === null) continue;
+        if (record === undefined || record.offset !== place.offset || record.body === null)
+          continue;
         this.#running.add(identity);
-        if (!this.#hand({ identity, letter: decodeLetter(record), record, suspect })) this.#running.delete(identity);
+        if (!this.#hand({ identity, letter: decodeLetter(record), record, suspect }))
+          this.#running.delete(identity);
       }
     } catch (error) {
       this.#link.failed(error);
@@ -193,7 +243,14 @@ export class GroupLetters {
 
   #identityOf(item: Item): string {
     const { offset } = placeOf(item);
-    return JSON.stringify([...this.#scope, item.attributes?.source ?? '', item.attributes?.id ?? '', item.part.partition, offset, item.lease.epoch]);
+    return JSON.stringify([
+      ...this.#scope,
+      item.attributes?.source ?? '',
+      item.attributes?.id ?? '',
+      item.part.partition,
+      offset,
+      item.lease.epoch,
+    ]);
   }
 }
 

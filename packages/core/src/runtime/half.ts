@@ -21,8 +21,18 @@ export function makeHalf<D extends QueueDriver | LogDriver>(driver: D, context: 
   const { publish } = driver.capabilities;
   const publisher = new Publisher(context, link, {
     publish,
-    send: (topic, partition, records, signal) => (driver.kind === 'queue' ? driver.publish(topic, partition, records, signal) : driver.append(topic, partition, records, signal)),
+    send: (topic, partition, records, signal) =>
+      driver.kind === 'queue'
+        ? driver.publish(topic, partition, records, signal)
+        : driver.append(topic, partition, records, signal),
   });
-  const publishing = new Publishing({ bus, context, topics, publisher, binding: driver.binding, capabilities: driver.capabilities });
+  const publishing = new Publishing({
+    bus,
+    context,
+    topics,
+    publisher,
+    binding: driver.binding,
+    capabilities: driver.capabilities,
+  });
   return { driver, link, topics, publisher, publishing };
 }

@@ -24,7 +24,9 @@ export class HealthCheck {
 
   async look(): Promise<Health> {
     const connected = !this.#context.isClosed() && this.#halves.every((half) => half.link.up);
-    const handles = await Promise.all([...this.#handles].map((handle) => this.#lookAt(handle, connected)));
+    const handles = await Promise.all(
+      [...this.#handles].map((handle) => this.#lookAt(handle, connected)),
+    );
     return { ok: connected && handles.every(({ ok }) => ok), connected, handles };
   }
 
@@ -32,7 +34,9 @@ export class HealthCheck {
     const { bus, name, topics, state } = handle;
     const stuck = state === 'running' && connected && (await this.#isStuck(handle));
     const { stuckAfterMs = 300_000 } = this.#context.options;
-    const detail = stuck ? `there are documents, and none has been handled for ${stuckAfterMs} ms` : handle.detail;
+    const detail = stuck
+      ? `there are documents, and none has been handled for ${stuckAfterMs} ms`
+      : handle.detail;
     return { bus, name, topics, state, ok: state === 'running' && !stuck, detail };
   }
 
@@ -42,21 +46,45 @@ export class HealthCheck {
     if (this.#context.now() - since < stuckAfterMs) return false;
     if (handle.hasWork) return true;
     for (const half of this.#halves) {
-      if (half.driver.kind === 'log' && handle.bus === 'data' && (await this.#behind(half as Half<LogDriver>, handle))) return true;
-      if (half.driver.kind === 'queue' && handle.bus === 'event' && (await this.#waiting(half as Half<QueueDriver>, handle))) return true;
+      if (
+        half.driver.kind === 'log' &&
+        handle.bus === 'data' &&
+        (await this.#behind(half as Half<LogDriver>, handle))
+      )
+        return true;
+      if (
+        half.driver.kind === 'queue' &&
+        handle.bus === 'event' &&
+        (await this.#waiting(half as Half<QueueDriver>, handle))
+      )
+        return true;
     }
     return false;
   }
 
   async #behind(half: Half<LogDriver>, handle: ConsumerHandle): Promise<boolean> {
-    return this.#any(handle, half, async (topic) => (await lagOf(half, topic, handle.name, this.#context.now())).records > 0);
+    return this.#any(
+      handle,
+      half,
+      async (topic) => (await lagOf(half, topic, handle.name, this.#context.now())).records > 0,
+    );
   }
 
   async #waiting(half: Half<QueueDriver>, handle: ConsumerHandle): Promise<boolean> {
-    return this.#any(handle, half, async (topic) => (await half.link.request((signal) => half.driver.inspect(topic, handle.name, signal))).ready > 0);
+    return this.#any(
+      handle,
+      half,
+      async (topic) =>
+        (await half.link.request((signal) => half.driver.inspect(topic, handle.name, signal)))
+          .ready > 0,
+    );
   }
 
-  async #any(handle: ConsumerHandle, half: AnyHalf, test: (topic: NonNullable<ReturnType<AnyHalf['topics']['current']>>) => Promise<boolean>): Promise<boolean> {
+  async #any(
+    handle: ConsumerHandle,
+    half: AnyHalf,
+    test: (topic: NonNullable<ReturnType<AnyHalf['topics']['current']>>) => Promise<boolean>,
+  ): Promise<boolean> {
     for (const name of handle.topics) {
       const topic = half.topics.current(name);
       if (topic === undefined) continue;

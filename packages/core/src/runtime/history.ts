@@ -15,7 +15,12 @@ import { checkFrom, placesOf } from './starts.ts';
 const chunkBytes = 1024 * 1024;
 
 /** D13: history without a group. */
-export async function* readHistory<Out>(half: Half<LogDriver>, topic: Topic<never, Out>, stored: StoredTopic, options: ReadOptions): AsyncGenerator<HistoryEntry<Out>> {
+export async function* readHistory<Out>(
+  half: Half<LogDriver>,
+  topic: Topic<never, Out>,
+  stored: StoredTopic,
+  options: ReadOptions,
+): AsyncGenerator<HistoryEntry<Out>> {
   checkOptions('read', options, ['from', 'to', 'partition', 'limit', 'signal']);
   checkInteger('read', 'partition', options.partition, 0, stored.partitions - 1);
   checkInteger('read', 'limit', options.limit, 0, Number.MAX_SAFE_INTEGER);
@@ -40,12 +45,22 @@ export async function* readHistory<Out>(half: Half<LogDriver>, topic: Topic<neve
   }
 }
 
-async function* scan({ link, driver }: Half<LogDriver>, topic: StoredTopic, partition: number, begin: Place, end: Place, signal: AbortSignal | undefined): AsyncGenerator<LogRecord> {
+async function* scan(
+  { link, driver }: Half<LogDriver>,
+  topic: StoredTopic,
+  partition: number,
+  begin: Place,
+  end: Place,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<LogRecord> {
   let from = begin;
   while (from.offset < end.offset) {
     signal?.throwIfAborted();
     const at = from;
-    const { records, next } = await link.request((inner) => driver.read(topic, partition, at, { maxBytes: chunkBytes, maxWaitMs: 0 }, inner), { signal });
+    const { records, next } = await link.request(
+      (inner) => driver.read(topic, partition, at, { maxBytes: chunkBytes, maxWaitMs: 0 }, inner),
+      { signal },
+    );
     for (const record of records) {
       if (record.offset >= end.offset) return;
       yield record;
@@ -55,15 +70,43 @@ async function* scan({ link, driver }: Half<LogDriver>, topic: StoredTopic, part
   }
 }
 
-async function entryOf<Out>({ driver }: Half<LogDriver>, topic: Topic<never, Out>, stored: StoredTopic, partition: number, record: LogRecord): Promise<HistoryEntry<Out>> {
-  const base = { position: formatPosition(stored.incarnation, partition, record, driver.capabilities.placeNeedsTime), partition, appendedAt: record.time };
+async function entryOf<Out>(
+  { driver }: Half<LogDriver>,
+  topic: Topic<never, Out>,
+  stored: StoredTopic,
+  partition: number,
+  record: LogRecord,
+): Promise<HistoryEntry<Out>> {
+  const base = {
+    position: formatPosition(
+      stored.incarnation,
+      partition,
+      record,
+      driver.capabilities.placeNeedsTime,
+    ),
+    partition,
+    appendedAt: record.time,
+  };
   const { envelope, broken } = openRecord(record, driver.binding);
   const bytes = (): Uint8Array => new Uint8Array(record.body ?? []);
   if (envelope === undefined) return { ...base, error: broken as Error, bytes: bytes() };
   try {
     const content = await decodeDocument(topic, envelope);
-    if (content.kind === 'skip') return { ...base, error: new BusError('DUOBUS_DECODE', `topic '${topic.name}' has no type '${envelope.attributes.type}'`), bytes: bytes() };
-    return { ...base, document: content.document as Out, attributes: content.attributes, key: envelope.key };
+    if (content.kind === 'skip')
+      return {
+        ...base,
+        error: new BusError(
+          'DUOBUS_DECODE',
+          `topic '${topic.name}' has no type '${envelope.attributes.type}'`,
+        ),
+        bytes: bytes(),
+      };
+    return {
+      ...base,
+      document: content.document as Out,
+      attributes: content.attributes,
+      key: envelope.key,
+    };
   } catch (error) {
     if (error instanceof DecodeFailure) return { ...base, error, bytes: bytes() };
     throw error;
@@ -71,16 +114,30 @@ async function entryOf<Out>({ driver }: Half<LogDriver>, topic: Topic<never, Out
 }
 
 /** D12: the place of a document whose confirm carried none, found by reading from its time on, less the clocks' difference. */
-export async function findRecord(half: Half<LogDriver>, topic: StoredTopic, receipt: Receipt, skewMs: number, signal: AbortSignal): Promise<Place> {
+export async function findRecord(
+  half: Half<LogDriver>,
+  topic: StoredTopic,
+  receipt: Receipt,
+  skewMs: number,
+  signal: AbortSignal,
+): Promise<Place> {
   const { link, driver } = half;
-  const places = await link.request((inner) => driver.placesAt(topic, Math.max(0, receipt.time - skewMs), inner), { signal });
+  const places = await link.request(
+    (inner) => driver.placesAt(topic, Math.max(0, receipt.time - skewMs), inner),
+    { signal },
+  );
   const bounds = await link.request((inner) => driver.bounds(topic, inner), { signal });
   const begin = places[receipt.partition];
   const own = bounds[receipt.partition];
   if (begin !== undefined && own !== undefined) {
     for await (const record of scan(half, topic, receipt.partition, begin, own.end, signal)) {
-      if (openRecord(record, driver.binding).envelope?.attributes.id === receipt.id) return { offset: record.offset, time: record.time };
+      if (openRecord(record, driver.binding).envelope?.attributes.id === receipt.id)
+        return { offset: record.offset, time: record.time };
     }
   }
-  throw new BusError('DUOBUS_POSITION_GONE', `document '${receipt.id}' is not in topic '${topic.name}': retention has removed it, or the receipt is of another broker`, { context: { topic: topic.name, id: receipt.id } });
+  throw new BusError(
+    'DUOBUS_POSITION_GONE',
+    `document '${receipt.id}' is not in topic '${topic.name}': retention has removed it, or the receipt is of another broker`,
+    { context: { topic: topic.name, id: receipt.id } },
+  );
 }

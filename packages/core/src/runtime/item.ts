@@ -155,7 +155,19 @@ export interface Lane {
 }
 
 export function newPart(source: Source, partition: number): Part {
-  return { source, partition, lanes: new Map(), loose: new Set(), fifo: new Deque(), stash: [], waiting: 0, ready: 0, busy: 0, stopped: false, halted: undefined };
+  return {
+    source,
+    partition,
+    lanes: new Map(),
+    loose: new Set(),
+    fifo: new Deque(),
+    stash: [],
+    waiting: 0,
+    ready: 0,
+    busy: 0,
+    stopped: false,
+    halted: undefined,
+  };
 }
 
 /** Held for a retry, or waiting behind such a document. */

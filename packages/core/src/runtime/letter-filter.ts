@@ -7,5 +7,8 @@ export function chooser(filter: DeadLetterFilter | undefined): (letter: DeadLett
   checkOptions('dead letters', filter, ['identities', 'reason', 'where']);
   const { identities, reason, where } = filter;
   const named = identities === undefined ? undefined : new Set(identities);
-  return (letter) => (named?.has(letter.identity) ?? true) && (reason === undefined || letter.reason === reason) && (where?.(letter) ?? true);
+  return (letter) =>
+    (named?.has(letter.identity) ?? true) &&
+    (reason === undefined || letter.reason === reason) &&
+    (where?.(letter) ?? true);
 }

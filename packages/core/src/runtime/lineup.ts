@@ -7,8 +7,18 @@ import type { Link } from './link.ts';
 
 /** The publishing half of a driver. */
 export interface Sender {
-  readonly publish: { readonly calls: number; readonly maxRecords: number; readonly maxBytes: number; readonly dedup: boolean };
-  send(topic: StoredTopic, partition: number, records: readonly OutboundRecord[], signal: AbortSignal): Promise<readonly Outcome[]>;
+  readonly publish: {
+    readonly calls: number;
+    readonly maxRecords: number;
+    readonly maxBytes: number;
+    readonly dedup: boolean;
+  };
+  send(
+    topic: StoredTopic,
+    partition: number,
+    records: readonly OutboundRecord[],
+    signal: AbortSignal,
+  ): Promise<readonly Outcome[]>;
 }
 
 /** A document waiting for its result. */
@@ -47,7 +57,14 @@ export class Lineup {
   #attempt = 0;
   #backingOff = false;
 
-  constructor(sender: Sender, link: Link, context: Context, topic: StoredTopic, partition: number, empty: () => void) {
+  constructor(
+    sender: Sender,
+    link: Link,
+    context: Context,
+    topic: StoredTopic,
+    partition: number,
+    empty: () => void,
+  ) {
     this.#sender = sender;
     this.#link = link;
     this.#context = context;
@@ -72,10 +89,16 @@ export class Lineup {
   expire(now: number, error: (sent: boolean) => BusError): void {
     for (const call of this.#calls) {
       if (call.over || (call.entries[0] as Entry).deadline > now) continue;
-      for (const entry of call.entries) if (entry.deadline <= now) this.#fail(entry, call.handed ? 'unknown' : 'rejected', error(call.handed));
+      for (const entry of call.entries)
+        if (entry.deadline <= now)
+          this.#fail(entry, call.handed ? 'unknown' : 'rejected', error(call.handed));
       call.abort.abort();
     }
-    for (let head = this.#waiting.peek(); head !== undefined && (head.phase === 'over' || head.deadline <= now); head = this.#waiting.peek()) {
+    for (
+      let head = this.#waiting.peek();
+      head !== undefined && (head.phase === 'over' || head.deadline <= now);
+      head = this.#waiting.peek()
+    ) {
       this.#waiting.shift();
       this.#fail(head, 'rejected', error(false));
     }
@@ -92,9 +115,14 @@ export class Lineup {
 
   #flush(): void {
     this.#flushing = false;
-    while (this.#waiting.size > 0 && !this.#backingOff && this.#underWay < this.#sender.publish.calls) {
+    while (
+      this.#waiting.size > 0 &&
+      !this.#backingOff &&
+      this.#underWay < this.#sender.publish.calls
+    ) {
       const entries = this.#take();
-      if (entries.length > 0) void this.#send({ entries, abort: new AbortController(), handed: false, over: false });
+      if (entries.length > 0)
+        void this.#send({ entries, abort: new AbortController(), handed: false, over: false });
     }
   }
 
@@ -108,7 +136,11 @@ export class Lineup {
     const { maxRecords, maxBytes } = this.#sender.publish;
     const entries: Entry[] = [];
     let bytes = 0;
-    for (let head = this.#waiting.peek(); head !== undefined && entries.length < maxRecords; head = this.#waiting.peek()) {
+    for (
+      let head = this.#waiting.peek();
+      head !== undefined && entries.length < maxRecords;
+      head = this.#waiting.peek()
+    ) {
       if (head.phase !== 'over') {
         if (entries.length > 0 && bytes + head.bytes > maxBytes) break;
         bytes += head.bytes;
@@ -137,14 +169,22 @@ export class Lineup {
     try {
       await this.#link.ready(call.abort.signal);
     } catch (error) {
-      const cause = BusError.is(error) ? error : new BusError('DUOBUS_UNAVAILABLE', 'publish was given up before the broker could be reached', { cause: error });
+      const cause = BusError.is(error)
+        ? error
+        : new BusError(
+            'DUOBUS_UNAVAILABLE',
+            'publish was given up before the broker could be reached',
+            { cause: error },
+          );
       return records.map(() => ({ status: 'rejected', error: cause }));
     }
     call.handed = true;
     try {
       return await this.#sender.send(this.#topic, this.#partition, records, call.abort.signal);
     } catch (cause) {
-      const error = BusError.is(cause) ? cause : new BusError('DUOBUS_BUG', 'the driver threw on publish', { cause });
+      const error = BusError.is(cause)
+        ? cause
+        : new BusError('DUOBUS_BUG', 'the driver threw on publish', { cause });
       return records.map(() => ({ status: 'unknown', error }));
     }
   }
@@ -153,7 +193,13 @@ export class Lineup {
     const again: Entry[] = [];
     let problem: BusError | undefined;
     call.entries.forEach((entry, at) => {
-      const outcome = outcomes[at] ?? { status: 'unknown', error: new BusError('DUOBUS_BUG', 'the driver reported fewer outcomes than it was given records') };
+      const outcome = outcomes[at] ?? {
+        status: 'unknown',
+        error: new BusError(
+          'DUOBUS_BUG',
+          'the driver reported fewer outcomes than it was given records',
+        ),
+      };
       if (outcome.status === 'stored') {
         if (entry.phase !== 'over') entry.stored(outcome);
         entry.phase = 'over';
@@ -161,7 +207,11 @@ export class Lineup {
       }
       problem = outcome.error;
       if (entry.phase === 'over') return;
-      if (outcome.status === 'rejected' && outcome.error.retryable && !this.#isPassed(call, entry, outcomes)) {
+      if (
+        outcome.status === 'rejected' &&
+        outcome.error.retryable &&
+        !this.#isPassed(call, entry, outcomes)
+      ) {
         entry.phase = 'waiting';
         again.push(entry);
       } else this.#fail(entry, outcome.status, outcome.error);
@@ -182,7 +232,8 @@ export class Lineup {
     if (key === undefined || this.#topic.order === 'none') return false;
     const after = call.entries.indexOf(entry) + 1;
     for (let at = after; at < call.entries.length; at += 1) {
-      if ((call.entries[at] as Entry).record.key === key && outcomes[at]?.status !== 'rejected') return true;
+      if ((call.entries[at] as Entry).record.key === key && outcomes[at]?.status !== 'rejected')
+        return true;
     }
     const later = this.#calls.slice(this.#calls.indexOf(call) + 1);
     return later.some((other) => other.entries.some((one) => one.record.key === key));
@@ -198,7 +249,18 @@ export class Lineup {
     for (const later of this.#waiting) {
       if (later.phase !== 'waiting' || later.record.key !== key) continue;
       later.phase = 'over';
-      later.failed(new BusError('DUOBUS_REJECTED', `an earlier document of the same key could not be published to topic '${this.#topic.name}', so this one was not sent: publish both again, in order`, { cause: error, retryable: true, outcome: 'rejected', context: { topic: this.#topic.name } }));
+      later.failed(
+        new BusError(
+          'DUOBUS_REJECTED',
+          `an earlier document of the same key could not be published to topic '${this.#topic.name}', so this one was not sent: publish both again, in order`,
+          {
+            cause: error,
+            retryable: true,
+            outcome: 'rejected',
+            context: { topic: this.#topic.name },
+          },
+        ),
+      );
     }
   }
 
@@ -219,12 +281,22 @@ export class Lineup {
   }
 }
 
-function isUnknown(outcome: Outcome): outcome is Extract<Outcome, { status: 'unknown' | 'rejected' }> {
+function isUnknown(
+  outcome: Outcome,
+): outcome is Extract<Outcome, { status: 'unknown' | 'rejected' }> {
   return outcome.status === 'unknown';
 }
 
 function withOutcome(error: BusError, outcome: PublishFailure, topic: string): BusError {
   if (error.outcome === outcome) return error;
-  const hint = outcome === 'unknown' ? ' Whether it is stored is not known: publish it again with the same id' : '';
-  return new BusError(error.code, `${error.message}${hint}`, { cause: error.cause ?? error, retryable: error.retryable, outcome, context: { topic, ...error.context } });
+  const hint =
+    outcome === 'unknown'
+      ? ' Whether it is stored is not known: publish it again with the same id'
+      : '';
+  return new BusError(error.code, `${error.message}${hint}`, {
+    cause: error.cause ?? error,
+    retryable: error.retryable,
+    outcome,
+    context: { topic, ...error.context },
+  });
 }

@@ -35,7 +35,11 @@ export class Link {
       await this.#open(AbortSignal.any([stop.signal, this.#context.closed]), true);
     } catch (error) {
       if (!stop.signal.aborted) throw error;
-      throw new BusError('DUOBUS_UNAVAILABLE', `no connection to the broker of the ${this.#bus} bus within ${timeoutMs} ms: is it running, and is the URL right? ${messageOf(this.#lastError)}`, { cause: this.#lastError, retryable: true });
+      throw new BusError(
+        'DUOBUS_UNAVAILABLE',
+        `no connection to the broker of the ${this.#bus} bus within ${timeoutMs} ms: is it running, and is the URL right? ${messageOf(this.#lastError)}`,
+        { cause: this.#lastError, retryable: true },
+      );
     } finally {
       cancel();
     }
@@ -44,7 +48,9 @@ export class Link {
   /** Resolves when the driver is open; opens it again if `failed` was reported. */
   ready(signal?: AbortSignal): Promise<void> {
     if (this.#up) return Promise.resolve();
-    this.#opening ??= this.#open(this.#context.closed, false).finally(() => (this.#opening = undefined));
+    this.#opening ??= this.#open(this.#context.closed, false).finally(
+      () => (this.#opening = undefined),
+    );
     return abortable(this.#opening, signal);
   }
 
@@ -58,12 +64,27 @@ export class Link {
   }
 
   /** Runs an idempotent request, again after a reconnect, until it answers, fails for good or the time is up. */
-  async request<T>(run: (signal: AbortSignal) => Promise<T>, options: { readonly signal?: AbortSignal | undefined; readonly timeoutMs?: number } = {}): Promise<T> {
+  async request<T>(
+    run: (signal: AbortSignal) => Promise<T>,
+    options: { readonly signal?: AbortSignal | undefined; readonly timeoutMs?: number } = {},
+  ): Promise<T> {
     const timeoutMs = options.timeoutMs ?? 30_000;
     const stop = new AbortController();
     let last: unknown;
-    const cancel = this.#context.timers.after(timeoutMs, () => stop.abort(new BusError('DUOBUS_TIMEOUT', `the broker did not answer within ${timeoutMs} ms. ${messageOf(last ?? this.#lastError)}`, { cause: last ?? this.#lastError, retryable: true })));
-    const signal = AbortSignal.any([stop.signal, this.#context.closed, ...(options.signal === undefined ? [] : [options.signal])]);
+    const cancel = this.#context.timers.after(timeoutMs, () =>
+      stop.abort(
+        new BusError(
+          'DUOBUS_TIMEOUT',
+          `the broker did not answer within ${timeoutMs} ms. ${messageOf(last ?? this.#lastError)}`,
+          { cause: last ?? this.#lastError, retryable: true },
+        ),
+      ),
+    );
+    const signal = AbortSignal.any([
+      stop.signal,
+      this.#context.closed,
+      ...(options.signal === undefined ? [] : [options.signal]),
+    ]);
     try {
       for (let attempt = 1; ; attempt += 1) {
         await this.ready(signal);

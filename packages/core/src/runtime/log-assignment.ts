@@ -48,7 +48,10 @@ export async function resolvePointers(question: Question): Promise<Answer> {
   const lost: (string | undefined)[] = [];
   for (const { partition, pointer } of assigned) {
     const own = bounds[partition] as Bounds;
-    const stored = pointer === undefined ? newPointer(starts.get(partition) ?? own.first, starts.partitions) : decodePointer(pointer, topic.partitions);
+    const stored =
+      pointer === undefined
+        ? newPointer(starts.get(partition) ?? own.first, starts.partitions)
+        : decodePointer(pointer, topic.partitions);
     const { next, why } = judge(question, partition, stored, own);
     pointers.push({ ...stored, next });
     lost.push(why);
@@ -57,17 +60,31 @@ export async function resolvePointers(question: Question): Promise<Answer> {
 }
 
 /** A partition that the topic did not have when the group was made begins at its first record (design: C1). */
-async function startsOf({ call, assigned, policy, link, driver, group, signal }: Question, topic: StoredTopic, bounds: readonly Bounds[]): Promise<{ get(partition: number): Place | undefined; readonly partitions: number }> {
-  if (assigned.every(({ pointer }) => pointer !== undefined)) return { get: () => undefined, partitions: topic.partitions };
+async function startsOf(
+  { call, assigned, policy, link, driver, group, signal }: Question,
+  topic: StoredTopic,
+  bounds: readonly Bounds[],
+): Promise<{ get(partition: number): Place | undefined; readonly partitions: number }> {
+  if (assigned.every(({ pointer }) => pointer !== undefined))
+    return { get: () => undefined, partitions: topic.partitions };
   const all = await link.request((inner) => driver.pointers(topic, group, inner), { signal });
   const known = all.find((pointer): pointer is StoredPointer => pointer !== undefined);
-  const partitions = known === undefined ? topic.partitions : decodePointer(known, topic.partitions).partitions;
+  const partitions =
+    known === undefined ? topic.partitions : decodePointer(known, topic.partitions).partitions;
   const places = await placesOf(call, policy.from, topic, bounds, link, driver, signal);
-  return { get: (partition) => (partition < partitions ? places.get(partition) : bounds[partition]?.first), partitions };
+  return {
+    get: (partition) => (partition < partitions ? places.get(partition) : bounds[partition]?.first),
+    partitions,
+  };
 }
 
 /** D8: what to do where the pointer is no longer within what is kept. */
-function judge({ policy, group, lost }: Question, partition: number, { next, done }: Pointer, { first, end }: Bounds): { readonly next: Place; readonly why?: string } {
+function judge(
+  { policy, group, lost }: Question,
+  partition: number,
+  { next, done }: Pointer,
+  { first, end }: Bounds,
+): { readonly next: Place; readonly why?: string } {
   if (next.offset >= first.offset && next.offset <= end.offset) return { next };
   let records = Math.max(0, first.offset - next.offset);
   for (const offset of done) if (offset < first.offset) records -= 1;

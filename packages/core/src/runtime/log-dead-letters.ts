@@ -17,10 +17,18 @@ interface Line {
 export class LogDeadLetters implements DeadLetters {
   readonly #driver: LogDriver;
   readonly #link: Link;
-  readonly #topics: () => Promise<{ readonly topic: StoredTopic; readonly log: StoredTopic | undefined }>;
+  readonly #topics: () => Promise<{
+    readonly topic: StoredTopic;
+    readonly log: StoredTopic | undefined;
+  }>;
   readonly #group: string;
 
-  constructor(driver: LogDriver, link: Link, topics: () => Promise<{ readonly topic: StoredTopic; readonly log: StoredTopic | undefined }>, group: string) {
+  constructor(
+    driver: LogDriver,
+    link: Link,
+    topics: () => Promise<{ readonly topic: StoredTopic; readonly log: StoredTopic | undefined }>,
+    group: string,
+  ) {
     this.#driver = driver;
     this.#link = link;
     this.#topics = topics;
@@ -34,7 +42,14 @@ export class LogDeadLetters implements DeadLetters {
   }
 
   redrive(filter?: DeadLetterFilter): Promise<number> {
-    return this.#rewrite(filter, ({ identity, letter, record }) => encodeLetter(identity, { ...letter, status: 'redrive', attempts: 0, crashes: 0 }, plainHeaders(record.headers), record.body ?? new Uint8Array()));
+    return this.#rewrite(filter, ({ identity, letter, record }) =>
+      encodeLetter(
+        identity,
+        { ...letter, status: 'redrive', attempts: 0, crashes: 0 },
+        plainHeaders(record.headers),
+        record.body ?? new Uint8Array(),
+      ),
+    );
   }
 
   purge(filter?: DeadLetterFilter): Promise<number> {
@@ -45,11 +60,20 @@ export class LogDeadLetters implements DeadLetters {
   async isDead(partition: number, offset: number, epoch: number): Promise<boolean> {
     const { log } = await this.#topics();
     if (log === undefined) return false;
-    for await (const { letter } of this.#lines(log)) if (letter.partition === partition && letter.place.offset === offset && letter.epoch === epoch) return true;
+    for await (const { letter } of this.#lines(log))
+      if (
+        letter.partition === partition &&
+        letter.place.offset === offset &&
+        letter.epoch === epoch
+      )
+        return true;
     return false;
   }
 
-  async #rewrite(filter: DeadLetterFilter | undefined, line: (line: Line) => OutboundRecord): Promise<number> {
+  async #rewrite(
+    filter: DeadLetterFilter | undefined,
+    line: (line: Line) => OutboundRecord,
+  ): Promise<number> {
     const chosen = chooser(filter);
     const { topic, log } = await this.#topics();
     if (log === undefined) return 0;
@@ -72,7 +96,11 @@ export class LogDeadLetters implements DeadLetters {
       for (const outcome of outcomes) {
         if (outcome.status === 'stored') continue;
         const { code, message, retryable } = outcome.error;
-        throw new BusError(code, `the dead letters of group '${this.#group}' could not be changed: ${message}`, { cause: outcome.error, retryable: retryable || outcome.status === 'unknown' });
+        throw new BusError(
+          code,
+          `the dead letters of group '${this.#group}' could not be changed: ${message}`,
+          { cause: outcome.error, retryable: retryable || outcome.status === 'unknown' },
+        );
       }
     });
   }
@@ -82,17 +110,22 @@ export class LogDeadLetters implements DeadLetters {
     const newest = new Map<string, number>();
     for await (const record of scanLog(this.#driver, this.#link, log)) {
       if (record.key === undefined) continue;
-      if (record.body !== null && decodeLetter(record).status === 'dead') newest.set(record.key, record.offset);
+      if (record.body !== null && decodeLetter(record).status === 'dead')
+        newest.set(record.key, record.offset);
       else newest.delete(record.key);
     }
     if (newest.size === 0) return;
     for await (const record of scanLog(this.#driver, this.#link, log)) {
-      if (record.key !== undefined && newest.get(record.key) === record.offset) yield { identity: record.key, letter: decodeLetter(record), record };
+      if (record.key !== undefined && newest.get(record.key) === record.offset)
+        yield { identity: record.key, letter: decodeLetter(record), record };
     }
   }
 
   #view(topic: StoredTopic, { identity, letter, record }: Line): DeadLetter {
-    const { envelope } = openRecord({ ...record, key: undefined, headers: plainHeaders(record.headers) }, this.#driver.binding);
+    const { envelope } = openRecord(
+      { ...record, key: undefined, headers: plainHeaders(record.headers) },
+      this.#driver.binding,
+    );
     const attributes = envelope?.attributes;
     return {
       identity,
@@ -107,7 +140,12 @@ export class LogDeadLetters implements DeadLetters {
       message: letter.message,
       attempts: letter.attempts,
       deadAt: letter.deadAt,
-      position: formatPosition(topic.incarnation, letter.partition, letter.place, this.#driver.capabilities.placeNeedsTime),
+      position: formatPosition(
+        topic.incarnation,
+        letter.partition,
+        letter.place,
+        this.#driver.capabilities.placeNeedsTime,
+      ),
       epoch: letter.epoch,
     };
   }

@@ -45,7 +45,16 @@ export class LogFeed implements Feed, Source {
   readonly holds = true;
   reconnects = 0;
 
-  constructor(context: Context, link: Link, driver: LogDriver, topic: StoredTopic, consume: Consume, policy: LogPolicy, handle: ConsumerHandle, letters: GroupLetters) {
+  constructor(
+    context: Context,
+    link: Link,
+    driver: LogDriver,
+    topic: StoredTopic,
+    consume: Consume,
+    policy: LogPolicy,
+    handle: ConsumerHandle,
+    letters: GroupLetters,
+  ) {
     this.#context = context;
     this.#link = link;
     this.#driver = driver;
@@ -69,18 +78,27 @@ export class LogFeed implements Feed, Source {
   }
 
   get trouble(): Feed['trouble'] {
-    for (const { lost } of this.#owned.values()) if (lost !== undefined) return { state: 'lost', detail: lost };
+    for (const { lost } of this.#owned.values())
+      if (lost !== undefined) return { state: 'lost', detail: lost };
     if (this.#down !== undefined) return { state: 'stalled', detail: this.#down };
     for (const { part, partition } of this.#owned.values()) {
       if (blockedIn(part) >= this.#consume.maxAhead) {
-        return { state: 'stalled', detail: `partition ${partition} of topic '${this.topic.name}' holds ${blockedIn(part)} documents behind failing ones` };
+        return {
+          state: 'stalled',
+          detail: `partition ${partition} of topic '${this.topic.name}' holds ${blockedIn(part)} documents behind failing ones`,
+        };
       }
     }
     return undefined;
   }
 
   async open(signal: AbortSignal | undefined): Promise<void> {
-    this.#take(await this.#link.request((inner) => this.#driver.join(this.topic, this.#consume.name, inner), { signal }));
+    this.#take(
+      await this.#link.request(
+        (inner) => this.#driver.join(this.topic, this.#consume.name, inner),
+        { signal },
+      ),
+    );
     this.#loop = this.#run();
   }
 
@@ -100,7 +118,12 @@ export class LogFeed implements Feed, Source {
       redelivered: true,
       now: this.#context.timers.now(),
       handle: redriven,
-      position: formatPosition(this.topic.incarnation, letter.partition, letter.place, this.#driver.capabilities.placeNeedsTime),
+      position: formatPosition(
+        this.topic.incarnation,
+        letter.partition,
+        letter.place,
+        this.#driver.capabilities.placeNeedsTime,
+      ),
       appendedAt: letter.place.time,
       cause: 'redrive',
       failed: letter.attempts,
@@ -121,14 +144,17 @@ export class LogFeed implements Feed, Source {
   }
 
   async quiesce(): Promise<void> {
-    for (const { partition, token } of this.#owned.values()) this.#member?.flow(partition, token, false);
+    for (const { partition, token } of this.#owned.values())
+      this.#member?.flow(partition, token, false);
   }
 
   async finish(clean: boolean): Promise<void> {
     this.#intake.abort(quiescing);
     await this.#loop;
     await Promise.all(this.#leaving);
-    const owned = [...this.#owned.values()].filter(({ lease, lost }) => lease.alive && lost === undefined);
+    const owned = [...this.#owned.values()].filter(
+      ({ lease, lost }) => lease.alive && lost === undefined,
+    );
     await this.#committer?.last(owned, clean);
     this.#endAll();
     await this.#letters.end();
@@ -155,7 +181,10 @@ export class LogFeed implements Feed, Source {
 
   async probe(item: Item): Promise<'kept' | 'moved' | 'lost'> {
     const owned = ownerOf(item);
-    const written = owned === undefined ? await this.#letters.probe(item) : await this.#write(item, owned, item.crashes + 1);
+    const written =
+      owned === undefined
+        ? await this.#letters.probe(item)
+        : await this.#write(item, owned, item.crashes + 1);
     return written ? 'kept' : 'lost';
   }
 
@@ -204,7 +233,8 @@ export class LogFeed implements Feed, Source {
       fenced: (partition) => this.#end(partition),
       failed: (error) => {
         this.#link.failed(error);
-        if (!BusError.is(error) || !error.retryable) this.#handle.fail(endOf(error, 'writing pointers'));
+        if (!BusError.is(error) || !error.retryable)
+          this.#handle.fail(endOf(error, 'writing pointers'));
       },
     });
   }
@@ -269,13 +299,49 @@ export class LogFeed implements Feed, Source {
   }
 
   /** Works out where each partition goes on, writes that it is ours, then reads. */
-  async #assign(member: LogMember, assigned: readonly Assigned[], signal: AbortSignal): Promise<BusError | undefined> {
+  async #assign(
+    member: LogMember,
+    assigned: readonly Assigned[],
+    signal: AbortSignal,
+  ): Promise<BusError | undefined> {
     try {
-      const starts = await resolvePointers({ call: `group '${this.#consume.name}'`, topic: this.topic, group: this.#consume.name, assigned, policy: this.#policy, link: this.#link, driver: this.#driver, signal, lost: (partition, records) => this.#context.event({ type: 'lost-position', name: this.#consume.name, partition, records }) });
+      const starts = await resolvePointers({
+        call: `group '${this.#consume.name}'`,
+        topic: this.topic,
+        group: this.#consume.name,
+        assigned,
+        policy: this.#policy,
+        link: this.#link,
+        driver: this.#driver,
+        signal,
+        lost: (partition, records) =>
+          this.#context.event({
+            type: 'lost-position',
+            name: this.#consume.name,
+            partition,
+            records,
+          }),
+      });
       this.topic = starts.topic;
-      const owned = assigned.map((event, at) => this.#own(event, starts.pointers[at] as Pointer, starts.bounds[event.partition] as Bounds, starts.lost[at]));
+      const owned = assigned.map((event, at) =>
+        this.#own(
+          event,
+          starts.pointers[at] as Pointer,
+          starts.bounds[event.partition] as Bounds,
+          starts.lost[at],
+        ),
+      );
       const ours = owned.filter(({ lost }) => lost === undefined);
-      const results = ours.length === 0 ? [] : await member.commit(ours.map((partition) => ({ partition: partition.partition, token: partition.token, pointer: partition.snapshot(false).pointer })));
+      const results =
+        ours.length === 0
+          ? []
+          : await member.commit(
+              ours.map((partition) => ({
+                partition: partition.partition,
+                token: partition.token,
+                pointer: partition.snapshot(false).pointer,
+              })),
+            );
       ours.forEach((partition, at) => {
         if (results[at] !== 'ok') this.#end(partition);
         else if (partition.lease.alive) {
@@ -295,7 +361,8 @@ export class LogFeed implements Feed, Source {
 
   #own(event: Assigned, pointer: Pointer, bounds: Bounds, lost: string | undefined): LogPartition {
     this.#end(this.#owned.get(event.partition));
-    const part = this.#parts.get(event.partition) ?? this.#handle.dispatcher.part(this, event.partition);
+    const part =
+      this.#parts.get(event.partition) ?? this.#handle.dispatcher.part(this, event.partition);
     this.#parts.set(event.partition, part);
     const crashed = event.pointer !== undefined && !pointer.clean;
     const mine = pointer.owner === this.#policy.owner;
@@ -329,7 +396,12 @@ export class LogFeed implements Feed, Source {
     this.#handle.dispatcher.add(owned.part, items);
   }
 
-  #item(record: LogRecord, owned: LogPartition, taken: NonNullable<ReturnType<LogPartition['take']>>, now: number): Item {
+  #item(
+    record: LogRecord,
+    owned: LogPartition,
+    taken: NonNullable<ReturnType<LogPartition['take']>>,
+    now: number,
+  ): Item {
     const { envelope, broken } = openRecord(record, this.#driver.binding);
     const { tracked, suspect, cause } = taken;
     return newItem({
@@ -343,7 +415,12 @@ export class LogFeed implements Feed, Source {
       now,
       handle: tracked,
       owner: owned,
-      position: formatPosition(this.topic.incarnation, owned.partition, record, this.#driver.capabilities.placeNeedsTime),
+      position: formatPosition(
+        this.topic.incarnation,
+        owned.partition,
+        record,
+        this.#driver.capabilities.placeNeedsTime,
+      ),
       appendedAt: record.time,
       cause,
       failed: tracked.failed,
@@ -356,18 +433,42 @@ export class LogFeed implements Feed, Source {
     const owned = this.#owner(event.partition, event.token);
     const member = this.#member;
     if (owned === undefined || member === undefined) return;
-    const leaving = this.#giveUp(owned, member, event).catch((error: unknown) => this.#link.failed(error)).finally(() => this.#leaving.delete(leaving));
+    const leaving = this.#giveUp(owned, member, event)
+      .catch((error: unknown) => this.#link.failed(error))
+      .finally(() => this.#leaving.delete(leaving));
     this.#leaving.add(leaving);
   }
 
-  async #giveUp(owned: LogPartition, member: LogMember, event: Extract<LogEvent, { type: 'revoking' }>): Promise<void> {
+  async #giveUp(
+    owned: LogPartition,
+    member: LogMember,
+    event: Extract<LogEvent, { type: 'revoking' }>,
+  ): Promise<void> {
     const { dispatcher } = this.#handle;
     dispatcher.stop(owned.part);
-    if (event.cause === 'reset') dispatcher.abort(owned.part, new BusError('DUOBUS_RESET', `group '${this.#consume.name}' is being reset: this document is handed out again if the reset goes back to it`));
-    const clean = await dispatcher.drained(owned.part, Math.min(this.#consume.graceMs, event.withinMs));
-    if (!clean) dispatcher.abort(owned.part, new BusError('DUOBUS_CLOSED', `partition ${owned.partition} of topic '${this.topic.name}' moves to another member`));
+    if (event.cause === 'reset')
+      dispatcher.abort(
+        owned.part,
+        new BusError(
+          'DUOBUS_RESET',
+          `group '${this.#consume.name}' is being reset: this document is handed out again if the reset goes back to it`,
+        ),
+      );
+    const clean = await dispatcher.drained(
+      owned.part,
+      Math.min(this.#consume.graceMs, event.withinMs),
+    );
+    if (!clean)
+      dispatcher.abort(
+        owned.part,
+        new BusError(
+          'DUOBUS_CLOSED',
+          `partition ${owned.partition} of topic '${this.topic.name}' moves to another member`,
+        ),
+      );
     if (!owned.lease.alive) return;
-    if (event.cause === 'rebalance' && owned.lost === undefined) await this.#committer?.last([owned], clean);
+    if (event.cause === 'rebalance' && owned.lost === undefined)
+      await this.#committer?.last([owned], clean);
     this.#end(owned);
     await member.release(owned.partition, owned.token);
   }
@@ -375,12 +476,20 @@ export class LogFeed implements Feed, Source {
   #trimmed({ partition, token, bounds }: Extract<LogEvent, { type: 'trimmed' }>): void {
     const owned = this.#owner(partition, token);
     if (owned === undefined) return;
-    const records = Math.max(0, bounds.first.offset - owned.tracker.next.offset - owned.tracker.span);
+    const records = Math.max(
+      0,
+      bounds.first.offset - owned.tracker.next.offset - owned.tracker.span,
+    );
     this.#context.event({ type: 'lost-position', name: this.#consume.name, partition, records });
     if (this.#policy.onLost === 'fail') {
       owned.lost = lostText(this.#consume.name, partition, records);
       this.#handle.changed();
-    } else this.#member?.start(partition, token, this.#policy.onLost === 'earliest' ? bounds.first : bounds.end);
+    } else
+      this.#member?.start(
+        partition,
+        token,
+        this.#policy.onLost === 'earliest' ? bounds.first : bounds.end,
+      );
   }
 
   #end(owned: LogPartition | undefined): void {
@@ -388,7 +497,11 @@ export class LogFeed implements Feed, Source {
     owned.lease.alive = false;
     if (this.#owned.get(owned.partition) === owned) this.#owned.delete(owned.partition);
     this.#letters.owns(new Set(this.#owned.keys()));
-    for (const item of this.#handle.dispatcher.withdraw(owned.part, (one) => one.lease === owned.lease)) this.#letters.returned(item);
+    for (const item of this.#handle.dispatcher.withdraw(
+      owned.part,
+      (one) => one.lease === owned.lease,
+    ))
+      this.#letters.returned(item);
   }
 
   #endAll(): void {

@@ -23,7 +23,14 @@ export class LogPartition {
   /** Reading stands: why. */
   lost: string | undefined;
 
-  constructor(options: { readonly partition: number; readonly token: number; readonly part: Part; readonly pointer: Pointer; readonly takeoverBelow: number; readonly suspects: number }) {
+  constructor(options: {
+    readonly partition: number;
+    readonly token: number;
+    readonly part: Part;
+    readonly pointer: Pointer;
+    readonly takeoverBelow: number;
+    readonly suspects: number;
+  }) {
     const { pointer } = options;
     this.partition = options.partition;
     this.token = options.token;
@@ -37,12 +44,24 @@ export class LogPartition {
   }
 
   /** Takes the next record. Undefined where the previous owner has handled it. */
-  take(record: LogRecord): { readonly tracked: Tracked; readonly suspect: boolean; readonly cause: 'first' | 'retry' | 'reset' | 'takeover' } | undefined {
+  take(
+    record: LogRecord,
+  ):
+    | {
+        readonly tracked: Tracked;
+        readonly suspect: boolean;
+        readonly cause: 'first' | 'retry' | 'reset' | 'takeover';
+      }
+    | undefined {
     const tracked = this.tracker.take(record);
     if (tracked.done) return undefined;
     const suspect = this.#suspectsLeft > 0 && record.offset < this.#takeoverBelow;
     if (suspect) this.#suspectsLeft -= 1;
-    return { tracked, suspect: suspect || tracked.crashes > 0, cause: this.#causeOf(record.offset, tracked.failed) };
+    return {
+      tracked,
+      suspect: suspect || tracked.crashes > 0,
+      cause: this.#causeOf(record.offset, tracked.failed),
+    };
   }
 
   complete(tracked: Tracked): void {
@@ -61,11 +80,16 @@ export class LogPartition {
   }
 
   get dirty(): boolean {
-    return this.tracker.settled !== this.#settledAtWrite || this.#failures !== this.#failuresAtWrite;
+    return (
+      this.tracker.settled !== this.#settledAtWrite || this.#failures !== this.#failuresAtWrite
+    );
   }
 
   /** What is to be written now, and what to call when it is. */
-  snapshot(clean: boolean): { readonly pointer: { readonly place: Place; readonly text: string }; readonly written: () => void } {
+  snapshot(clean: boolean): {
+    readonly pointer: { readonly place: Place; readonly text: string };
+    readonly written: () => void;
+  } {
     const { settled } = this.tracker;
     const failures = this.#failures;
     const pointer = encodePointer(this.tracker.pointer(clean));

@@ -29,7 +29,17 @@ export const maxSpan = 8_000;
 const maxFailed = 1_000;
 
 export function newPointer(next: Place, partitions: number): Pointer {
-  return { epoch: 0, next, done: new Set(), failed: new Map(), crashes: new Map(), clean: true, resetBelow: 0, owner: '', partitions };
+  return {
+    epoch: 0,
+    next,
+    done: new Set(),
+    failed: new Map(),
+    crashes: new Map(),
+    clean: true,
+    resetBelow: 0,
+    owner: '',
+    partitions,
+  };
 }
 
 export function encodePointer(pointer: Pointer): StoredPointer {
@@ -43,7 +53,9 @@ export function encodePointer(pointer: Pointer): StoredPointer {
     ...(pointer.resetBelow > base ? { r: pointer.resetBelow } : {}),
     ...(pointer.done.size > 0 ? { d: bitmap(base, pointer.done) } : {}),
     ...(pointer.failed.size > 0 ? { f: counts(base, pointer) } : {}),
-    ...(pointer.crashes.size > 0 ? { x: [...pointer.crashes].map(([offset, n]) => [offset - base, n]) } : {}),
+    ...(pointer.crashes.size > 0
+      ? { x: [...pointer.crashes].map(([offset, n]) => [offset - base, n]) }
+      : {}),
   });
   return { place: pointer.next, text };
 }
@@ -52,14 +64,28 @@ export function encodePointer(pointer: Pointer): StoredPointer {
 export function decodePointer(stored: StoredPointer, partitions: number): Pointer {
   if (stored.text === '') return newPointer(stored.place, partitions);
   const base = stored.place.offset;
-  let raw: { v?: unknown; e?: number; n?: number; w?: string; c?: number; r?: number; d?: string; f?: string; x?: [number, number][] };
+  let raw: {
+    v?: unknown;
+    e?: number;
+    n?: number;
+    w?: string;
+    c?: number;
+    r?: number;
+    d?: string;
+    f?: string;
+    x?: [number, number][];
+  };
   try {
     raw = JSON.parse(stored.text) as typeof raw;
   } catch {
     // Kafka's own tools and other consumers write free text beside an offset: the offset is what counts then.
     return newPointer(stored.place, partitions);
   }
-  if (raw?.v !== 1) throw new BusError('DUOBUS_DECODE', `a stored pointer has version ${String(raw?.v)}, this version of duobus reads 1: upgrade this process`);
+  if (raw?.v !== 1)
+    throw new BusError(
+      'DUOBUS_DECODE',
+      `a stored pointer has version ${String(raw?.v)}, this version of duobus reads 1: upgrade this process`,
+    );
   const done = offsetsOf(base, raw.d ?? '');
   return {
     epoch: raw.e ?? 0,
@@ -88,7 +114,8 @@ function bitmap(base: number, offsets: ReadonlySet<number>): string {
 function offsetsOf(base: number, text: string): Set<number> {
   const offsets = new Set<number>();
   Buffer.from(text, 'base64').forEach((byte, at) => {
-    for (let bit = 0; bit < 8; bit += 1) if ((byte & (1 << bit)) !== 0) offsets.add(base + at * 8 + bit);
+    for (let bit = 0; bit < 8; bit += 1)
+      if ((byte & (1 << bit)) !== 0) offsets.add(base + at * 8 + bit);
   });
   return offsets;
 }
@@ -99,7 +126,8 @@ function counts(base: number, pointer: Pointer): string {
   for (const offset of pointer.failed.keys()) last = Math.max(last, offset);
   let text = '';
   for (let offset = base; offset <= last && text.length < maxFailed; offset += 1) {
-    if (!pointer.done.has(offset)) text += Math.min(pointer.failed.get(offset) ?? 0, 35).toString(36);
+    if (!pointer.done.has(offset))
+      text += Math.min(pointer.failed.get(offset) ?? 0, 35).toString(36);
   }
   return text;
 }
@@ -192,7 +220,8 @@ export class Tracker {
       else if (entry.failed > 0) failed.set(entry.offset, entry.failed);
       if (!entry.done && entry.crashes > 0) crashes.set(entry.offset, entry.crashes);
     }
-    const notYetTaken = (offset: number): boolean => offset >= this.#next.offset && (this.#last === undefined || offset > this.#last);
+    const notYetTaken = (offset: number): boolean =>
+      offset >= this.#next.offset && (this.#last === undefined || offset > this.#last);
     for (const offset of this.#start.done) if (notYetTaken(offset)) done.add(offset);
     for (const [offset, n] of this.#start.failed) if (notYetTaken(offset)) failed.set(offset, n);
     for (const [offset, n] of this.#start.crashes) if (notYetTaken(offset)) crashes.set(offset, n);

@@ -37,7 +37,9 @@ export class Publisher {
   }
 
   get hasRoom(): boolean {
-    return this.#documents < this.#maxDocuments && this.#bytes < this.#maxBytes && this.#room.size === 0;
+    return (
+      this.#documents < this.#maxDocuments && this.#bytes < this.#maxBytes && this.#room.size === 0
+    );
   }
 
   /** Resolves when there is room, in the order of the calls; rejects with DUOBUS_TIMEOUT at the deadline. */
@@ -46,7 +48,9 @@ export class Publisher {
       const { promise, resolve, reject } = deferred();
       const abort = (): void => reject(signal?.reason);
       signal?.addEventListener('abort', abort, { once: true });
-      const cancel = this.#context.timers.after(deadline - this.#context.timers.now(), () => reject(timeout(this.#timeoutMs, 'the publish buffer stayed full', this.#link.lastError)));
+      const cancel = this.#context.timers.after(deadline - this.#context.timers.now(), () =>
+        reject(timeout(this.#timeoutMs, 'the publish buffer stayed full', this.#link.lastError)),
+      );
       this.#room.push(resolve);
       try {
         await promise;
@@ -63,7 +67,14 @@ export class Publisher {
   }
 
   /** Puts a document into its lineup, in the order of the calls. Resolves when it is stored. */
-  publish(topic: StoredTopic, partition: number, record: OutboundRecord, bytes: number, deadline: number, signal: AbortSignal | undefined): Promise<Extract<Outcome, { status: 'stored' }>> {
+  publish(
+    topic: StoredTopic,
+    partition: number,
+    record: OutboundRecord,
+    bytes: number,
+    deadline: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Extract<Outcome, { status: 'stored' }>> {
     const { promise, resolve, reject } = deferred<Extract<Outcome, { status: 'stored' }>>();
     const lineup = this.#lineup(topic, partition);
     const abort = (): void => lineup.giveUp(entry, signal?.reason);
@@ -74,7 +85,20 @@ export class Publisher {
       this.#room.peek()?.();
       if (this.#documents === 0) for (const emptied of this.#emptied.splice(0)) emptied();
     };
-    const entry: Entry = { record, bytes, deadline, phase: 'waiting', stored: (outcome) => { end(); resolve(outcome); }, failed: (error) => { end(); reject(error); } };
+    const entry: Entry = {
+      record,
+      bytes,
+      deadline,
+      phase: 'waiting',
+      stored: (outcome) => {
+        end();
+        resolve(outcome);
+      },
+      failed: (error) => {
+        end();
+        reject(error);
+      },
+    };
     this.#documents += 1;
     this.#bytes += bytes;
     signal?.addEventListener('abort', abort, { once: true });
@@ -91,14 +115,17 @@ export class Publisher {
 
   /** Rejects whatever has no result yet. */
   close(error: BusError): void {
-    for (const lineup of this.#lineups.values()) lineup.expire(Number.POSITIVE_INFINITY, () => error);
+    for (const lineup of this.#lineups.values())
+      lineup.expire(Number.POSITIVE_INFINITY, () => error);
   }
 
   #lineup(topic: StoredTopic, partition: number): Lineup {
     const key = `${topic.incarnation}/${partition}`;
     let lineup = this.#lineups.get(key);
     if (lineup === undefined) {
-      lineup = new Lineup(this.#sender, this.#link, this.#context, topic, partition, () => this.#lineups.delete(key));
+      lineup = new Lineup(this.#sender, this.#link, this.#context, topic, partition, () =>
+        this.#lineups.delete(key),
+      );
       this.#lineups.set(key, lineup);
     }
     return lineup;
@@ -108,11 +135,22 @@ export class Publisher {
   #expire(): void {
     this.#sweep = undefined;
     const now = this.#context.timers.now();
-    for (const lineup of this.#lineups.values()) lineup.expire(now, (sent) => timeout(this.#timeoutMs, sent ? 'the broker has not confirmed' : 'the broker could not be reached', this.#link.lastError));
+    for (const lineup of this.#lineups.values())
+      lineup.expire(now, (sent) =>
+        timeout(
+          this.#timeoutMs,
+          sent ? 'the broker has not confirmed' : 'the broker could not be reached',
+          this.#link.lastError,
+        ),
+      );
     if (this.#documents > 0) this.#sweep ??= this.#context.timers.after(250, () => this.#expire());
   }
 }
 
 function timeout(ms: number, what: string, cause: unknown): BusError {
-  return new BusError('DUOBUS_TIMEOUT', `publish gave up after ${ms} ms: ${what}. Raise publishTimeoutMs, publish less at a time, or look at bus.health()`, { cause, retryable: true });
+  return new BusError(
+    'DUOBUS_TIMEOUT',
+    `publish gave up after ${ms} ms: ${what}. Raise publishTimeoutMs, publish less at a time, or look at bus.health()`,
+    { cause, retryable: true },
+  );
 }

@@ -7,7 +7,12 @@ import type { StoredTopic } from '../driver.ts';
 import { partitionOf } from '../partition.ts';
 import { formatPosition } from '../position.ts';
 import { prepare, type Prepared } from '../prepare.ts';
-import type { DocumentToPublish, PublishOptions, PublishResult, Receipt } from '../publish-options.ts';
+import type {
+  DocumentToPublish,
+  PublishOptions,
+  PublishResult,
+  Receipt,
+} from '../publish-options.ts';
 import type { AnyTopic } from '../topic.ts';
 import type { Context } from './context.ts';
 import { currentDelivery } from './delivery-view.ts';
@@ -40,7 +45,8 @@ export class Publishing {
     let prepared: Prepared | Promise<Prepared>;
     const span: { end?(error?: unknown): void } = {};
     try {
-      if (context.isClosed()) throw new BusError('DUOBUS_CLOSED', 'publish: the bus is closed', { outcome: 'rejected' });
+      if (context.isClosed())
+        throw new BusError('DUOBUS_CLOSED', 'publish: the bus is closed', { outcome: 'rejected' });
       options.signal?.throwIfAborted();
       prepared = prepare(topic, document, options, this.#prepareContext(topic, span));
     } catch (error) {
@@ -49,20 +55,37 @@ export class Publishing {
     }
     const stored = this.#parts.topics.known(topic);
     const receipt =
-      stored === undefined || this.#tails.has(topic.name) || !publisher.hasRoom || prepared instanceof Promise
+      stored === undefined ||
+      this.#tails.has(topic.name) ||
+      !publisher.hasRoom ||
+      prepared instanceof Promise
         ? this.#wait(topic, prepared, began, options.signal)
         : this.#line(stored, prepared, began, publisher.deadline(), options.signal);
     if (span.end === undefined) return receipt;
-    receipt.then(() => span.end?.(), (error: unknown) => span.end?.(error));
+    receipt.then(
+      () => span.end?.(),
+      (error: unknown) => span.end?.(error),
+    );
     return receipt;
   }
 
-  async publishMany(topic: AnyTopic, documents: Iterable<unknown>, options: Pick<PublishOptions, 'signal' | 'cause'> = {}): Promise<readonly PublishResult[]> {
+  async publishMany(
+    topic: AnyTopic,
+    documents: Iterable<unknown>,
+    options: Pick<PublishOptions, 'signal' | 'cause'> = {},
+  ): Promise<readonly PublishResult[]> {
     const results: Promise<PublishResult>[] = [];
     for (const entry of documents) {
-      const { document, options: own } = isDocumentToPublish(entry) ? entry : { document: entry, options: undefined };
+      const { document, options: own } = isDocumentToPublish(entry)
+        ? entry
+        : { document: entry, options: undefined };
       const receipt = this.publish(topic, document, { ...options, ...own });
-      results.push(receipt.then((value) => ({ status: 'fulfilled', receipt: value }), (reason: unknown) => ({ status: 'rejected', reason })));
+      results.push(
+        receipt.then(
+          (value) => ({ status: 'fulfilled', receipt: value }),
+          (reason: unknown) => ({ status: 'rejected', reason }),
+        ),
+      );
       // An iterable may be longer than memory: the next document is asked for when there is room for it.
       await this.#tails.get(topic.name);
     }
@@ -76,18 +99,36 @@ export class Publishing {
   }
 
   /** Not everything is there yet: topic, room or the answer of an asynchronous schema. Order is that of the calls. */
-  async #wait(topic: AnyTopic, prepared: Prepared | Promise<Prepared>, began: number, signal: AbortSignal | undefined): Promise<Receipt> {
+  async #wait(
+    topic: AnyTopic,
+    prepared: Prepared | Promise<Prepared>,
+    began: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Receipt> {
     const { topics, publisher } = this.#parts;
     const deadline = publisher.deadline();
     const before = this.#tails.get(topic.name);
     const turn = (async (): Promise<() => Promise<Receipt>> => {
-      const [ready, stored] = await Promise.all([prepared, topics.stored(topic, signal), before?.catch(() => undefined)]); // its own caller is told
+      const [ready, stored] = await Promise.all([
+        prepared,
+        topics.stored(topic, signal),
+        before?.catch(() => undefined),
+      ]); // its own caller is told
       await publisher.room(deadline, signal);
       // Lined up within this turn, so that nothing of the same topic comes in between.
-      const receipt = this.#line(topics.current(topic.name) ?? stored, ready, began, deadline, signal);
+      const receipt = this.#line(
+        topics.current(topic.name) ?? stored,
+        ready,
+        began,
+        deadline,
+        signal,
+      );
       return () => receipt;
     })();
-    const tail = turn.then(() => undefined, () => undefined); // its own caller is told
+    const tail = turn.then(
+      () => undefined,
+      () => undefined,
+    ); // its own caller is told
     this.#tails.set(topic.name, tail);
     void tail.then(() => {
       if (this.#tails.get(topic.name) === tail) this.#tails.delete(topic.name);
@@ -95,27 +136,46 @@ export class Publishing {
     return (await abortable(turn, signal))();
   }
 
-  async #line(stored: StoredTopic, prepared: Prepared, began: number, deadline: number, signal: AbortSignal | undefined): Promise<Receipt> {
+  async #line(
+    stored: StoredTopic,
+    prepared: Prepared,
+    began: number,
+    deadline: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Receipt> {
     const { publisher, capabilities, bus } = this.#parts;
     const { id, key, record, bytes } = prepared;
     const partition = this.#partition(stored, key);
     const outcome = await publisher.publish(stored, partition, record, bytes, deadline, signal);
     const receipt = { v: 1 as const, topic: stored.name, id, partition, time: began };
     if (bus === 'event' || outcome.place === undefined) return receipt;
-    return { ...receipt, position: formatPosition(stored.incarnation, partition, outcome.place, (capabilities as LogCapabilities).placeNeedsTime) };
+    return {
+      ...receipt,
+      position: formatPosition(
+        stored.incarnation,
+        partition,
+        outcome.place,
+        (capabilities as LogCapabilities).placeNeedsTime,
+      ),
+    };
   }
 
   #partition(stored: StoredTopic, key: string | undefined): number {
     if (key !== undefined && stored.order === 'key') return partitionOf(key, stored.partitions);
     if (this.#parts.bus === 'event' && stored.order === 'key') {
-      throw new TypeError(`publish to topic '${stored.name}': it is ordered by key, so every document needs one: give the topic a key function, or the option key`);
+      throw new TypeError(
+        `publish to topic '${stored.name}': it is ordered by key, so every document needs one: give the topic a key function, or the option key`,
+      );
     }
     if (stored.partitions === 1) return 0;
     this.#round = (this.#round + 1) % stored.partitions;
     return this.#round;
   }
 
-  #prepareContext(topic: AnyTopic, span: { end?(error?: unknown): void }): Parameters<typeof prepare>[3] {
+  #prepareContext(
+    topic: AnyTopic,
+    span: { end?(error?: unknown): void },
+  ): Parameters<typeof prepare>[3] {
     const { context, binding, capabilities, bus } = this.#parts;
     const { instrument, source } = context.options;
     return {
@@ -128,8 +188,11 @@ export class Publishing {
         ? {}
         : {
             extra: (id: string, type: string) => {
-              const started = context.guarded(() => instrument.publish?.({ bus, topic: topic.name, id, type }));
-              if (started?.end !== undefined) span.end = (error) => context.guarded(() => started.end?.(error));
+              const started = context.guarded(() =>
+                instrument.publish?.({ bus, topic: topic.name, id, type }),
+              );
+              if (started?.end !== undefined)
+                span.end = (error) => context.guarded(() => started.end?.(error));
               return started?.attributes;
             },
           }),

@@ -10,8 +10,18 @@ import { decodeState, encodeState, freshState } from './state.ts';
 const chunk = 100;
 
 type Found =
-  | { readonly member: QueueMember; readonly record: Leased; readonly letter: DeadLetter; readonly redrives: number }
-  | { readonly member: QueueMember; readonly record?: undefined; readonly letter?: undefined; readonly redrives?: undefined };
+  | {
+      readonly member: QueueMember;
+      readonly record: Leased;
+      readonly letter: DeadLetter;
+      readonly redrives: number;
+    }
+  | {
+      readonly member: QueueMember;
+      readonly record?: undefined;
+      readonly letter?: undefined;
+      readonly redrives?: undefined;
+    };
 
 /** The dead letters of a subscription: an ordinary queue that nobody consumes. */
 export class QueueDeadLetters implements DeadLetters {
@@ -37,14 +47,22 @@ export class QueueDeadLetters implements DeadLetters {
   }
 
   redrive(filter?: DeadLetterFilter): Promise<number> {
-    return this.#settle(filter, (token, redrives) => ({ token, verdict: 'again', delayMs: 0, state: encodeState({ ...freshState, cause: 'redrive', redrives: redrives + 1 }) }));
+    return this.#settle(filter, (token, redrives) => ({
+      token,
+      verdict: 'again',
+      delayMs: 0,
+      state: encodeState({ ...freshState, cause: 'redrive', redrives: redrives + 1 }),
+    }));
   }
 
   purge(filter?: DeadLetterFilter): Promise<number> {
     return this.#settle(filter, (token) => ({ token, verdict: 'done' }));
   }
 
-  async #settle(filter: DeadLetterFilter | undefined, verdict: (token: unknown, redrives: number) => Settlement): Promise<number> {
+  async #settle(
+    filter: DeadLetterFilter | undefined,
+    verdict: (token: unknown, redrives: number) => Settlement,
+  ): Promise<number> {
     const chosen = chooser(filter);
     /** Identity to how often it had been redriven: a twin has the same count, one that died again after this redrive more. */
     const settled = new Map<string, number>();
@@ -68,7 +86,9 @@ export class QueueDeadLetters implements DeadLetters {
   /** Everything there is, once, then an end without record. What is not settled stays. */
   async *#pass(): AsyncGenerator<Found> {
     const topic = await this.#topic();
-    const member = await this.#link.request((signal) => this.#driver.consume(topic, this.#name, 'dead', 65_535, signal));
+    const member = await this.#link.request((signal) =>
+      this.#driver.consume(topic, this.#name, 'dead', 65_535, signal),
+    );
     const never = new AbortController().signal;
     try {
       for (;;) {
@@ -79,7 +99,13 @@ export class QueueDeadLetters implements DeadLetters {
             return;
           }
           if (event.type !== 'records') continue;
-          for (const record of event.records) yield { member, record, letter: this.#letter(topic, record), redrives: decodeState(record.state).redrives };
+          for (const record of event.records)
+            yield {
+              member,
+              record,
+              letter: this.#letter(topic, record),
+              redrives: decodeState(record.state).redrives,
+            };
         }
       }
     } finally {
@@ -92,7 +118,10 @@ export class QueueDeadLetters implements DeadLetters {
     const state = decodeState(record.state);
     const data = envelope?.data ?? record.body ?? new Uint8Array();
     const attributes = envelope?.attributes;
-    const own = attributes === undefined ? [createHash('sha256').update(data).digest('base64url')] : [attributes.source, attributes.id];
+    const own =
+      attributes === undefined
+        ? [createHash('sha256').update(data).digest('base64url')]
+        : [attributes.source, attributes.id];
     return {
       identity: JSON.stringify([topic.name, this.#name, ...own]),
       topic: topic.name,

@@ -38,7 +38,14 @@ export class QueueFeed implements Feed, Source {
   readonly ordered: boolean;
   reconnects = 0;
 
-  constructor(context: Context, link: Link, driver: QueueDriver, topic: StoredTopic, consume: Consume, handle: ConsumerHandle) {
+  constructor(
+    context: Context,
+    link: Link,
+    driver: QueueDriver,
+    topic: StoredTopic,
+    consume: Consume,
+    handle: ConsumerHandle,
+  ) {
     this.#context = context;
     this.#link = link;
     this.#driver = driver;
@@ -68,7 +75,10 @@ export class QueueFeed implements Feed, Source {
     if (this.#down !== undefined) return { state: 'stalled', detail: this.#down };
     for (const part of this.#parts.values()) {
       if (this.ordered && blockedIn(part) >= this.#credit) {
-        return { state: 'stalled', detail: `partition ${part.partition} of topic '${this.topic.name}' holds ${blockedIn(part)} documents behind failing ones` };
+        return {
+          state: 'stalled',
+          detail: `partition ${part.partition} of topic '${this.topic.name}' holds ${blockedIn(part)} documents behind failing ones`,
+        };
       }
     }
     return undefined;
@@ -80,7 +90,13 @@ export class QueueFeed implements Feed, Source {
   }
 
   async open(signal: AbortSignal | undefined): Promise<void> {
-    this.#take(await this.#link.request((inner) => this.#driver.consume(this.topic, this.#consume.name, 'main', this.#credit, inner), { signal }));
+    this.#take(
+      await this.#link.request(
+        (inner) =>
+          this.#driver.consume(this.topic, this.#consume.name, 'main', this.#credit, inner),
+        { signal },
+      ),
+    );
     this.#loop = this.#run();
   }
 
@@ -105,7 +121,12 @@ export class QueueFeed implements Feed, Source {
       await this.#takeRest(member);
       for (const part of this.#parts.values()) {
         for (const item of this.#handle.dispatcher.withdraw(part, () => true)) {
-          if (item.lease.alive) this.#settler?.add({ token: item.handle, verdict: 'back', state: this.#stateOf(item, 'returned') });
+          if (item.lease.alive)
+            this.#settler?.add({
+              token: item.handle,
+              verdict: 'back',
+              state: this.#stateOf(item, 'returned'),
+            });
         }
       }
       await this.#settler?.end();
@@ -127,12 +148,28 @@ export class QueueFeed implements Feed, Source {
 
   dead(item: Item, reason: DeadReason, message: string): Promise<boolean> {
     const dead = { reason, message, at: this.#context.timers.now() };
-    const state = encodeState({ failed: item.failed, crashes: item.crashes, cause: item.cause, probing: false, redrives: item.redrives, dead });
+    const state = encodeState({
+      failed: item.failed,
+      crashes: item.crashes,
+      cause: item.cause,
+      probing: false,
+      redrives: item.redrives,
+      dead,
+    });
     return this.#settle({ token: item.handle, verdict: 'dead', state });
   }
 
   probe(item: Item): Promise<'kept' | 'moved' | 'lost'> {
-    return this.#note(item, encodeState({ failed: item.failed, crashes: item.crashes + 1, cause: 'takeover', probing: true, redrives: item.redrives }));
+    return this.#note(
+      item,
+      encodeState({
+        failed: item.failed,
+        crashes: item.crashes + 1,
+        cause: 'takeover',
+        probing: true,
+        redrives: item.redrives,
+      }),
+    );
   }
 
   halts(): boolean {
@@ -144,7 +181,13 @@ export class QueueFeed implements Feed, Source {
   }
 
   #stateOf(item: Item, cause: Cause): string {
-    return encodeState({ failed: item.failed, crashes: item.crashes, cause, probing: false, redrives: item.redrives });
+    return encodeState({
+      failed: item.failed,
+      crashes: item.crashes,
+      cause,
+      probing: false,
+      redrives: item.redrives,
+    });
   }
 
   #settle(settlement: Parameters<Settler['now']>[0]): Promise<boolean> {
@@ -164,7 +207,15 @@ export class QueueFeed implements Feed, Source {
     const { prefetch } = this.#consume;
     this.#member = member;
     this.#settledBefore += this.#settler?.settled ?? 0;
-    this.#settler = new Settler(member, this.#context.timers, { intervalMs: this.#context.options.settleIntervalMs ?? 50, size: Math.max(1, Math.min(100, prefetch >> 1)) }, (error) => this.#handle.fail(endOf(error, 'settling')));
+    this.#settler = new Settler(
+      member,
+      this.#context.timers,
+      {
+        intervalMs: this.#context.options.settleIntervalMs ?? 50,
+        size: Math.max(1, Math.min(100, prefetch >> 1)),
+      },
+      (error) => this.#handle.fail(endOf(error, 'settling')),
+    );
     if (!this.ordered) this.#assign(0);
   }
 
@@ -205,7 +256,9 @@ export class QueueFeed implements Feed, Source {
       await this.#context.timers.sleep(delayOf(reconnectBackoff, attempt), signal);
       try {
         await this.#link.ready(signal);
-        this.#take(await this.#driver.consume(this.topic, this.#consume.name, 'main', this.#credit, signal));
+        this.#take(
+          await this.#driver.consume(this.topic, this.#consume.name, 'main', this.#credit, signal),
+        );
         break;
       } catch (error) {
         signal.throwIfAborted();
@@ -227,7 +280,8 @@ export class QueueFeed implements Feed, Source {
 
   #assign(partition: number): void {
     this.#leases.set(partition, { alive: true, epoch: 0 });
-    if (!this.#parts.has(partition)) this.#parts.set(partition, this.#handle.dispatcher.part(this, partition));
+    if (!this.#parts.has(partition))
+      this.#parts.set(partition, this.#handle.dispatcher.part(this, partition));
     this.#handle.dispatcher.go(this.#parts.get(partition) as Part);
   }
 
@@ -236,7 +290,10 @@ export class QueueFeed implements Feed, Source {
     const part = this.#parts.get(partition);
     if (lease === undefined || part === undefined) return;
     const now = this.#context.timers.now();
-    this.#handle.dispatcher.add(part, records.map((record) => this.#item(record, part, lease, now)));
+    this.#handle.dispatcher.add(
+      part,
+      records.map((record) => this.#item(record, part, lease, now)),
+    );
   }
 
   #item(record: Leased, part: Part, lease: Lease, now: number): Item {
@@ -249,7 +306,8 @@ export class QueueFeed implements Feed, Source {
       if (!BusError.is(error)) throw error;
       unreadable ??= new DecodeFailure('decode', error, envelope?.attributes);
     }
-    const innocent = envelope !== undefined && this.#innocent.delete(identityOf(envelope.attributes));
+    const innocent =
+      envelope !== undefined && this.#innocent.delete(identityOf(envelope.attributes));
     return newItem({
       part,
       lease,
@@ -281,7 +339,13 @@ export class QueueFeed implements Feed, Source {
     const { dispatcher } = this.#handle;
     dispatcher.stop(part);
     if (!(await dispatcher.drained(part, Math.min(this.#consume.graceMs, withinMs)))) {
-      dispatcher.abort(part, new BusError('DUOBUS_CLOSED', `partition ${partition} of topic '${this.topic.name}' moves to another consumer`));
+      dispatcher.abort(
+        part,
+        new BusError(
+          'DUOBUS_CLOSED',
+          `partition ${partition} of topic '${this.topic.name}' moves to another consumer`,
+        ),
+      );
     }
     if (!lease.alive) return;
     await this.#settler?.end();
@@ -301,7 +365,8 @@ export class QueueFeed implements Feed, Source {
     lease.alive = false;
     this.#leases.delete(partition);
     const { dispatcher } = this.#handle;
-    for (const item of [...dispatcher.runningOf(part), ...dispatcher.withdraw(part)]) this.#remember(item);
+    for (const item of [...dispatcher.runningOf(part), ...dispatcher.withdraw(part)])
+      this.#remember(item);
   }
 
   #endAll(): void {
@@ -318,7 +383,8 @@ export class QueueFeed implements Feed, Source {
     const none = new AbortController();
     setImmediate(() => none.abort(quiescing));
     try {
-      for (const event of await member.receive(none.signal)) if (event.type === 'records') this.#add(event.partition, event.records);
+      for (const event of await member.receive(none.signal))
+        if (event.type === 'records') this.#add(event.partition, event.records);
     } catch (error) {
       if (error !== quiescing) throw error;
     }

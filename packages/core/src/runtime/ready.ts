@@ -65,7 +65,12 @@ export class Ready {
   /** Removes and returns what matches. */
   take(part: Part, matches: (item: Item) => boolean): Item[] {
     const here = (item: Item): boolean => item.part === part && matches(item);
-    const taken = [...this.#items.take(here), ...part.fifo.take(here), ...takeFrom(part.stash, here), ...takeFrom(this.#suspects, here)];
+    const taken = [
+      ...this.#items.take(here),
+      ...part.fifo.take(here),
+      ...takeFrom(part.stash, here),
+      ...takeFrom(this.#suspects, here),
+    ];
     for (const item of taken) this.left(item);
     return taken;
   }

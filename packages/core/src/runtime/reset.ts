@@ -16,29 +16,65 @@ interface Reset {
 }
 
 /** D5: moves a group's pointers. All targets are checked before any pointer is touched. */
-export async function resetGroup({ driver, link, topic, group, to, options }: Reset): Promise<ResetResult> {
+export async function resetGroup({
+  driver,
+  link,
+  topic,
+  group,
+  to,
+  options,
+}: Reset): Promise<ResetResult> {
   const { signal, dryRun = false, graceMs = 25_000 } = options;
   const before = await link.request((inner) => driver.pointers(topic, group, inner), { signal });
   if (before.every((pointer) => pointer === undefined)) {
-    throw new BusError('DUOBUS_NOT_FOUND', `reset: topic '${topic.name}' has no group '${group}': it is made by the first subscribe`, { context: { topic: topic.name, group } });
+    throw new BusError(
+      'DUOBUS_NOT_FOUND',
+      `reset: topic '${topic.name}' has no group '${group}': it is made by the first subscribe`,
+      { context: { topic: topic.name, group } },
+    );
   }
   const bounds = await link.request((inner) => driver.bounds(topic, inner), { signal });
   const targets = await placesOf(`reset '${group}'`, to, topic, bounds, link, driver, signal);
-  const from = new Map<number, StoredPointer | undefined>(before.map((pointer, partition) => [partition, pointer]));
-  const change = (partition: number, stored: StoredPointer | undefined): StoredPointer | undefined => {
+  const from = new Map<number, StoredPointer | undefined>(
+    before.map((pointer, partition) => [partition, pointer]),
+  );
+  const change = (
+    partition: number,
+    stored: StoredPointer | undefined,
+  ): StoredPointer | undefined => {
     const next = targets.get(partition);
     if (next === undefined) return undefined;
     from.set(partition, stored);
-    const old = stored === undefined ? newPointer(next, topic.partitions) : decodePointer(stored, topic.partitions);
+    const old =
+      stored === undefined
+        ? newPointer(next, topic.partitions)
+        : decodePointer(stored, topic.partitions);
     const resetBelow = Math.max(bounds[partition]?.end.offset ?? 0, old.next.offset, ...old.done);
     return encodePointer({ ...newPointer(next, old.partitions), epoch: old.epoch + 1, resetBelow });
   };
   // Not through `link.request`: an edit that is not known to have failed must not be made twice, it is an epoch each.
-  const superseded = dryRun ? false : (await edit(link, () => driver.edit(topic, group, change, graceMs, signal ?? new AbortController().signal), signal)).superseded;
-  return { moves: [...targets].map(([partition, place]) => moveOf(driver, topic, partition, from.get(partition), place)), superseded };
+  const superseded = dryRun
+    ? false
+    : (
+        await edit(
+          link,
+          () => driver.edit(topic, group, change, graceMs, signal ?? new AbortController().signal),
+          signal,
+        )
+      ).superseded;
+  return {
+    moves: [...targets].map(([partition, place]) =>
+      moveOf(driver, topic, partition, from.get(partition), place),
+    ),
+    superseded,
+  };
 }
 
-async function edit<T>(link: Link, run: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+async function edit<T>(
+  link: Link,
+  run: () => Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T> {
   await link.ready(signal);
   try {
     return await run();
@@ -48,8 +84,15 @@ async function edit<T>(link: Link, run: () => Promise<T>, signal: AbortSignal | 
   }
 }
 
-function moveOf(driver: LogDriver, topic: StoredTopic, partition: number, stored: StoredPointer | undefined, place: Place): ResetMove {
-  const text = (at: Place): string => formatPosition(topic.incarnation, partition, at, driver.capabilities.placeNeedsTime);
+function moveOf(
+  driver: LogDriver,
+  topic: StoredTopic,
+  partition: number,
+  stored: StoredPointer | undefined,
+  place: Place,
+): ResetMove {
+  const text = (at: Place): string =>
+    formatPosition(topic.incarnation, partition, at, driver.capabilities.placeNeedsTime);
   return {
     partition,
     from: stored === undefined ? undefined : text(stored.place),

@@ -1,6 +1,20 @@
-import type { BatchHandler, BatchItem, Delivery, Handler, Middleware, TypeHandlers } from '../delivery.ts';
+import type {
+  BatchHandler,
+  BatchItem,
+  Delivery,
+  Handler,
+  Middleware,
+  TypeHandlers,
+} from '../delivery.ts';
 import { reject as rejection, retryAfter } from '../delivery.ts';
-import { decodeAttributes, decodeDocument, DecodeFailure, type Decoded, type Envelope, type Skipped } from '../decode.ts';
+import {
+  decodeAttributes,
+  decodeDocument,
+  DecodeFailure,
+  type Decoded,
+  type Envelope,
+  type Skipped,
+} from '../decode.ts';
 import type { Binding } from '../binding.ts';
 import type { InboundRecord } from '../driver.ts';
 import { BusError } from '../errors.ts';
@@ -23,7 +37,10 @@ export interface Handling {
 type Content = Decoded | Skipped;
 
 /** Reads the envelope of a record; what cannot be read is the reason why. */
-export function openRecord(record: InboundRecord, binding: Binding): { readonly envelope?: Envelope; readonly broken?: DecodeFailure } {
+export function openRecord(
+  record: InboundRecord,
+  binding: Binding,
+): { readonly envelope?: Envelope; readonly broken?: DecodeFailure } {
   try {
     return { envelope: decodeAttributes(record, binding) };
   } catch (error) {
@@ -39,18 +56,24 @@ export function makeRunner(handling: Handling): Runner {
   const contentOf = (item: Item): Content | Promise<Content> => {
     if (item.broken !== undefined) throw item.broken;
     const topic = topics.get(item.part.source.topic.name) as AnyTopic;
-    return decodeDocument(topic, { attributes: item.attributes as NonNullable<Item['attributes']>, data: item.data });
+    return decodeDocument(topic, {
+      attributes: item.attributes as NonNullable<Item['attributes']>,
+      data: item.data,
+    });
   };
   if (isBatch(handler)) return batchRunner(handler, handling, contentOf);
   const call = compose(pick(handler, handling.topics), handling);
   const hand = (item: Item, content: Content): unknown => {
-    if (content.kind === 'document') return call(content.document, new DeliveryView(item, handling.home), content.type);
+    if (content.kind === 'document')
+      return call(content.document, new DeliveryView(item, handling.home), content.type);
     return undefined;
   };
   return {
     one(item) {
       const content = contentOf(item);
-      return content instanceof Promise ? content.then((read) => hand(item, read)) : hand(item, content);
+      return content instanceof Promise
+        ? content.then((read) => hand(item, read))
+        : hand(item, content);
     },
   };
 }
@@ -59,12 +82,19 @@ type Call = (document: unknown, delivery: Delivery, type: string) => unknown;
 
 function pick(handler: AnyHandler, topics: readonly AnyTopic[]): Call {
   if (typeof handler === 'function') return handler as Handler as Call;
-  if (typeof handler !== 'object' || handler === null) throw new TypeError(`subscribe: the handler must be a function, handlers by type, or batch(...), got ${handler === null ? 'null' : typeof handler}`);
+  if (typeof handler !== 'object' || handler === null)
+    throw new TypeError(
+      `subscribe: the handler must be a function, handlers by type, or batch(...), got ${handler === null ? 'null' : typeof handler}`,
+    );
   const types = new Set(topics.flatMap((topic) => [...topic.types.keys()]));
   const byType = new Map(Object.entries(handler as Record<string, Handler | undefined>));
   for (const [type, one] of byType) {
-    if (one !== undefined && typeof one !== 'function') throw new TypeError(`subscribe: the handler of type '${type}' must be a function`);
-    if (!types.has(type)) throw new TypeError(`subscribe: there is a handler for type '${type}', and the topic has only '${[...types].join("', '")}'`);
+    if (one !== undefined && typeof one !== 'function')
+      throw new TypeError(`subscribe: the handler of type '${type}' must be a function`);
+    if (!types.has(type))
+      throw new TypeError(
+        `subscribe: there is a handler for type '${type}', and the topic has only '${[...types].join("', '")}'`,
+      );
   }
   return (document, delivery, type) => byType.get(type)?.(document, delivery);
 }
@@ -73,26 +103,39 @@ function pick(handler: AnyHandler, topics: readonly AnyTopic[]): Call {
 function compose(call: Call, { middleware, instrument }: Handling): Call {
   let composed = call;
   const handle = instrument?.handle?.bind(instrument);
-  if (handle !== undefined) composed = (document, delivery, type) => handle(delivery, () => call(document, delivery, type));
+  if (handle !== undefined)
+    composed = (document, delivery, type) => handle(delivery, () => call(document, delivery, type));
   for (const layer of middleware.toReversed()) {
     const inner = composed;
-    composed = (document, delivery, type) => layer(delivery, async () => inner(document, delivery, type));
+    composed = (document, delivery, type) =>
+      layer(delivery, async () => inner(document, delivery, type));
   }
-  return (document, delivery, type) => currentDelivery.run(delivery, composed, document, delivery, type);
+  return (document, delivery, type) =>
+    currentDelivery.run(delivery, composed, document, delivery, type);
 }
 
 function isBatch(handler: AnyHandler): handler is BatchHandler<never> {
-  return typeof handler === 'object' && handler !== null && handler.kind === 'batch' && typeof handler.handle === 'function';
+  return (
+    typeof handler === 'object' &&
+    handler !== null &&
+    handler.kind === 'batch' &&
+    typeof handler.handle === 'function'
+  );
 }
 
-function batchRunner(handler: BatchHandler<never>, { home }: Handling, contentOf: (item: Item) => Content | Promise<Content>): Runner {
+function batchRunner(
+  handler: BatchHandler<never>,
+  { home }: Handling,
+  contentOf: (item: Item) => Content | Promise<Content>,
+): Runner {
   const run: BatchRunner['run'] = async (items) => {
     const results: BatchResult[] = items.map(() => ({ outcome: 'done' }));
     const taken: { readonly at: number; readonly view: BatchEntry }[] = [];
     for (const [at, item] of items.entries()) {
       try {
         const content = await contentOf(item);
-        if (content.kind === 'document') taken.push({ at, view: new BatchEntry(content.document, new DeliveryView(item, home)) });
+        if (content.kind === 'document')
+          taken.push({ at, view: new BatchEntry(content.document, new DeliveryView(item, home)) });
       } catch (error) {
         results[at] = { outcome: 'failed', error };
       }
@@ -101,12 +144,17 @@ function batchRunner(handler: BatchHandler<never>, { home }: Handling, contentOf
     let thrown: { readonly error: unknown } | undefined;
     const signal = AbortSignal.any(taken.map(({ view }) => view.delivery.signal));
     try {
-      await handler.handle(taken.map(({ view }) => view) as unknown as readonly BatchItem<never>[], signal);
+      await handler.handle(
+        taken.map(({ view }) => view) as unknown as readonly BatchItem<never>[],
+        signal,
+      );
     } catch (error) {
       thrown = { error };
     }
     for (const { at, view } of taken) {
-      results[at] = view.result ?? (thrown === undefined ? { outcome: 'done' } : { outcome: 'failed', error: thrown.error });
+      results[at] =
+        view.result ??
+        (thrown === undefined ? { outcome: 'done' } : { outcome: 'failed', error: thrown.error });
     }
     return results;
   };
@@ -135,8 +183,13 @@ class BatchEntry implements BatchItem {
   }
 
   retry(cause?: unknown, afterMs?: number): void {
-    const error = cause ?? new BusError('DUOBUS_REJECTED', 'the batch handler asked for a retry', { retryable: true });
-    this.result ??= { outcome: 'failed', error: afterMs === undefined ? error : retryAfter(afterMs, error) };
+    const error =
+      cause ??
+      new BusError('DUOBUS_REJECTED', 'the batch handler asked for a retry', { retryable: true });
+    this.result ??= {
+      outcome: 'failed',
+      error: afterMs === undefined ? error : retryAfter(afterMs, error),
+    };
   }
 
   reject(reason: string): void {

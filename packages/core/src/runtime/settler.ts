@@ -19,7 +19,12 @@ export class Settler {
   #cancel: (() => void) | undefined;
   settled = 0;
 
-  constructor(member: QueueMember, timers: Timers, options: { readonly intervalMs: number; readonly size: number }, failed: (error: unknown) => void) {
+  constructor(
+    member: QueueMember,
+    timers: Timers,
+    options: { readonly intervalMs: number; readonly size: number },
+    failed: (error: unknown) => void,
+  ) {
     this.#member = member;
     this.#timers = timers;
     this.#intervalMs = options.intervalMs;

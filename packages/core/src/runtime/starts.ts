@@ -5,7 +5,11 @@ import { parsePosition } from '../position.ts';
 import type { Link } from './link.ts';
 
 /** A `From` whose shape has been checked. */
-export type Start = 'earliest' | 'latest' | { readonly timeMs: number } | { readonly places: ReadonlyMap<number, Place> };
+export type Start =
+  | 'earliest'
+  | 'latest'
+  | { readonly timeMs: number }
+  | { readonly places: ReadonlyMap<number, Place> };
 
 /** @throws TypeError for a wrong shape; BusError DUOBUS_INVALID for positions of another topic. */
 export function checkFrom(call: string, from: From, topic: StoredTopic): Start {
@@ -14,26 +18,44 @@ export function checkFrom(call: string, from: From, topic: StoredTopic): Start {
     if ('time' in from) return { timeMs: checkTime(call, from.time) };
     if ('positions' in from) return { places: checkPositions(call, from.positions, topic) };
   }
-  throw new TypeError(`${call}: a start is 'earliest', 'latest', { time } or { positions }, got ${typeof from === 'string' ? `'${String(from)}'` : String(from)}`);
+  throw new TypeError(
+    `${call}: a start is 'earliest', 'latest', { time } or { positions }, got ${typeof from === 'string' ? `'${String(from)}'` : String(from)}`,
+  );
 }
 
 /** Ms since 1970 of a number, Date or ISO 8601 string. */
 export function checkTime(call: string, time: unknown): number {
-  const ms = time instanceof Date ? time.getTime() : typeof time === 'string' ? Date.parse(time) : time;
+  const ms =
+    time instanceof Date ? time.getTime() : typeof time === 'string' ? Date.parse(time) : time;
   if (typeof ms === 'number' && Number.isFinite(ms) && ms >= 0) return Math.floor(ms);
-  throw new TypeError(`${call}: a time is ms since 1970, a Date or an ISO 8601 string, got ${String(time)}`);
+  throw new TypeError(
+    `${call}: a time is ms since 1970, a Date or an ISO 8601 string, got ${String(time)}`,
+  );
 }
 
-export function checkPositions(call: string, positions: Positions, topic: StoredTopic): ReadonlyMap<number, Place> {
-  if (typeof positions !== 'object' || positions === null) throw new TypeError(`${call}: positions must be an object of partition number to position`);
+export function checkPositions(
+  call: string,
+  positions: Positions,
+  topic: StoredTopic,
+): ReadonlyMap<number, Place> {
+  if (typeof positions !== 'object' || positions === null)
+    throw new TypeError(`${call}: positions must be an object of partition number to position`);
   const places = new Map<number, Place>();
   for (const [key, text] of Object.entries(positions)) {
     const { incarnation, partition, place } = parsePosition(text);
     if (incarnation !== topic.incarnation) {
-      throw new BusError('DUOBUS_INVALID', `${call}: position '${text}' is of another topic, or of an earlier topic '${topic.name}' that was deleted: take one from this topic`, { context: { topic: topic.name } });
+      throw new BusError(
+        'DUOBUS_INVALID',
+        `${call}: position '${text}' is of another topic, or of an earlier topic '${topic.name}' that was deleted: take one from this topic`,
+        { context: { topic: topic.name } },
+      );
     }
     if (String(partition) !== key || partition >= topic.partitions) {
-      throw new BusError('DUOBUS_INVALID', `${call}: position '${text}' of partition ${partition} is given for partition ${key} of topic '${topic.name}', which has ${topic.partitions}`, { context: { topic: topic.name } });
+      throw new BusError(
+        'DUOBUS_INVALID',
+        `${call}: position '${text}' of partition ${partition} is given for partition ${key} of topic '${topic.name}', which has ${topic.partitions}`,
+        { context: { topic: topic.name } },
+      );
     }
     places.set(partition, place);
   }
@@ -42,11 +64,22 @@ export function checkPositions(call: string, positions: Positions, topic: Stored
 
 /** One concrete place per partition; none for partitions that positions do not name.
  *  @throws BusError DUOBUS_POSITION_GONE for a position that is trimmed or beyond the end. */
-export async function placesOf(call: string, start: Start, topic: StoredTopic, bounds: readonly Bounds[], link: Link, driver: LogDriver, signal?: AbortSignal): Promise<ReadonlyMap<number, Place>> {
-  if (start === 'earliest') return new Map(bounds.map(({ first }, partition) => [partition, first]));
+export async function placesOf(
+  call: string,
+  start: Start,
+  topic: StoredTopic,
+  bounds: readonly Bounds[],
+  link: Link,
+  driver: LogDriver,
+  signal?: AbortSignal,
+): Promise<ReadonlyMap<number, Place>> {
+  if (start === 'earliest')
+    return new Map(bounds.map(({ first }, partition) => [partition, first]));
   if (start === 'latest') return new Map(bounds.map(({ end }, partition) => [partition, end]));
   if ('timeMs' in start) {
-    const places = await link.request((inner) => driver.placesAt(topic, start.timeMs, inner), { signal });
+    const places = await link.request((inner) => driver.placesAt(topic, start.timeMs, inner), {
+      signal,
+    });
     return new Map(places.map((place, partition) => [partition, place]));
   }
   for (const [partition, place] of start.places) {
@@ -58,5 +91,9 @@ export async function placesOf(call: string, start: Start, topic: StoredTopic, b
 }
 
 function gone(call: string, topic: StoredTopic, partition: number, why: string): BusError {
-  return new BusError('DUOBUS_POSITION_GONE', `${call}: the position given for partition ${partition} of topic '${topic.name}' cannot be used: ${why}. Choose 'earliest', a time, or a position that is kept`, { context: { topic: topic.name, partition } });
+  return new BusError(
+    'DUOBUS_POSITION_GONE',
+    `${call}: the position given for partition ${partition} of topic '${topic.name}' cannot be used: ${why}. Choose 'earliest', a time, or a position that is kept`,
+    { context: { topic: topic.name, partition } },
+  );
 }

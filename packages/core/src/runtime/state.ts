@@ -17,7 +17,13 @@ export interface DeliveryState {
   readonly dead?: { readonly reason: DeadReason; readonly message: string; readonly at: number };
 }
 
-export const freshState: DeliveryState = { failed: 0, crashes: 0, cause: 'first', probing: false, redrives: 0 };
+export const freshState: DeliveryState = {
+  failed: 0,
+  crashes: 0,
+  cause: 'first',
+  probing: false,
+  redrives: 0,
+};
 
 const longestMessage = 500;
 
@@ -29,19 +35,43 @@ export function encodeState(state: DeliveryState): string {
     c: state.cause,
     ...(state.probing ? { p: 1 } : {}),
     ...(state.redrives > 0 ? { r: state.redrives } : {}),
-    ...(state.dead === undefined ? {} : { d: { r: state.dead.reason, m: state.dead.message.slice(0, longestMessage), t: state.dead.at } }),
+    ...(state.dead === undefined
+      ? {}
+      : {
+          d: {
+            r: state.dead.reason,
+            m: state.dead.message.slice(0, longestMessage),
+            t: state.dead.at,
+          },
+        }),
   });
 }
 
 export function decodeState(text: string | undefined): DeliveryState {
   if (text === undefined) return freshState;
-  let raw: { v?: unknown; f?: number; x?: number; c?: Cause; p?: number; r?: number; d?: { r: DeadReason; m: string; t: number } };
+  let raw: {
+    v?: unknown;
+    f?: number;
+    x?: number;
+    c?: Cause;
+    p?: number;
+    r?: number;
+    d?: { r: DeadReason; m: string; t: number };
+  };
   try {
     raw = JSON.parse(text) as typeof raw;
   } catch (cause) {
-    throw new BusError('DUOBUS_DECODE', 'a record carries a duobus state that is not JSON: was it copied or altered by something else?', { cause });
+    throw new BusError(
+      'DUOBUS_DECODE',
+      'a record carries a duobus state that is not JSON: was it copied or altered by something else?',
+      { cause },
+    );
   }
-  if (raw?.v !== 1) throw new BusError('DUOBUS_DECODE', `a record carries a duobus state of version ${String(raw?.v)}, this version of duobus reads 1: upgrade this process`);
+  if (raw?.v !== 1)
+    throw new BusError(
+      'DUOBUS_DECODE',
+      `a record carries a duobus state of version ${String(raw?.v)}, this version of duobus reads 1: upgrade this process`,
+    );
   return {
     failed: raw.f ?? 0,
     crashes: raw.x ?? 0,

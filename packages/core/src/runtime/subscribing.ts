@@ -13,21 +13,34 @@ import type { Publishing } from './publishing.ts';
 import { makeRunner, type AnyHandler } from './runner.ts';
 
 /** What both kinds of subscribe have in common. */
-export function checkSubscribe(kind: 'subscription' | 'group', given: unknown, name: string): readonly AnyTopic[] {
+export function checkSubscribe(
+  kind: 'subscription' | 'group',
+  given: unknown,
+  name: string,
+): readonly AnyTopic[] {
   const topics = (Array.isArray(given) ? given : [given]) as readonly AnyTopic[];
   checkName(kind, name);
   if (topics.length === 0) throw new TypeError('subscribe: name at least one topic');
   for (const topic of topics) checkTopic('subscribe', topic);
-  if (new Set(topics.map((topic) => topic.name)).size < topics.length) throw new TypeError('subscribe: a topic is named twice');
+  if (new Set(topics.map((topic) => topic.name)).size < topics.length)
+    throw new TypeError('subscribe: a topic is named twice');
   return topics;
 }
 
 export function checkTopic(call: string, topic: unknown): asserts topic is AnyTopic {
   const { name, options, types } = (topic ?? {}) as Partial<AnyTopic>;
-  if (typeof name !== 'string' || typeof options !== 'object' || !(types instanceof Map)) throw new TypeError(`${call}: the topic must be made with topic(name, options)`);
+  if (typeof name !== 'string' || typeof options !== 'object' || !(types instanceof Map))
+    throw new TypeError(`${call}: the topic must be made with topic(name, options)`);
 }
 
-export function makeHandle(context: Context, consume: Consume, topics: readonly AnyTopic[], handler: AnyHandler, publishing: Publishing, handles: Set<ConsumerHandle>): ConsumerHandle {
+export function makeHandle(
+  context: Context,
+  consume: Consume,
+  topics: readonly AnyTopic[],
+  handler: AnyHandler,
+  publishing: Publishing,
+  handles: Set<ConsumerHandle>,
+): ConsumerHandle {
   const { bus, name, handlerTimeoutMs } = consume;
   const home: DeliveryHome = {
     bus,
@@ -35,11 +48,20 @@ export function makeHandle(context: Context, consume: Consume, topics: readonly 
     publish: (topic, document, options) => publishing.publish(topic, document, options),
     once: (scope, effect, delivery: Delivery) => {
       const { store } = context.options;
-      if (store === undefined) throw new TypeError("delivery.once: there is no store: pass one to connect, e.g. { store: memoryStore() }");
+      if (store === undefined)
+        throw new TypeError(
+          'delivery.once: there is no store: pass one to connect, e.g. { store: memoryStore() }',
+        );
       return once(store, delivery, scope, handlerTimeoutMs, effect, context.clock);
     },
   };
-  const runner = makeRunner({ handler, topics, middleware: [...context.middleware], instrument: context.options.instrument, home });
+  const runner = makeRunner({
+    handler,
+    topics,
+    middleware: [...context.middleware],
+    instrument: context.options.instrument,
+    home,
+  });
   const handle = new ConsumerHandle(context, consume, runner, (closed) => handles.delete(closed));
   handles.add(handle);
   return handle;
@@ -51,11 +73,16 @@ export function checkStoreKeeps(handler: unknown, stored: StoredTopic): void {
   if (store === undefined || store.keepsForMs === null) return;
   const { maxAgeMs } = stored.retention;
   if (stored.kind === 'event' || (maxAgeMs !== null && store.keepsForMs >= maxAgeMs)) return;
-  throw new TypeError(`subscribe: the store keeps its marks for ${store.keepsForMs} ms, and topic '${stored.name}' its documents ${maxAgeMs === null ? 'for ever' : `for ${maxAgeMs} ms`}: a replay could repeat an effect. Give the store a longer time, or null`);
+  throw new TypeError(
+    `subscribe: the store keeps its marks for ${store.keepsForMs} ms, and topic '${stored.name}' its documents ${maxAgeMs === null ? 'for ever' : `for ${maxAgeMs} ms`}: a replay could repeat an effect. Give the store a longer time, or null`,
+  );
 }
 
 /** Opens feeds, and takes everything back when one fails. */
-export async function openAll(handle: ConsumerHandle, opens: readonly (() => Promise<void>)[]): Promise<void> {
+export async function openAll(
+  handle: ConsumerHandle,
+  opens: readonly (() => Promise<void>)[],
+): Promise<void> {
   try {
     for (const open of opens) await open();
   } catch (error) {
@@ -67,6 +94,9 @@ export async function openAll(handle: ConsumerHandle, opens: readonly (() => Pro
 
 export function notSupported(half: 'events' | 'data', name: string): BusError {
   const other = half === 'events' ? 'data bus' : 'event bus';
-  return new BusError('DUOBUS_NOT_SUPPORTED', `adapter '${name}' has no ${half === 'events' ? 'event bus' : 'data bus'}, only a ${other}: pass another adapter for it, connect({ events, data }, ...)`, { context: { adapter: name } });
+  return new BusError(
+    'DUOBUS_NOT_SUPPORTED',
+    `adapter '${name}' has no ${half === 'events' ? 'event bus' : 'data bus'}, only a ${other}: pass another adapter for it, connect({ events, data }, ...)`,
+    { context: { adapter: name } },
+  );
 }
-

@@ -50,7 +50,11 @@ export class TopicCache implements Topics {
   async stored(topic: AnyTopic, signal?: AbortSignal): Promise<StoredTopic> {
     const known = this.known(topic);
     if (known !== undefined) return known;
-    const stored = await this.#ask(this.#wanted(topic), this.#context.options.topology ?? 'create', signal);
+    const stored = await this.#ask(
+      this.#wanted(topic),
+      this.#context.options.topology ?? 'create',
+      signal,
+    );
     this.#compare(topic, stored);
     return stored;
   }
@@ -62,8 +66,21 @@ export class TopicCache implements Topics {
   }
 
   /** A topic of duobus's own: compacted, one partition. */
-  async internal(name: string, mode: 'create' | 'check', signal?: AbortSignal): Promise<StoredTopic> {
-    const wanted: StoredTopic = { v: 1, kind: this.#kind, name, order: 'key', partitions: 1, retention: { maxAgeMs: null, maxBytes: null }, compacted: true, incarnation: newIncarnation() };
+  async internal(
+    name: string,
+    mode: 'create' | 'check',
+    signal?: AbortSignal,
+  ): Promise<StoredTopic> {
+    const wanted: StoredTopic = {
+      v: 1,
+      kind: this.#kind,
+      name,
+      order: 'key',
+      partitions: 1,
+      retention: { maxAgeMs: null, maxBytes: null },
+      compacted: true,
+      incarnation: newIncarnation(),
+    };
     return this.#known.get(name) ?? (await this.#ask(wanted, mode, signal));
   }
 
@@ -80,7 +97,13 @@ export class TopicCache implements Topics {
     return all.filter((stored) => !stored.name.startsWith(internalPrefix)).map(infoOf);
   }
 
-  async alter(topic: AnyTopic, change: { readonly partitions?: number; readonly retention?: Partial<StoredTopic['retention']> }): Promise<TopicInfo> {
+  async alter(
+    topic: AnyTopic,
+    change: {
+      readonly partitions?: number;
+      readonly retention?: Partial<StoredTopic['retention']>;
+    },
+  ): Promise<TopicInfo> {
     const call = `topics.alter '${topic.name}'`;
     checkOptions(call, change, ['partitions', 'retention']);
     checkInteger(call, 'partitions', change.partitions, 1, 1_024);
@@ -88,13 +111,23 @@ export class TopicCache implements Topics {
     this.#known.delete(topic.name);
     const current = await this.#ask(this.#wanted(topic), 'check', undefined);
     if (change.partitions !== undefined && change.partitions < current.partitions) {
-      throw new TypeError(`${call}: partitions can only be added, topic '${topic.name}' has ${current.partitions}`);
+      throw new TypeError(
+        `${call}: partitions can only be added, topic '${topic.name}' has ${current.partitions}`,
+      );
     }
     if (change.partitions !== undefined && change.partitions > 1 && current.order === 'none') {
-      throw new TypeError(`${call}: an event topic without order has one partition; partitions are for order: 'key'`);
+      throw new TypeError(
+        `${call}: an event topic without order has one partition; partitions are for order: 'key'`,
+      );
     }
-    const next = { ...current, partitions: change.partitions ?? current.partitions, retention: { ...current.retention, ...change.retention } };
-    const stored = await this.#link.request((signal) => this.#driver.alterTopic(current, next, signal));
+    const next = {
+      ...current,
+      partitions: change.partitions ?? current.partitions,
+      retention: { ...current.retention, ...change.retention },
+    };
+    const stored = await this.#link.request((signal) =>
+      this.#driver.alterTopic(current, next, signal),
+    );
     this.#keep(stored);
     return infoOf(stored);
   }
@@ -103,11 +136,17 @@ export class TopicCache implements Topics {
     this.#refresh?.();
   }
 
-  async #ask(wanted: StoredTopic, mode: 'create' | 'check', signal: AbortSignal | undefined): Promise<StoredTopic> {
+  async #ask(
+    wanted: StoredTopic,
+    mode: 'create' | 'check',
+    signal: AbortSignal | undefined,
+  ): Promise<StoredTopic> {
     const key = `${mode}:${wanted.name}`;
     let asking = this.#asking.get(key);
     if (asking === undefined) {
-      asking = this.#link.request((inner) => this.#driver.ensureTopic(wanted, mode, inner)).finally(() => this.#asking.delete(key));
+      asking = this.#link
+        .request((inner) => this.#driver.ensureTopic(wanted, mode, inner))
+        .finally(() => this.#asking.delete(key));
       this.#asking.set(key, asking);
     }
     const stored = await abortable(asking, signal);
@@ -123,7 +162,9 @@ export class TopicCache implements Topics {
   async #renew(): Promise<void> {
     try {
       const names = [...this.#known.keys()];
-      const fresh = await this.#link.request((signal) => this.#driver.topics(names, signal), { timeoutMs: refreshMs });
+      const fresh = await this.#link.request((signal) => this.#driver.topics(names, signal), {
+        timeoutMs: refreshMs,
+      });
       const found = new Map(fresh.map((stored) => [stored.name, stored]));
       for (const name of names) {
         const stored = found.get(name);
@@ -146,7 +187,10 @@ export class TopicCache implements Topics {
       name: topic.name,
       order: ordered ? 'key' : 'none',
       partitions: ordered ? (partitions ?? 4) : 1,
-      retention: this.#kind === 'data' ? { maxAgeMs: 7 * day, maxBytes: null, ...retention } : { maxAgeMs: null, maxBytes: null },
+      retention:
+        this.#kind === 'data'
+          ? { maxAgeMs: 7 * day, maxBytes: null, ...retention }
+          : { maxAgeMs: null, maxBytes: null },
       compacted: false,
       incarnation: newIncarnation(),
     };
@@ -156,14 +200,21 @@ export class TopicCache implements Topics {
   #compare(topic: AnyTopic, stored: StoredTopic): void {
     const { order, partitions, retention } = topic.options;
     const differ = (option: string, given: unknown, kept: unknown): never => {
-      throw new BusError('DUOBUS_TOPIC_MISMATCH', `topic '${topic.name}': ${option} is given as ${String(given)}, and stored as ${String(kept)}. Leave the option out, give the stored value, or change the topic with topics.alter`, { context: { topic: topic.name, option, given, stored: kept } });
+      throw new BusError(
+        'DUOBUS_TOPIC_MISMATCH',
+        `topic '${topic.name}': ${option} is given as ${String(given)}, and stored as ${String(kept)}. Leave the option out, give the stored value, or change the topic with topics.alter`,
+        { context: { topic: topic.name, option, given, stored: kept } },
+      );
     };
-    if (this.#kind === 'event' && order !== undefined && order !== stored.order) differ('order', order, stored.order);
+    if (this.#kind === 'event' && order !== undefined && order !== stored.order)
+      differ('order', order, stored.order);
     const hasPartitions = this.#kind === 'data' || stored.order === 'key';
-    if (hasPartitions && partitions !== undefined && partitions !== stored.partitions) differ('partitions', partitions, stored.partitions);
+    if (hasPartitions && partitions !== undefined && partitions !== stored.partitions)
+      differ('partitions', partitions, stored.partitions);
     for (const option of ['maxAgeMs', 'maxBytes'] as const) {
       const given = this.#kind === 'data' ? retention?.[option] : undefined;
-      if (given !== undefined && given !== stored.retention[option]) differ(`retention.${option}`, given, stored.retention[option]);
+      if (given !== undefined && given !== stored.retention[option])
+        differ(`retention.${option}`, given, stored.retention[option]);
     }
     this.#agreed.add(topic);
   }

@@ -27,7 +27,23 @@ export interface DeliverOptions extends Omit<PublishOptions, 'signal' | 'cause'>
   readonly signal?: AbortSignal;
 }
 
-const names = ['topic', 'name', 'bus', 'attempt', 'why', 'position', 'signal', 'id', 'type', 'subject', 'time', 'key', 'correlationId', 'causationId', 'extensions'];
+const names = [
+  'topic',
+  'name',
+  'bus',
+  'attempt',
+  'why',
+  'position',
+  'signal',
+  'id',
+  'type',
+  'subject',
+  'time',
+  'key',
+  'correlationId',
+  'causationId',
+  'extensions',
+];
 
 export interface DeliverHome {
   readonly bus: Pick<Bus, 'events' | 'data'>;
@@ -46,10 +62,24 @@ export async function deliver<Out>(
   options: DeliverOptions = {},
 ): Promise<unknown> {
   checkOptions('deliver', options, names);
-  const { topic = topicOf('test'), name = 'test', bus = 'event', attempt = 1, why, position, signal, ...publishOptions } = options;
-  if (!Number.isInteger(attempt) || attempt < 1) throw new TypeError(`deliver: attempt must be a positive integer, got ${String(attempt)}`);
+  const {
+    topic = topicOf('test'),
+    name = 'test',
+    bus = 'event',
+    attempt = 1,
+    why,
+    position,
+    signal,
+    ...publishOptions
+  } = options;
+  if (!Number.isInteger(attempt) || attempt < 1)
+    throw new TypeError(`deliver: attempt must be a positive integer, got ${String(attempt)}`);
   const { source, clock, store } = home;
-  const { record } = await prepare(topic, document, publishOptions, { source, binding, now: () => clock.now() });
+  const { record } = await prepare(topic, document, publishOptions, {
+    source,
+    binding,
+    now: () => clock.now(),
+  });
   const { attributes, data, key } = decodeAttributes(record, binding);
   const decoded = await decodeDocument(topic, { attributes, data });
   if (decoded.kind === 'skip') return undefined;
@@ -72,9 +102,13 @@ export async function deliver<Out>(
     epoch: 0,
     signal: signal ?? new AbortController().signal,
     publish: async (to, published, more) =>
-      (bus === 'event' ? home.bus.events : home.bus.data).publish(to, published, { cause: delivery, ...more }),
+      (bus === 'event' ? home.bus.events : home.bus.data).publish(to, published, {
+        cause: delivery,
+        ...more,
+      }),
     once: async (scope, effect) => {
-      if (store === undefined) throw new TypeError('delivery.once needs a store: testBus({ store: memoryStore() })');
+      if (store === undefined)
+        throw new TypeError('delivery.once needs a store: testBus({ store: memoryStore() })');
       return once(store, delivery, scope, 300_000, effect, clock);
     },
   };

@@ -66,6 +66,10 @@ function oneMillisecond(): Promise<void> {
 }
 
 function notIdle(busy: readonly Busy[]): Error {
-  const list = busy.map(({ name, running, buffered }) => `'${name}' has ${running} running and ${buffered} waiting`);
-  return new Error(`idle: not after ${patienceMs} ms: ${list.join('; ')}. Does a handler wait for the clock? Then advance it`);
+  const list = busy.map(
+    ({ name, running, buffered }) => `'${name}' has ${running} running and ${buffered} waiting`,
+  );
+  return new Error(
+    `idle: not after ${patienceMs} ms: ${list.join('; ')}. Does a handler wait for the clock? Then advance it`,
+  );
 }

@@ -23,7 +23,10 @@ const loopLimit = 100_000;
  *  @example const clock = manualClock(); await clock.advance(60_000) */
 export function manualClock(start: number | Date = Date.UTC(2026, 0, 1)): ManualClock {
   const ms = Number(start);
-  if (!Number.isFinite(ms)) throw new TypeError(`manualClock: start must be a Date or a number of ms, got ${String(start)}`);
+  if (!Number.isFinite(ms))
+    throw new TypeError(
+      `manualClock: start must be a Date or a number of ms, got ${String(start)}`,
+    );
   return new SteppedClock(ms);
 }
 
@@ -56,9 +59,16 @@ class SteppedClock implements ManualClock {
     const end = this.#now + ms;
     await this.settle();
     let atThisTime = 0;
-    for (let first = this.#first(); first !== undefined && first.due <= end; first = this.#first()) {
+    for (
+      let first = this.#first();
+      first !== undefined && first.due <= end;
+      first = this.#first()
+    ) {
       atThisTime = first.due > this.#now ? 0 : atThisTime + 1;
-      if (atThisTime > loopLimit) throw new Error(`advance: ${loopLimit} callbacks at one time: they start each other without delay`);
+      if (atThisTime > loopLimit)
+        throw new Error(
+          `advance: ${loopLimit} callbacks at one time: they start each other without delay`,
+        );
       this.#waiting.delete(first);
       this.#now = Math.max(this.#now, first.due);
       first.fn();
@@ -79,7 +89,12 @@ class SteppedClock implements ManualClock {
   #first(): Waiting | undefined {
     let first: Waiting | undefined;
     for (const waiting of this.#waiting) {
-      if (first === undefined || waiting.due < first.due || (waiting.due === first.due && waiting.order < first.order)) first = waiting;
+      if (
+        first === undefined ||
+        waiting.due < first.due ||
+        (waiting.due === first.due && waiting.order < first.order)
+      )
+        first = waiting;
     }
     return first;
   }

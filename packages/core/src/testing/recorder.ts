@@ -36,7 +36,13 @@ export class Recorder {
         : {
             queue: intercept(queue, {
               publish: async (topic, partition, records, signal) =>
-                this.#note('event', topic, records, queue.binding, await queue.publish(topic, partition, records, signal)),
+                this.#note(
+                  'event',
+                  topic,
+                  records,
+                  queue.binding,
+                  await queue.publish(topic, partition, records, signal),
+                ),
             }),
           }),
       ...(log === undefined
@@ -44,7 +50,13 @@ export class Recorder {
         : {
             log: intercept(log, {
               append: async (topic, partition, records, signal) =>
-                this.#note('data', topic, records, log.binding, await log.append(topic, partition, records, signal)),
+                this.#note(
+                  'data',
+                  topic,
+                  records,
+                  log.binding,
+                  await log.append(topic, partition, records, signal),
+                ),
             }),
           }),
     };
@@ -56,7 +68,9 @@ export class Recorder {
   }
 
   of<In>(topic: Topic<In, unknown>): readonly PublishedDocument<In>[] {
-    return this.#stored.filter((one) => one.topic === topic.name).map((one) => read<In>(one, topic));
+    return this.#stored
+      .filter((one) => one.topic === topic.name)
+      .map((one) => read<In>(one, topic));
   }
 
   #note(
@@ -67,7 +81,8 @@ export class Recorder {
     outcomes: readonly Outcome[],
   ): readonly Outcome[] {
     for (const [index, record] of records.entries()) {
-      if (outcomes[index]?.status === 'stored') this.#stored.push({ bus, topic: topic.name, record, binding });
+      if (outcomes[index]?.status === 'stored')
+        this.#stored.push({ bus, topic: topic.name, record, binding });
     }
     return outcomes;
   }

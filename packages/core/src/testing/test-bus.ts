@@ -31,7 +31,11 @@ export interface TestBus extends Bus {
   published<In>(topic: Topic<In, unknown>): readonly PublishedDocument<In>[];
   /** Calls a handler with a document as a broker would have brought it; resolves and rejects as the handler does.
    *  @example await bus.deliver(sendMail, { orderId: '42' }, { topic: Orders, attempt: 3 }) */
-  deliver<Out>(handler: Handler<Out>, document: unknown, options?: DeliverOptions): Promise<unknown>;
+  deliver<Out>(
+    handler: Handler<Out>,
+    document: unknown,
+    options?: DeliverOptions,
+  ): Promise<unknown>;
 }
 
 /** A bus for unit tests. Needs the package @duobus/memory.
@@ -40,7 +44,9 @@ export async function testBus(options: TestBusOptions = {}): Promise<TestBus> {
   const { clock = manualClock(), source = '/test', ...rest } = options;
   checkSource(source);
   const recorder = new Recorder();
-  const adapter = recorder.attach(await adapterFor({ url: `memory://test-${newId()}`, options: { clock } }));
+  const adapter = recorder.attach(
+    await adapterFor({ url: `memory://test-${newId()}`, options: { clock } }),
+  );
   const bus = await createBus({ events: adapter, data: adapter }, { ...rest, source });
   return new ControlledBus(bus, clock, recorder, source, rest);
 }
@@ -55,14 +61,24 @@ class ControlledBus implements TestBus {
   readonly #options: Partial<BusOptions>;
   readonly #handles = new Set<Handle>();
 
-  constructor(bus: Bus, clock: ManualClock, recorder: Recorder, source: string, options: Partial<BusOptions>) {
+  constructor(
+    bus: Bus,
+    clock: ManualClock,
+    recorder: Recorder,
+    source: string,
+    options: Partial<BusOptions>,
+  ) {
     this.#bus = bus;
     this.clock = clock;
     this.#recorder = recorder;
     this.#source = source;
     this.#options = options;
-    this.events = intercept(bus.events, { subscribe: async (...args) => this.#kept(await bus.events.subscribe(...args)) });
-    this.data = intercept(bus.data, { subscribe: async (...args) => this.#kept(await bus.data.subscribe(...args)) });
+    this.events = intercept(bus.events, {
+      subscribe: async (...args) => this.#kept(await bus.events.subscribe(...args)),
+    });
+    this.data = intercept(bus.data, {
+      subscribe: async (...args) => this.#kept(await bus.data.subscribe(...args)),
+    });
   }
 
   #kept(handle: Handle): Handle {
@@ -71,14 +87,22 @@ class ControlledBus implements TestBus {
   }
 
   idle(): Promise<void> {
-    return untilIdle({ clock: this.clock, handles: this.#handles, stored: () => this.#recorder.count });
+    return untilIdle({
+      clock: this.clock,
+      handles: this.#handles,
+      stored: () => this.#recorder.count,
+    });
   }
 
   published<In>(topic: Topic<In, unknown>): readonly PublishedDocument<In>[] {
     return this.#recorder.of(topic);
   }
 
-  deliver<Out>(handler: Handler<Out>, document: unknown, options?: DeliverOptions): Promise<unknown> {
+  deliver<Out>(
+    handler: Handler<Out>,
+    document: unknown,
+    options?: DeliverOptions,
+  ): Promise<unknown> {
     const home = { bus: this, source: this.#source, clock: this.clock, store: this.#options.store };
     return deliver(home, handler, document, options);
   }
