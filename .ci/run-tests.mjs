@@ -26,6 +26,11 @@ export const wasInterrupted = () => interrupted !== undefined;
 /** Runs these test files and resolves to the counts and whether all is well. */
 export async function runTests(files, env = {}) {
   if (interrupted !== undefined) return { passed: 0, failed: 1, skipped: 0, ok: false };
+  if (files.length === 0) {
+    // without files, node --test would look for its own
+    console.error('there are no test files to run');
+    return { passed: 0, failed: 1, skipped: 0, ok: false };
+  }
   const folder = mkdtempSync(join(tmpdir(), 'duobus-test-'));
   const countsFile = join(folder, 'counts.json');
   const reporter = pathToFileURL(join(root, '.ci/reporter.mjs')).href;

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { until } from './until.ts';
 
 /** A pid alone may be reused; with its start time it names one process for ever. */
@@ -24,6 +24,17 @@ export function parseStat(text: string): Stat {
   return { state, group: Number(group), started };
 }
 
+/** Elsewhere than on Linux only docker's brokers run, and a pid has to do. */
+const hasProc = existsSync('/proc/self/stat');
+
+function answers(target: number): boolean {
+  try {
+    return process.kill(target, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
 function stat(pid: number): Stat | undefined {
   try {
     return parseStat(readFileSync(`/proc/${pid}/stat`, 'utf8'));
@@ -38,12 +49,14 @@ export function identify(pid: number): ProcessId {
 
 /** A zombie is dead: where pid 1 reaps nothing, it would otherwise live for ever. */
 export function isAlive({ pid, started }: ProcessId): boolean {
+  if (!hasProc) return answers(pid);
   const now = stat(pid);
   return now !== undefined && now.started === started && now.state !== 'Z';
 }
 
 /** Living members of the process group that this leader founded. */
 export function groupOf(leader: ProcessId): readonly number[] {
+  if (!hasProc) return answers(-leader.pid) ? [leader.pid] : [];
   const now = stat(leader.pid);
   if (now !== undefined && now.started !== leader.started) return []; // the pid is someone else's by now
   return readdirSync('/proc')
