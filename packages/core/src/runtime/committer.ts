@@ -35,9 +35,9 @@ export class Committer {
     this.#member = member;
     this.#timers = timers;
     this.#intervalMs = intervalMs;
-    this.#partitions = hooks.partitions;
-    this.#fenced = hooks.fenced;
-    this.#failed = hooks.failed;
+    this.#partitions = () => hooks.partitions();
+    this.#fenced = (partition) => hooks.fenced(partition);
+    this.#failed = (error) => hooks.failed(error);
   }
 
   /** Something has been handled: to be written within the interval. */

@@ -118,8 +118,8 @@ class Runtime implements Bus {
 }
 
 /** The half an adapter does not have: whatever is asked of it is refused. */
-function refusing<T extends object>(half: 'events' | 'data', name: string): T {
-  return new Proxy({} as T, {
+function refusing(half: 'events' | 'data', name: string): never {
+  return new Proxy({} as never, {
     get(_, property) {
       if (typeof property === 'symbol' || property === 'then') return undefined;
       if (property === 'capabilities') throw notSupported(half, name);
@@ -135,6 +135,6 @@ function refusing<T extends object>(half: 'events' | 'data', name: string): T {
   });
 }
 
-async function* refusedIteration(half: 'events' | 'data', name: string): AsyncGenerator<never> {
-  throw notSupported(half, name);
+function refusedIteration(half: 'events' | 'data', name: string): AsyncIterable<never> {
+  return { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(notSupported(half, name)) }) };
 }

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { LogCapabilities } from '../capabilities.ts';
 import type {
   DataBus,
@@ -18,6 +17,7 @@ import { BusError } from '../errors.ts';
 import type { Topics } from '../event-bus.ts';
 import type { Handle } from '../handle.ts';
 import { checkOptions } from '../internal/check-options.ts';
+import { randomToken } from '../internal/ids.ts';
 import { checkInteger, checkName } from '../names.ts';
 import type { Receipt } from '../publish-options.ts';
 import type { AnyTopic, Topic } from '../topic.ts';
@@ -214,7 +214,7 @@ export class Data implements DataBus {
       onLost: options.onLost ?? 'fail',
       onPoison: options.onPoison ?? 'dead',
       commitIntervalMs: options.commitIntervalMs ?? 1_000,
-      owner: randomBytes(6).toString('base64url'),
+      owner: randomToken(),
     };
     const log = await topics.internal(deadLogName(topic.name, group), topology, signal);
     const before = await link.request((inner) => driver.pointers(stored, group, inner), { signal });
@@ -316,10 +316,10 @@ function checkPolicies(
   const call = `subscribe '${group}'`;
   if (onLost !== undefined && !['fail', 'earliest', 'latest'].includes(onLost))
     throw new TypeError(
-      `${call}: onLost must be 'fail', 'earliest' or 'latest', got ${String(onLost)}`,
+      `${call}: onLost must be 'fail', 'earliest' or 'latest', got ${onLost}`,
     );
   if (onPoison !== undefined && !['dead', 'halt'].includes(onPoison))
-    throw new TypeError(`${call}: onPoison must be 'dead' or 'halt', got ${String(onPoison)}`);
+    throw new TypeError(`${call}: onPoison must be 'dead' or 'halt', got ${onPoison}`);
   checkInteger(call, 'commitIntervalMs', commitIntervalMs, 1, 600_000);
 }
 

@@ -107,7 +107,7 @@ export class DeliveryView implements Delivery {
     document: In,
     options: PublishOptions = {},
   ): Promise<Receipt> {
-    return this.#home.publish(topic as Topic<never, unknown>, document, {
+    return this.#home.publish(topic, document, {
       cause: this,
       ...options,
     });

@@ -66,8 +66,8 @@ export class Dispatcher {
     this.#runner = runner;
     this.#single = runner.batch === undefined;
     this.#ready = new Ready(!this.#single);
-    this.#onIdle = hooks.onIdle;
-    this.#brake = new Brake(context.timers, consume, () => this.pump(), hooks.onBrake);
+    this.#onIdle = () => hooks.onIdle();
+    this.#brake = new Brake(context.timers, consume, () => this.pump(), (on) => hooks.onBrake(on));
   }
 
   get running(): number {

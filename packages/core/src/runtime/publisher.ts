@@ -18,7 +18,7 @@ export class Publisher {
   readonly #timeoutMs: number;
   #documents = 0;
   #bytes = 0;
-  #sweep: (() => void) | undefined;
+  #sweeping = false;
   #emptied: (() => void)[] = [];
 
   constructor(context: Context, link: Link, sender: Sender) {
@@ -103,7 +103,7 @@ export class Publisher {
     this.#bytes += bytes;
     signal?.addEventListener('abort', abort, { once: true });
     lineup.add(entry);
-    this.#sweep ??= this.#context.timers.after(250, () => this.#expire());
+    this.#watch();
     return promise;
   }
 
@@ -131,9 +131,15 @@ export class Publisher {
     return lineup;
   }
 
+  #watch(): void {
+    if (this.#sweeping) return;
+    this.#sweeping = true;
+    this.#context.timers.after(250, () => this.#expire());
+  }
+
   /** One timer for all deadlines: documents of a lineup reach theirs in order. */
   #expire(): void {
-    this.#sweep = undefined;
+    this.#sweeping = false;
     const now = this.#context.timers.now();
     for (const lineup of this.#lineups.values())
       lineup.expire(now, (sent) =>
@@ -143,7 +149,7 @@ export class Publisher {
           this.#link.lastError,
         ),
       );
-    if (this.#documents > 0) this.#sweep ??= this.#context.timers.after(250, () => this.#expire());
+    if (this.#documents > 0) this.#watch();
   }
 }
 

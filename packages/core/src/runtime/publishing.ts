@@ -1,4 +1,3 @@
-import type { Delivery } from '../delivery.ts';
 import type { Binding } from '../binding.ts';
 import { BusError } from '../errors.ts';
 import { abortable } from '../internal/abort.ts';
@@ -51,7 +50,7 @@ export class Publishing {
       prepared = prepare(topic, document, options, this.#prepareContext(topic, span));
     } catch (error) {
       span.end?.(error);
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
     const stored = this.#parts.topics.known(topic);
     const receipt =
@@ -182,7 +181,7 @@ export class Publishing {
       source,
       binding,
       now: context.now,
-      parent: currentDelivery.getStore() as Delivery | undefined,
+      parent: currentDelivery.getStore(),
       limits: capabilities,
       ...(instrument?.publish === undefined
         ? {}

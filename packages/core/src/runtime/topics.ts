@@ -1,10 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import type { Driver, StoredTopic } from '../driver.ts';
 import { BusError } from '../errors.ts';
 import type { TopicInfo, Topics } from '../event-bus.ts';
 import { checkInteger, checkRetention } from '../names.ts';
 import { abortable } from '../internal/abort.ts';
 import { checkOptions } from '../internal/check-options.ts';
+import { randomToken } from '../internal/ids.ts';
 import type { AnyTopic } from '../topic.ts';
 import type { Context } from './context.ts';
 import type { Link } from './link.ts';
@@ -79,7 +79,7 @@ export class TopicCache implements Topics {
       partitions: 1,
       retention: { maxAgeMs: null, maxBytes: null },
       compacted: true,
-      incarnation: newIncarnation(),
+      incarnation: randomToken(),
     };
     return this.#known.get(name) ?? (await this.#ask(wanted, mode, signal));
   }
@@ -192,7 +192,7 @@ export class TopicCache implements Topics {
           ? { maxAgeMs: 7 * day, maxBytes: null, ...retention }
           : { maxAgeMs: null, maxBytes: null },
       compacted: false,
-      incarnation: newIncarnation(),
+      incarnation: randomToken(),
     };
   }
 
@@ -222,8 +222,4 @@ export class TopicCache implements Topics {
 
 function infoOf({ name, order, partitions, retention, incarnation }: StoredTopic): TopicInfo {
   return { name, order, partitions, retention, incarnation };
-}
-
-function newIncarnation(): string {
-  return randomBytes(6).toString('base64url');
 }
