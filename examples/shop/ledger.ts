@@ -4,6 +4,7 @@ export class Ledger {
   readonly #handled = new Map<string, number>();
   readonly #latencies: number[] = [];
   #runs = 0;
+  #interrupted = 0;
 
   constructor(service: string) {
     this.service = service;
@@ -22,6 +23,15 @@ export class Ledger {
   /** Time from publish to handled of every order's first run, in ms, ascending. */
   get latencies(): readonly number[] {
     return this.#latencies.toSorted((a, b) => a - b);
+  }
+
+  /** Handler runs that were cut off before their end. */
+  get interrupted(): number {
+    return this.#interrupted;
+  }
+
+  interrupt(): void {
+    this.#interrupted += 1;
   }
 
   has(orderId: string): boolean {

@@ -50,6 +50,25 @@ export class World {
     return bus;
   }
 
+  /** Ends a service without letting it finish what it is doing. */
+  async cutOff(bus: Bus): Promise<void> {
+    await bus.close({ graceMs: 0 });
+    this.#buses.delete(bus);
+  }
+
+  /** Why a bus is not well, or nothing at all. */
+  async complaints(): Promise<readonly string[]> {
+    const healths = await Promise.all([...this.#buses].map((bus) => bus.health()));
+    return healths
+      .filter(({ ok }) => !ok)
+      .flatMap(({ connected, handles }) => [
+        connected ? '' : 'not connected',
+        ...handles
+          .filter(({ ok }) => !ok)
+          .map(({ name, state, detail }) => `${name} is ${state}: ${detail}`),
+      ]);
+  }
+
   async close(): Promise<void> {
     await Promise.all([...this.#buses].map((bus) => bus.close()));
   }

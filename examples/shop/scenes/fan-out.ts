@@ -6,7 +6,7 @@ import type { Services } from '../services/running.ts';
 import type { World } from '../world.ts';
 
 export const knownRates: VatRates = { DE: 0.19, FR: 0.2, NL: 0.21 };
-export const packingMs = 3;
+export const packingMs = 10;
 
 /** Every service has its own queue, and reading removes. */
 export async function fanOut(world: World): Promise<Services> {
@@ -21,7 +21,8 @@ export async function fanOut(world: World): Promise<Services> {
   if (billingBus === undefined || shippingBus === undefined || mailBus === undefined)
     throw new Error('three services were asked for');
   const billing = await startBilling(billingBus, topics, shop, ledgers.billing, knownRates);
-  await startShipping(shippingBus, topics, shop, ledgers.shipping, packingMs);
+  const belt = { packingMs };
+  const shipping = await startShipping(shippingBus, topics, shop, ledgers.shipping, belt);
   await startListener(mailBus, topics, shop, ledgers.mail);
 
   await shop.sell(200);
@@ -42,7 +43,7 @@ export async function fanOut(world: World): Promise<Services> {
     'reading removes: the three queues hold 0 orders now',
     (await depth(world, shippingBus, names)) === 0,
   );
-  return { billingBus, billing, shippingBus };
+  return { billingBus, billing, shippingBus, shipping, belt };
 }
 
 type WithEvents = Services['shippingBus'];

@@ -36,6 +36,7 @@ export interface AnalyticsParts {
 /** Keeps a read model on the data bus. The group's pointer starts at the beginning of history. */
 export function startAnalytics(parts: AnalyticsParts, version: AnalyticsVersion): Promise<Handle> {
   const { bus, topics, shop, ledger, store, log } = parts;
+  const joined = performance.now();
   const handler = idempotent<OrderPlaced>(
     async (order, delivery) => {
       await delivery.once('thank-you-mail', () =>
@@ -44,7 +45,11 @@ export function startAnalytics(parts: AnalyticsParts, version: AnalyticsVersion)
       if (delivery.cause === 'first') append(log.byCustomer, order);
       version.model.cents += version.amount(order);
       version.model.orders += 1;
-      ledger.note(order.orderId, shop.publishedAt(order.orderId));
+      const publishedAt = shop.publishedAt(order.orderId);
+      ledger.note(
+        order.orderId,
+        publishedAt === undefined || publishedAt < joined ? undefined : publishedAt,
+      );
     },
     { store, scope: version.scope },
   );

@@ -4,21 +4,29 @@ import type { Ledger } from '../ledger.ts';
 import type { ShopTopics } from '../topics.ts';
 import type { Shop } from './shop.ts';
 
-/** Packs parcels, which takes its time. Hands in its work through the signal when its process is told to end. */
+/** Where parcels are packed: as slowly as it says, and it can jam. */
+export interface Belt {
+  packingMs: number;
+}
+
+export const places = 16;
+
+/** Packs parcels, which takes its time. A parcel that is cut off half packed counts as not packed. */
 export function startShipping(
   bus: Bus,
   topics: ShopTopics,
   shop: Shop,
   ledger: Ledger,
-  packingMs: number,
+  belt: Belt,
 ): Promise<Handle> {
   return bus.events.subscribe(
     topics.orderPlaced,
     'shipping',
     async (order, delivery) => {
-      await sleep(packingMs, undefined, { signal: delivery.signal });
+      delivery.signal.addEventListener('abort', () => ledger.interrupt(), { once: true });
+      await sleep(belt.packingMs, undefined, { signal: delivery.signal });
       ledger.note(order.orderId, shop.publishedAt(order.orderId));
     },
-    { concurrency: 8, prefetch: 32 },
+    { concurrency: places, prefetch: 32 },
   );
 }
