@@ -66,7 +66,7 @@ export async function adapterFor(config: AdapterConfig): Promise<Adapter> {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase();
   if (scheme === undefined) {
     throw new TypeError(
-      `connect: an address begins with a scheme, as in amqp://localhost: ${knownSchemes()}`,
+      `connect: an address begins with a scheme, as in amqp://localhost. ${knownSchemes()}`,
     );
   }
   const factory = registered.get(scheme) ?? (await installed(scheme, url));
@@ -115,7 +115,7 @@ async function load(name: string, url: string): Promise<unknown> {
 }
 
 function knownSchemes(): string {
-  return `known are ${[...new Set([...packages.keys(), ...registered.keys()])].map((scheme) => `${scheme}:`).join(' ')}`;
+  return `Known are ${[...new Set([...packages.keys(), ...registered.keys()])].map((scheme) => `${scheme}:`).join(' ')}`;
 }
 
 function isObject(value: unknown): boolean {

@@ -28,7 +28,7 @@ export interface BusErrorOptions {
   /** Whether the same call can succeed later without a change by the caller. Default false. */
   readonly retryable?: boolean;
   /** Only for errors of publish. */
-  readonly outcome?: PublishFailure;
+  declare readonly outcome?: PublishFailure;
   /** What the call was about: topic, name, partition, limits. Never credentials or document content. */
   readonly context?: Readonly<Record<string, unknown>>;
 }
@@ -39,7 +39,7 @@ const brand = Symbol.for('duobus.BusError');
 export class BusError extends Error {
   readonly code: ErrorCode;
   readonly retryable: boolean;
-  readonly outcome?: PublishFailure;
+  declare readonly outcome?: PublishFailure;
   readonly context: Readonly<Record<string, unknown>>;
 
   constructor(code: ErrorCode, message: string, options: BusErrorOptions = {}) {

@@ -80,7 +80,7 @@ async function startsOf(
 
 /** D8: what to do where the pointer is no longer within what is kept. */
 function judge(
-  { policy, group, lost }: Question,
+  question: Question,
   partition: number,
   { next, done }: Pointer,
   { first, end }: Bounds,
@@ -89,7 +89,8 @@ function judge(
   let records = Math.max(0, first.offset - next.offset);
   for (const offset of done) if (offset < first.offset) records -= 1;
   if (next.offset < first.offset && records === 0) return { next: first };
-  lost(partition, records);
+  const { policy, group } = question;
+  question.lost(partition, records);
   if (policy.onLost === 'fail') return { next, why: lostText(group, partition, records) };
   return { next: policy.onLost === 'earliest' ? first : end };
 }

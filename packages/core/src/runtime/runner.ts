@@ -81,7 +81,7 @@ export function makeRunner(handling: Handling): Runner {
 type Call = (document: unknown, delivery: Delivery, type: string) => unknown;
 
 function pick(handler: AnyHandler, topics: readonly AnyTopic[]): Call {
-  if (typeof handler === 'function') return handler as Call;
+  if (typeof handler === 'function') return handler as unknown as Call;
   if (typeof handler !== 'object' || handler === null)
     throw new TypeError(
       `subscribe: the handler must be a function, handlers by type, or batch(...), got ${handler === null ? 'null' : typeof handler}`,
