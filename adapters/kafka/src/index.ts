@@ -1,0 +1,21 @@
+import type { Adapter } from '@duobus/core';
+import type { KafkaClient } from './client.ts';
+import { KafkaLogDriver } from './log-driver.ts';
+import { type KafkaOptions, optionsOfUrl, settingsOf } from './options.ts';
+
+export type { KafkaClient } from './client.ts';
+export type { KafkaOptions, KafkaSasl, KafkaTls } from './options.ts';
+
+/** URL schemes of this adapter: `kafka://user:password@host:9092,host:9092?sasl=plain` and `kafka+ssl://`. */
+export const schemes: readonly string[] = ['kafka', 'kafka+ssl'];
+
+/** The data bus on Apache Kafka.
+ *  @example const bus = await connect(kafka({ brokers: ['localhost:9092'] }), { source: '/shop' }) */
+export function kafka(options: KafkaOptions): Adapter<KafkaClient> {
+  return { name: 'kafka', log: new KafkaLogDriver(settingsOf(options)) };
+}
+
+/** What `connect('kafka://host:9092')` calls. Options win over what the URL says. */
+export function createAdapter(config: { readonly url: string; readonly options?: Readonly<Record<string, unknown>> }): Adapter<KafkaClient> {
+  return kafka({ ...optionsOfUrl(String(config.url)), ...config.options });
+}

@@ -1,0 +1,56 @@
+import net from 'node:net';
+import tls from 'node:tls';
+import { Kafka, logLevel, type SASLOptions } from 'kafkajs';
+import type { Cluster, KafkaClient } from './client.ts';
+import type { Settings } from './options.ts';
+
+type SocketOptions = { host: string; port: number; ssl?: object; onConnect: () => void };
+
+/** A client of its own settings: quiet, without retries (the runtime has its own), and with small packets sent at once. */
+export function createClient(settings: Settings, clientId: string = settings.clientId): KafkaClient {
+  return makeKafka(settings, clientId) as unknown as KafkaClient;
+}
+
+/**
+ * kafkajs' Cluster: the way to its connections and to the verbs of the protocol. It is handed to partition assigners
+ * when a consumer is made; the consumer itself is never started.
+ */
+export function createCluster(settings: Settings, clientId: string): Cluster {
+  let cluster: unknown;
+  makeKafka(settings, clientId).consumer({
+    groupId: 'duobus',
+    allowAutoTopicCreation: false,
+    partitionAssigners: [
+      (context) => {
+        ({ cluster } = context as { cluster?: unknown });
+        return { name: 'duobus', version: 1, assign: async () => [], protocol: () => ({ name: 'duobus', metadata: Buffer.alloc(0) }) };
+      },
+    ],
+  });
+  return cluster as Cluster;
+}
+
+function makeKafka(settings: Settings, clientId: string): Kafka {
+  const { brokers, sasl } = settings;
+  return new Kafka({
+    clientId,
+    brokers: brokers.map(({ host, port }) => `${host}:${port}`),
+    ...(settings.tls === undefined ? {} : { ssl: settings.tls }),
+    // kafkajs keeps state on the object it is given
+    ...(sasl === undefined ? {} : { sasl: { ...sasl } as SASLOptions }),
+    connectionTimeout: settings.connectTimeoutMs,
+    authenticationTimeout: settings.connectTimeoutMs,
+    requestTimeout: settings.requestTimeoutMs,
+    retry: { retries: 0 },
+    // at its level DEBUG, which an environment variable can set, kafkajs logs what is in requests
+    logLevel: logLevel.NOTHING,
+    logCreator: () => () => undefined,
+    socketFactory: openSocket,
+  });
+}
+
+function openSocket({ host, port, ssl, onConnect }: SocketOptions): net.Socket {
+  const address = { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 };
+  if (ssl === undefined || ssl === null) return net.connect(address, onConnect);
+  return tls.connect({ ...address, ...(net.isIP(host) === 0 ? { servername: host } : {}), ...ssl }, onConnect);
+}
