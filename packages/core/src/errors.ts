@@ -28,7 +28,7 @@ export interface BusErrorOptions {
   /** Whether the same call can succeed later without a change by the caller. Default false. */
   readonly retryable?: boolean;
   /** Only for errors of publish. */
-  declare readonly outcome?: PublishFailure;
+  readonly outcome?: PublishFailure;
   /** What the call was about: topic, name, partition, limits. Never credentials or document content. */
   readonly context?: Readonly<Record<string, unknown>>;
 }
