@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { AmqpChannel } from './client.ts';
 import { atMost } from './at-most.ts';
 import type { Connection } from './connection.ts';
@@ -13,14 +14,33 @@ export interface ConsumerEvents {
 
 const farewellMs = 1500;
 
+/**
+ * A quorum queue takes this many acknowledgements of a channel at a time, holds back more, and forgets what it holds
+ * back when the channel closes (rabbit_fifo_client: SOFT_LIMIT is 32). Subscribing and cancelling wait for all before.
+ */
+const ackBurst = 24;
+const ackPauseMs = 25;
+
+export interface ConsumerOptions {
+  readonly prefetch: number;
+  /** The queue has a single active consumer. */
+  readonly single?: boolean;
+}
+
 /** One queue consumed on a channel of its own, since a multiple acknowledgement spans the whole channel. */
 export class Consumer {
   readonly queue: string;
   readonly #events: ConsumerEvents;
   readonly #prefetch: number;
+  readonly #single: boolean;
   #channel: AmqpChannel | undefined;
   #tag: string | undefined;
   #ended = false;
+  #cancelled = false;
+  /** Acknowledgements sent since the broker was last known to have taken all of them. */
+  #acks = 0;
+  /** Settled after `cancel`, not acknowledged yet. */
+  #late: Lease[] = [];
   #closing: Promise<void> | undefined;
   #burst: Lease[] = [];
   /** In order of delivery; those in front are settled first, as a rule. */
@@ -31,18 +51,19 @@ export class Consumer {
   static async open(
     connection: Connection,
     queue: string,
-    prefetch: number,
+    options: ConsumerOptions,
     events: ConsumerEvents,
     signal: AbortSignal,
   ): Promise<Consumer> {
-    const consumer = new Consumer(queue, prefetch, events);
+    const consumer = new Consumer(queue, options, events);
     await consumer.#open(connection, signal);
     return consumer;
   }
 
-  private constructor(queue: string, prefetch: number, events: ConsumerEvents) {
+  private constructor(queue: string, options: ConsumerOptions, events: ConsumerEvents) {
     this.queue = queue;
-    this.#prefetch = prefetch;
+    this.#prefetch = options.prefetch;
+    this.#single = options.single === true;
     this.#events = events;
   }
 
@@ -86,14 +107,31 @@ export class Consumer {
   ack(leases: readonly Lease[]): void {
     const channel = this.#usable();
     for (const lease of leases) lease.settled = true;
+    if (this.#cancelled && this.#acks >= ackBurst) {
+      this.#late.push(...leases);
+      return;
+    }
+    const { rest, last } = this.#inFront(leases);
+    for (const lease of rest) this.#ackOne(channel, lease, false);
+    if (last !== undefined) this.#ackOne(channel, last, true);
+  }
+
+  /** Which of these one acknowledgement of all before can cover, and which not. */
+  #inFront(leases: readonly Lease[]): { rest: readonly Lease[]; last: Lease | undefined } {
     const settledUpTo = this.#advance();
+    const rest: Lease[] = [];
     // the broker accepts only a tag that it still has
     let last: Lease | undefined;
     for (const lease of leases) {
-      if (lease.tag > settledUpTo) channel.ack(lease.message as never);
+      if (lease.tag > settledUpTo) rest.push(lease);
       else if (last === undefined || lease.tag > last.tag) last = lease;
     }
-    if (last !== undefined) channel.ack(last.message as never, true);
+    return { rest, last };
+  }
+
+  #ackOne(channel: AmqpChannel, lease: Lease, allUpTo: boolean): void {
+    this.#acks += 1;
+    channel.ack(lease.message as never, allUpTo);
   }
 
   /** Puts it back into the queue, at the front. */
@@ -106,17 +144,42 @@ export class Consumer {
   /** No more deliveries; what is leased stays so. */
   async cancel(): Promise<void> {
     const tag = this.#tag;
-    if (tag === undefined || this.#ended) return;
-    this.#tag = undefined;
+    if (tag === undefined || this.#cancelled || this.#ended) return;
     await atMost(farewellMs, async () => this.#channel?.cancel(tag));
+    this.#cancelled = true;
+    this.#acks = 0;
     this.#flush();
   }
 
   /** Everything unsettled goes back to the queue, in its order. Idempotent. */
   close(): Promise<void> {
+    if (this.#closing !== undefined) return this.#closing;
+    const alive = !this.#ended;
     this.#ended = true;
-    this.#closing ??= atMost(farewellMs, async () => this.#channel?.close());
+    this.#closing = atMost(farewellMs, async () => {
+      if (alive) await this.#finishAcks();
+      await this.#channel?.close();
+    });
     return this.#closing;
+  }
+
+  /** Returns when all acknowledgements will outlive the channel. */
+  async #finishAcks(): Promise<void> {
+    const channel = this.#channel;
+    if (channel === undefined || this.#tag === undefined) return;
+    if (!this.#cancelled) {
+      if (this.#acks === 0) return;
+      // in line behind this very consumer the second one is handed nothing
+      if (this.#single) await channel.consume(this.queue, () => undefined);
+      else await channel.cancel(this.#tag);
+      return;
+    }
+    const { rest, last } = this.#inFront(this.#late);
+    if (last !== undefined) channel.ack(last.message as never, true);
+    for (const [index, lease] of rest.entries()) {
+      if (index % ackBurst === 0) await pause(ackPauseMs);
+      channel.ack(lease.message as never);
+    }
   }
 
   #usable(): AmqpChannel {

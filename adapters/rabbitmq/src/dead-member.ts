@@ -38,7 +38,7 @@ export class DeadMember implements QueueMember, Settling {
       deliver: (leases: Lease[]): void => member.#deliver(leases),
       end: (reason: Error | undefined, queue: string): void => member.#end(reason, queue),
     };
-    member.#consumer = await Consumer.open(connection, queues.dead, prefetch, events, signal);
+    member.#consumer = await Consumer.open(connection, queues.dead, { prefetch, single: true }, events, signal);
     const options = { persistent: true, type: markerType, messageId: member.#marker, timestamp: Date.now() };
     const marker = { exchange: '', routingKey: queues.dead, body: Buffer.alloc(0), options };
     const [outcome] = await copies.send([marker], signal);

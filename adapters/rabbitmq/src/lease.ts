@@ -9,7 +9,7 @@ export class Lease implements Leased {
   readonly key: undefined;
   readonly headers: Readonly<Record<string, unknown>>;
   readonly body: Uint8Array;
-  readonly redelivered: boolean;
+  redelivered: boolean;
   state: string | undefined;
   readonly token: Lease;
   readonly message: AmqpMessage;

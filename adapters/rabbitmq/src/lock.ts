@@ -17,6 +17,8 @@ export interface Note {
   readonly identity: string;
   readonly state: string;
   readonly sequence: number;
+  /** Given back unhandled by who had been handed it for the so-and-so-manieth time. */
+  readonly handed: number | undefined;
   /** The message that holds it, once the broker has handed it back. */
   held: Lease | undefined;
   /** No longer needed: removed as soon as it can be. */
@@ -68,7 +70,7 @@ export class Lock {
     lock.#consumer = await Consumer.open(
       connection,
       queue,
-      prefetch,
+      { prefetch, single: true },
       {
         deliver: (leases) => lock.#deliver(leases),
         end: (reason) => events.end(reason, queue),
@@ -104,17 +106,19 @@ export class Lock {
 
   /** Stores notes. Where it fails, `undefined`, and the error of the last one that failed. */
   async write(
-    wanted: readonly { readonly identity: string; readonly state: string }[],
+    wanted: readonly Pick<Note, 'identity' | 'state' | 'handed'>[],
   ): Promise<{ readonly notes: readonly (Note | undefined)[]; readonly error: BusError | undefined }> {
     const ids = wanted.map(() => randomUUID());
-    const notes = wanted.map(({ identity, state }): Note => {
+    const notes = wanted.map(({ identity, state, handed }): Note => {
       this.#sequence += 1;
-      return { identity, state, sequence: this.#sequence, held: undefined, forgotten: false };
+      const sequence = this.#sequence;
+      return { identity, state, handed, sequence, held: undefined, forgotten: false };
     });
     for (const [index, note] of notes.entries()) this.#underway.set(ids[index] as string, note);
-    const sendings = notes.map(({ identity, state, sequence }, index) =>
-      this.#sending(noteType, ids[index] as string, JSON.stringify({ v: 1, identity, state, sequence })),
-    );
+    const sendings = notes.map(({ identity, state, sequence, handed }, index) => {
+      const text = JSON.stringify({ v: 1, identity, state, sequence, handed });
+      return this.#sending(noteType, ids[index] as string, text);
+    });
     const outcomes = await this.#copies.send(sendings, this.#signal);
     return {
       notes: notes.map((note, index) => this.#confirmed(note, ids[index] as string, outcomes[index])),
@@ -254,9 +258,12 @@ function errorOf(outcome: Outcome | undefined): BusError | undefined {
 
 function parse(lease: Lease): Note | undefined {
   try {
-    const { v, identity, state, sequence } = JSON.parse(lease.message.content.toString()) as Record<string, unknown>;
-    if (v !== 1 || typeof identity !== 'string' || typeof state !== 'string' || typeof sequence !== 'number') return undefined;
-    return { identity, state, sequence, held: lease, forgotten: false };
+    const stored = JSON.parse(lease.message.content.toString()) as Record<string, unknown>;
+    const { v, identity, state, sequence, handed } = stored;
+    if (v !== 1 || typeof identity !== 'string' || typeof state !== 'string') return undefined;
+    if (typeof sequence !== 'number' || !Number.isSafeInteger(sequence)) return undefined;
+    const times = typeof handed === 'number' ? handed : undefined;
+    return { identity, state, sequence, handed: times, held: lease, forgotten: false };
   } catch {
     return undefined; // told by the caller
   }

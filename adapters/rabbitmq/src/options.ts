@@ -77,7 +77,7 @@ export function readOptions(options: RabbitmqOptions): Settings {
   const name = options.connectionName ?? 'duobus';
   return {
     ...common,
-    where: `${address.protocol}://${address.hostname}:${String(address.port)}/${address.vhost}`,
+    where: `${address.protocol}://${address.hostname}:${String(address.port)}, vhost '${decodeURIComponent(address.vhost)}'`,
     connect: (purpose) =>
       connectAmqp(
         { ...address, heartbeat: Math.round(heartbeatMs / 1000) },

@@ -5,7 +5,7 @@ import { surplus } from './fair-share.ts';
 import type { Lease } from './lease.ts';
 import { endOf } from './member-end.ts';
 import { classify } from './native-errors.ts';
-import { OrderedPartition } from './ordered-partition.ts';
+import { type Noted, OrderedPartition } from './ordered-partition.ts';
 import type { Publisher } from './publisher.ts';
 import type { MemberContext } from './queue-member.ts';
 import { copyTo, type Destination, heldLease, settleBatch, type Settled, type Settling } from './settle.ts';
@@ -98,6 +98,7 @@ export class OrderedMember implements QueueMember, Settling {
 
   async stop(): Promise<void> {
     this.#stopped = true;
+    await this.#sharing?.catch(() => undefined); // reported where it was started
     await Promise.all([...this.#partitions.values()].map((partition) => partition.stop()));
   }
 
@@ -144,7 +145,7 @@ export class OrderedMember implements QueueMember, Settling {
     this.#control = await connection.channel((reason) => end(reason, queues.members), signal);
     await this.#addPartitions(both);
     // counted as a member only once it stands in every line
-    this.#membership = await Consumer.open(connection, queues.members, 1, { deliver: () => undefined, end }, signal);
+    this.#membership = await Consumer.open(connection, queues.members, { prefetch: 1 }, { deliver: () => undefined, end }, signal);
     await this.#share();
     this.#every(Math.min(lookMs, this.#options.consumerTimeoutMs / 6), () => this.#look());
   }
@@ -250,7 +251,7 @@ export class OrderedMember implements QueueMember, Settling {
   }
 
   async #giveBack(batch: readonly Settlement[]): Promise<ReadonlySet<unknown>> {
-    const byPartition = new Map<OrderedPartition, { lease: Lease; state: string }[]>();
+    const byPartition = new Map<OrderedPartition, Noted[]>();
     for (const settlement of batch) {
       const lease = heldLease(settlement.token);
       if (lease === undefined || settlement.verdict !== 'back') continue;
@@ -261,7 +262,7 @@ export class OrderedMember implements QueueMember, Settling {
       byPartition.set(partition, list);
     }
     // they return in their order when the partition is left; if this cannot be noted, as if after a crash
-    await Promise.all([...byPartition].map(([partition, backs]) => partition.note(backs)));
+    await Promise.all([...byPartition].map(([partition, backs]) => partition.note(backs, true)));
     return new Set([...byPartition.values()].flat().filter(({ lease }) => lease.held).map(({ lease }) => lease));
   }
 

@@ -3,7 +3,13 @@ import { Consumer } from './consumer.ts';
 import type { Lease } from './lease.ts';
 import { Lock, type Note } from './lock.ts';
 import type { MemberContext } from './queue-member.ts';
-import { identityOf } from './record-codec.ts';
+import { handOvers, identityOf } from './record-codec.ts';
+
+/** A state to be kept with a leased document. */
+export interface Noted {
+  readonly lease: Lease;
+  readonly state: string;
+}
 
 /** What a partition tells its member. */
 export interface PartitionEvents {
@@ -71,7 +77,8 @@ export class OrderedPartition {
       end: (reason: Error | undefined, queue: string): void => this.#events.end(reason, queue),
     };
     const queue = queues.main(this.partition);
-    const consumer = await Consumer.open(connection, queue, this.#credit, events, this.#signal);
+    const options = { prefetch: this.#credit, single: true };
+    const consumer = await Consumer.open(connection, queue, options, events, this.#signal);
     if (this.#left()) await consumer.close();
     else this.#consumer = consumer;
   }
@@ -95,13 +102,15 @@ export class OrderedPartition {
   }
 
   /** Keeps states of leased documents. The error, if one could not be kept. */
-  async note(
-    wanted: readonly { readonly lease: Lease; readonly state: string }[],
-  ): Promise<BusError | undefined> {
+  async note(wanted: readonly Noted[], givenBack = false): Promise<BusError | undefined> {
     const lock = this.#lock;
     if (lock === undefined) return undefined;
     const { notes, error } = await lock.write(
-      wanted.map(({ lease, state }) => ({ identity: identityOf(lease.message), state })),
+      wanted.map(({ lease, state }) => ({
+        identity: identityOf(lease.message),
+        state,
+        handed: givenBack ? handOvers(lease.message) : undefined,
+      })),
     );
     for (const [index, { lease }] of wanted.entries()) this.#attach(lock, lease, notes[index]);
     return error;
@@ -144,6 +153,8 @@ export class OrderedPartition {
       if (note === undefined) continue;
       lease.note = note;
       lease.state = note.state;
+      // nobody has been handed it since it was given back: it is as if stored anew with that state
+      if (note.handed !== undefined && handOvers(lease.message) <= note.handed + 1) lease.redelivered = false;
     }
     this.#events.deliver(this.partition, leases);
   }

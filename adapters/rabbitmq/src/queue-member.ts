@@ -39,10 +39,10 @@ export class UnorderedMember implements QueueMember, Settling {
       end: (reason: Error | undefined, queue: string): void => member.#end(reason, queue),
     };
     // the suspects one at a time: one of them may be what kills its process
-    const suspects = await Consumer.open(connection, queues.suspects, 1, events, signal);
+    const suspects = await Consumer.open(connection, queues.suspects, { prefetch: 1 }, events, signal);
     member.#consumers = [suspects];
     try {
-      const main = await Consumer.open(connection, queues.main(0), credit, events, signal);
+      const main = await Consumer.open(connection, queues.main(0), { prefetch: credit }, events, signal);
       member.#consumers = [suspects, main];
     } catch (error) {
       await member.close();

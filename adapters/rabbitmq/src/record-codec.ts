@@ -58,10 +58,15 @@ export function partitionOf({ properties }: AmqpMessage): number | undefined {
 }
 
 /** Whether the broker may have handed this stored message out before. */
-export function wasHandedOut({ fields, properties }: AmqpMessage): boolean {
-  if (fields.redelivered) return true;
+export function wasHandedOut(message: AmqpMessage): boolean {
+  return message.fields.redelivered || handOvers(message) > 0;
+}
+
+/** How often the broker has handed this stored message out before, where it says so. */
+export function handOvers({ properties }: AmqpMessage): number {
   const { headers } = properties;
-  return headers !== undefined && (count(headers['x-delivery-count']) || count(headers['x-acquired-count']));
+  if (headers === undefined) return 0;
+  return Math.max(count(headers['x-delivery-count']), count(headers['x-acquired-count']));
 }
 
 /** Headers the broker writes: a copied `x-delivery-count` would come back as if it were the copy's own. CC and BCC
@@ -130,6 +135,6 @@ function fits(text: string | undefined): string | undefined {
   return text;
 }
 
-function count(value: unknown): boolean {
-  return typeof value === 'number' && value > 0;
+function count(value: unknown): number {
+  return typeof value === 'number' ? value : 0;
 }
