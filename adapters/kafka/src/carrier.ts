@@ -21,8 +21,8 @@ const needed: readonly { readonly key: number; readonly name: string; readonly v
   { key: 44, name: 'IncrementalAlterConfigs', version: 0 },
 ];
 const offsetCommit = 8;
-/** A fresh broker answers so until its coordinator has loaded; kafkajs' verbs do not wait for it. */
-const coordinatorNotReady: readonly (number | undefined)[] = [14, 15, 16];
+/** A broker answers so until it has loaded what it coordinates. */
+const notReady: readonly (number | undefined)[] = [14, 15, 16];
 
 /**
  * Connections to the brokers of a cluster, for one purpose: Kafka answers the requests of a connection one after the
@@ -73,25 +73,30 @@ export class Carrier {
     return await this.call(await this.#any(), verb);
   }
 
-  /** Calls a verb of the group's coordinator. While the broker is still finding or loading it, asks again. */
+  /** Calls a verb of the group's coordinator, once it is ready. */
   async coordinated<T>(groupId: string, signal: AbortSignal, verb: (broker: Broker) => Promise<T>): Promise<T> {
+    return await this.whenReady(() => this.atCoordinator(groupId, verb), signal);
+  }
+
+  /** Asks again while the broker says that it is still starting: kafkajs' verbs do not wait for that. */
+  async whenReady<T>(ask: () => Promise<T>, signal: AbortSignal): Promise<T> {
     for (const deadline = Date.now() + this.#settings.requestTimeoutMs; ; ) {
       try {
-        return await abortable(this.atCoordinator(groupId, verb), signal);
+        return await abortable(ask(), signal);
       } catch (error) {
-        if (!coordinatorNotReady.includes(kafkaCode(error)) || Date.now() > deadline) throw error;
+        if (!notReady.includes(kafkaCode(error)) || Date.now() > deadline) throw error;
         await pause(50, signal);
       }
     }
   }
 
-  /** As `coordinated`, once. */
+  /** As `coordinated`, without waiting. */
   async atCoordinator<T>(groupId: string, verb: (broker: Broker) => Promise<T>): Promise<T> {
     const address = this.#coordinators.get(groupId) ?? (await this.#findCoordinator(groupId));
     try {
       return await this.call(await this.#connect(address), verb);
     } catch (error) {
-      if (coordinatorNotReady.includes(kafkaCode(error)) || classify(error).code === 'DUOBUS_UNAVAILABLE') this.#coordinators.delete(groupId);
+      if (notReady.includes(kafkaCode(error)) || classify(error).code === 'DUOBUS_UNAVAILABLE') this.#coordinators.delete(groupId);
       throw error;
     }
   }

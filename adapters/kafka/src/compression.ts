@@ -1,6 +1,6 @@
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
-import { CompressionCodecs } from 'kafkajs';
+import kafkajs from 'kafkajs';
 import type { Decompress } from './record-batch.ts';
 
 const gunzip = promisify(zlib.gunzip);
@@ -12,7 +12,7 @@ const maxOutputLength = 256 * 1024 * 1024;
 export const decompress: Decompress = (codec, bytes) => {
   if (codec === gzip) return gunzip(bytes, { maxOutputLength });
   try {
-    const registered = (CompressionCodecs as Record<number, () => { decompress(bytes: Buffer): Promise<Buffer> }>)[codec];
+    const registered = (kafkajs.CompressionCodecs as Record<number, () => { decompress(bytes: Buffer): Promise<Buffer> }>)[codec];
     return registered?.().decompress(bytes);
   } catch (error) {
     if ((error as Error).name === 'KafkaJSNotImplemented') return undefined;

@@ -1,6 +1,6 @@
 import net from 'node:net';
 import tls from 'node:tls';
-import { Kafka, logLevel, type SASLOptions } from 'kafkajs';
+import kafkajs, { type Kafka, type SASLOptions } from 'kafkajs';
 import type { Cluster, KafkaClient } from './client.ts';
 import type { Settings } from './options.ts';
 
@@ -32,7 +32,7 @@ export function createCluster(settings: Settings, clientId: string): Cluster {
 
 function makeKafka(settings: Settings, clientId: string): Kafka {
   const { brokers, sasl } = settings;
-  return new Kafka({
+  return new kafkajs.Kafka({
     clientId,
     brokers: brokers.map(({ host, port }) => `${host}:${port}`),
     ...(settings.tls === undefined ? {} : { ssl: settings.tls }),
@@ -43,7 +43,7 @@ function makeKafka(settings: Settings, clientId: string): Kafka {
     requestTimeout: settings.requestTimeoutMs,
     retry: { retries: 0 },
     // at its level DEBUG, which an environment variable can set, kafkajs logs what is in requests
-    logLevel: logLevel.NOTHING,
+    logLevel: kafkajs.logLevel.NOTHING,
     logCreator: () => () => undefined,
     socketFactory: openSocket,
   });

@@ -60,7 +60,7 @@ export class KafkaLogDriver implements LogDriver<KafkaClient> {
     const leaders = new Leaders(this.#control);
     this.#ends = new LogEnds(this.#control, leaders);
     this.#producer = new Producer(this.#publishing, new Leaders(this.#publishing), settings.requestTimeoutMs - 500);
-    this.#store = new TopicStore(settings, this.#control, leaders, new RegistryTopic(settings.registryTopic, this.#control, leaders, this.#producer));
+    this.#store = new TopicStore(settings, this.#control, leaders, this.#ends, new RegistryTopic(settings.registryTopic, this.#control, leaders, this.#producer));
     this.#reader = new Reader(settings);
   }
 

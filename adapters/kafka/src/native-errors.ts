@@ -29,7 +29,7 @@ const meanings: Readonly<Record<number, Meaning>> = {
   10: tooLarge('the record is larger than the broker takes: raise max.message.bytes of the topic (and the maxBytes of the duobus topic)'),
   12: tooLarge('the pointer is larger than the broker keeps: offset.metadata.max.bytes must be 4096 or more'),
   13: unsure('the network failed'),
-  14: unavailable('the group coordinator is still loading'),
+  14: unavailable('the broker is still starting'),
   15: unavailable('the group coordinator is not available'),
   16: unavailable('the broker no longer coordinates the group'),
   17: invalid('the broker refuses the name of the topic'),

@@ -1,5 +1,6 @@
 import { abortable, BusError, type Outcome, type OutboundRecord } from '@duobus/core/driver';
 import type { Carrier } from './carrier.ts';
+import type { Broker } from './client.ts';
 import type { Leaders } from './leaders.ts';
 import { KafkaCode, kafkaCode, publishFailure } from './native-errors.ts';
 import { type Produced, produceRequest } from './produce-protocol.ts';
@@ -56,7 +57,7 @@ export class Producer {
       publishFailure(error, `publishing to partition ${partition} of topic '${topic}'`, { topic, partition, records: records.length });
     let line: Line;
     try {
-      line = await abortable(this.#line(topic, partition, records), signal);
+      line = await abortable(this.#line(topic, partition, records, signal), signal);
     } catch (error) {
       signal.throwIfAborted();
       this.#leaders.suspect(topic);
@@ -77,12 +78,13 @@ export class Producer {
   }
 
   /** The partition's line, a new one if what is open there is another call's: its sequences must not be used again. */
-  async #line(topic: string, partition: number, records: readonly OutboundRecord[]): Promise<Line> {
+  async #line(topic: string, partition: number, records: readonly OutboundRecord[], signal: AbortSignal): Promise<Line> {
     const name = lineName(topic, partition);
     const known = this.#lines.get(name);
     if (known !== undefined && (known.open === undefined ? known.nextSequence < lastSequence : known.open.records === records)) return known;
     const leader = await this.#leaders.of(topic, partition);
-    const { producerId, producerEpoch } = await this.#carrier.call(leader, (broker) => broker.initProducerId({ transactionTimeout: 60_000 }));
+    const ask = (): ReturnType<Broker['initProducerId']> => this.#carrier.call(leader, (broker) => broker.initProducerId({ transactionTimeout: 60_000 }));
+    const { producerId, producerEpoch } = await this.#carrier.whenReady(ask, signal);
     const line: Line = { producerId: BigInt(producerId), producerEpoch, nextSequence: 0, open: undefined };
     this.#lines.set(name, line);
     return line;

@@ -2,6 +2,7 @@ import { BusError, sameTopic, type StoredTopic, type TopologyMode, type WantedTo
 import type { Carrier } from './carrier.ts';
 import { setTopicConfigs } from './config-protocol.ts';
 import type { Leaders } from './leaders.ts';
+import { leadershipCodes, type LogEnds } from './log-ends.ts';
 import type { TopicMetadata } from './metadata-protocol.ts';
 import { kafkaCode, KafkaCode } from './native-errors.ts';
 import type { Settings } from './options.ts';
@@ -21,12 +22,14 @@ export class TopicStore {
   readonly #settings: Settings;
   readonly #carrier: Carrier;
   readonly #leaders: Leaders;
+  readonly #ends: LogEnds;
   readonly #registry: RegistryTopic;
 
-  constructor(settings: Settings, carrier: Carrier, leaders: Leaders, registry: RegistryTopic) {
+  constructor(settings: Settings, carrier: Carrier, leaders: Leaders, ends: LogEnds, registry: RegistryTopic) {
     this.#settings = settings;
     this.#carrier = carrier;
     this.#leaders = leaders;
+    this.#ends = ends;
     this.#registry = registry;
   }
 
@@ -188,14 +191,22 @@ export class TopicStore {
     return found;
   }
 
-  /** Waits until every partition has a leader: a topic just made is not known to all brokers at once. */
+  async #answers({ name, leaders }: TopicMetadata): Promise<boolean> {
+    this.#leaders.suspect(name);
+    try {
+      await this.#ends.bounds(name, [...leaders.keys()]);
+      return true;
+    } catch (error) {
+      if (leadershipCodes.includes(kafkaCode(error))) return false;
+      throw error;
+    }
+  }
+
+  /** Waits until the leader of every partition answers: a topic just made is not known to all brokers at once. */
   async #visible(name: string, partitions: number, signal: AbortSignal): Promise<TopicMetadata> {
     for (const deadline = Date.now() + visibleWithinMs; ; ) {
       const found = await this.#find(name);
-      if (found !== undefined && found.leaders.length >= partitions && found.leaders.every((leader) => leader >= 0)) {
-        this.#leaders.suspect(name);
-        return found;
-      }
+      if (found !== undefined && found.leaders.length >= partitions && (await this.#answers(found))) return found;
       if (Date.now() > deadline) {
         throw new BusError('DUOBUS_UNAVAILABLE', `the Kafka topic '${name}' has been made, but has no leaders after ${visibleWithinMs} ms`, { retryable: true });
       }
