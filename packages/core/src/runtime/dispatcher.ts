@@ -50,7 +50,7 @@ export class Dispatcher {
   #paused = false;
   #shut = false;
   #pumping = false;
-  #sweep: (() => void) | undefined;
+  #sweeping = false;
   #batchTimer: (() => void) | undefined;
   readonly counts = { handled: 0, failed: 0, dead: 0, late: 0, held: 0 };
   lastHandledAt: number | undefined;
@@ -247,7 +247,7 @@ export class Dispatcher {
     item.startedAt = this.#context.timers.now();
     this.#running.add(item);
     this.#brake.tried();
-    this.#sweep ??= this.#context.timers.after(this.#sweepMs, () => this.#timeouts());
+    if (!this.#sweeping) this.#watch();
   }
 
   #execute(item: Item): void {
@@ -407,9 +407,6 @@ export class Dispatcher {
   #leave(item: Item): void {
     this.#running.delete(item);
     this.#drains.check();
-    if (this.#running.size > 0) return;
-    this.#sweep?.();
-    this.#sweep = undefined;
   }
 
   #unstash(part: Part): void {
@@ -418,13 +415,16 @@ export class Dispatcher {
     this.pump();
   }
 
-  get #sweepMs(): number {
-    return Math.min(1_000, Math.max(5, this.#consume.handlerTimeoutMs / 10));
+  /** Not cancelled when nothing runs: it is one timer, however many documents come and go meanwhile. */
+  #watch(): void {
+    this.#sweeping = true;
+    const ms = Math.min(1_000, Math.max(5, this.#consume.handlerTimeoutMs / 10));
+    this.#context.timers.after(ms, () => this.#timeouts());
   }
 
   /** One timer for all runs: the set is in the order in which they began. */
   #timeouts(): void {
-    this.#sweep = undefined;
+    this.#sweeping = false;
     const { handlerTimeoutMs: ms, name } = this.#consume;
     const now = this.#context.timers.now();
     for (const item of this.#running) {
@@ -438,8 +438,7 @@ export class Dispatcher {
       item.abort = undefined;
       this.#failed(item, item.run, error);
     }
-    if (this.#running.size > 0)
-      this.#sweep ??= this.#context.timers.after(this.#sweepMs, () => this.#timeouts());
+    if (this.#running.size > 0) this.#watch();
   }
 
   #startBatch(batch: BatchRunner): boolean {

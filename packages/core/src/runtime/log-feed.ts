@@ -215,6 +215,9 @@ export class LogFeed implements Feed, Source {
       owned.open = !full;
       this.#member?.flow(owned.partition, owned.token, owned.open);
     }
+    const stalled = blocked >= maxAhead;
+    if (owned.stalled === stalled) return;
+    owned.stalled = stalled;
     this.#handle.changed();
   }
 

@@ -19,7 +19,10 @@ export class LogPartition {
   #settledAtWrite = 0;
   #failures = 0;
   #failuresAtWrite = 0;
+  /** Whether records are asked for. */
   open = true;
+  /** Too much waits behind failing documents. */
+  stalled = false;
   /** Reading stands: why. */
   lost: string | undefined;
 

@@ -26,6 +26,8 @@ export class QueueFeed implements Feed, Source {
   readonly #handle: ConsumerHandle;
   readonly #parts = new Map<number, Part>();
   readonly #leases = new Map<number, Lease>();
+  /** Where too much waits behind failing documents. */
+  readonly #stalled = new Set<Part>();
   /** Documents this process held when its connection broke: it lives, so they have not killed it. */
   #innocent = new Set<string>();
   #member: QueueMember | undefined;
@@ -73,13 +75,11 @@ export class QueueFeed implements Feed, Source {
 
   get trouble(): Feed['trouble'] {
     if (this.#down !== undefined) return { state: 'stalled', detail: this.#down };
-    for (const part of this.#parts.values()) {
-      if (this.ordered && blockedIn(part) >= this.#credit) {
-        return {
-          state: 'stalled',
-          detail: `partition ${part.partition} of topic '${this.topic.name}' holds ${blockedIn(part)} documents behind failing ones`,
-        };
-      }
+    for (const part of this.#stalled) {
+      return {
+        state: 'stalled',
+        detail: `partition ${part.partition} of topic '${this.topic.name}' holds ${blockedIn(part)} documents behind failing ones`,
+      };
     }
     return undefined;
   }
@@ -101,7 +101,7 @@ export class QueueFeed implements Feed, Source {
   }
 
   idle(): void {
-    this.#settler?.flush();
+    this.#settler?.soon();
   }
 
   async quiesce(): Promise<void> {
@@ -176,7 +176,12 @@ export class QueueFeed implements Feed, Source {
     return false;
   }
 
-  level(): void {
+  level(part: Part): void {
+    if (!this.ordered) return;
+    const stalled = blockedIn(part) >= this.#credit;
+    if (this.#stalled.has(part) === stalled) return;
+    if (stalled) this.#stalled.add(part);
+    else this.#stalled.delete(part);
     this.#handle.changed();
   }
 

@@ -7,6 +7,9 @@ interface Pending {
   readonly told: ((settled: boolean) => void) | undefined;
 }
 
+/** Short for who waits, long enough for a batch to come together. */
+const idleMs = 4;
+
 /** Settles in batches: when there are enough, when nothing else is to do, or after an interval. */
 export class Settler {
   readonly #member: QueueMember;
@@ -17,6 +20,7 @@ export class Settler {
   #pending: Pending[] = [];
   #flushing = new Set<Promise<void>>();
   #cancel: (() => void) | undefined;
+  #hurried = false;
   settled = 0;
 
   constructor(
@@ -44,6 +48,16 @@ export class Settler {
     return new Promise((resolve) => {
       this.add(settlement, resolve);
       queueMicrotask(() => this.flush());
+    });
+  }
+
+  /** Nothing else is to do: what is handled is settled soon, though not one by one. */
+  soon(): void {
+    if (this.#pending.length === 0 || this.#hurried) return;
+    this.#hurried = true;
+    this.#timers.after(Math.min(idleMs, this.#intervalMs), () => {
+      this.#hurried = false;
+      this.flush();
     });
   }
 
