@@ -32,9 +32,9 @@ export interface Letter {
   readonly deadAt: number;
 }
 
-/** Cannot be the name of a topic of the user's, and no two pairs make the same. */
+/** Cannot be the name of a topic of the user's; the length tells where the topic's name ends, so no two pairs meet. */
 export function deadLogName(topic: string, group: string): string {
-  return `duobus.dead/${topic}/${group}`;
+  return `duobus.dead.${topic.length}.${topic}.${group}`;
 }
 
 export function encodeLetter(
