@@ -6,9 +6,9 @@ import { kafka } from '@duobus/kafka';
 
 const Orders = topic<{ orderId: string }>('orders', { key: (order) => order.orderId });
 
-const url = process.env.KAFKA_URL ?? 'kafka://localhost:9092';
-await using bus = await connect(kafka({ url }), { source: '/shop' });
-// or: await connect(url, { source: '/shop' })
+const brokers = (process.env.KAFKA_BROKERS ?? 'localhost:9092').split(',');
+await using bus = await connect(kafka({ brokers }), { source: '/shop' });
+// or: await connect(`kafka://${brokers}`, { source: '/shop' })
 
 const handled: string[] = [];
 const analytics = await bus.data.subscribe(Orders, 'analytics', (order) => {

@@ -10,7 +10,7 @@ import { root, snippetNames } from '../pages.ts';
 /** Snippets that need a broker of their own, and the variable its URL comes from. */
 const brokers: Readonly<Record<string, readonly [variable: string, kind: 'rabbitmq' | 'kafka']>> = {
   'adapter-rabbitmq.ts': ['RABBITMQ_URL', 'rabbitmq'],
-  'adapter-kafka.ts': ['KAFKA_URL', 'kafka'],
+  'adapter-kafka.ts': ['KAFKA_BROKERS', 'kafka'],
 };
 
 describe('the code of the documentation', () => {
@@ -19,7 +19,7 @@ describe('the code of the documentation', () => {
       const broker = brokers[name];
       const urls = {
         BUS_URL: 'memory://docs',
-        ...(broker === undefined ? {} : { [broker[0]]: testUrl(broker[1]) }),
+        ...(broker === undefined ? {} : { [broker[0]]: testUrl(broker[1]).replace('kafka://', '') }),
       };
       const { NODE_TEST_CONTEXT: _, ...environment } = process.env;
       const child = spawn(
