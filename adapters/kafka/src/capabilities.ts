@@ -4,7 +4,10 @@ import type { Settings } from './options.ts';
 const defaultMessageBytes = 1_048_588; // max.message.bytes of Kafka
 
 /** What the data bus on Kafka can do. */
-export function logCapabilities({ sessionTimeoutMs, minInsyncReplicas = 1 }: Pick<Settings, 'sessionTimeoutMs' | 'minInsyncReplicas'>): LogCapabilities {
+export function logCapabilities({
+  sessionTimeoutMs,
+  minInsyncReplicas = 1,
+}: Pick<Settings, 'sessionTimeoutMs' | 'minInsyncReplicas'>): LogCapabilities {
   const replicated = minInsyncReplicas > 1;
   return Object.freeze({
     durability: Object.freeze({
@@ -16,7 +19,8 @@ export function logCapabilities({ sessionTimeoutMs, minInsyncReplicas = 1 }: Pic
     // one call per partition: its answer tells exactly what became of it, and pipelining across partitions is fast enough
     publish: Object.freeze({ calls: 1, maxRecords: 1_000, maxBytes: 524_288, dedup: true }),
     maxDocumentBytes: defaultMessageBytes - 1_024,
-    maxDocumentBytesHelp: "raise Kafka's max.message.bytes of the topic, or maxMessageBytes of the adapter for topics it makes",
+    maxDocumentBytesHelp:
+      "raise Kafka's max.message.bytes of the topic, or maxMessageBytes of the adapter for topics it makes",
     // transactions of other publishers and compaction leave gaps
     dense: false,
     timeGranularityMs: 0,

@@ -13,13 +13,14 @@ interface Link {
 }
 
 /** Versions the adapter's own requests are written in; OffsetCommit is the newest that can say how long to keep. */
-const needed: readonly { readonly key: number; readonly name: string; readonly version: number }[] = [
-  { key: 0, name: 'Produce', version: 8 },
-  { key: 1, name: 'Fetch', version: 11 },
-  { key: 3, name: 'Metadata', version: 12 },
-  { key: 8, name: 'OffsetCommit', version: 4 },
-  { key: 44, name: 'IncrementalAlterConfigs', version: 0 },
-];
+const needed: readonly { readonly key: number; readonly name: string; readonly version: number }[] =
+  [
+    { key: 0, name: 'Produce', version: 8 },
+    { key: 1, name: 'Fetch', version: 11 },
+    { key: 3, name: 'Metadata', version: 12 },
+    { key: 8, name: 'OffsetCommit', version: 4 },
+    { key: 44, name: 'IncrementalAlterConfigs', version: 0 },
+  ];
 const offsetCommit = 8;
 /** A broker answers so until it has loaded what it coordinates. */
 const notReady: readonly (number | undefined)[] = [14, 15, 16];
@@ -49,7 +50,9 @@ export class Carrier {
   /** What the cluster says now about itself and about these topics; topics that do not exist carry an error code. */
   async metadata(topics: readonly string[]): Promise<ClusterMetadata> {
     const metadata = await this.send(await this.#any(), metadataRequest(topics));
-    this.#addresses = new Map(metadata.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]));
+    this.#addresses = new Map(
+      metadata.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]),
+    );
     return metadata;
   }
 
@@ -74,7 +77,11 @@ export class Carrier {
   }
 
   /** Calls a verb of the group's coordinator, once it is ready. */
-  async coordinated<T>(groupId: string, signal: AbortSignal, verb: (broker: Broker) => Promise<T>): Promise<T> {
+  async coordinated<T>(
+    groupId: string,
+    signal: AbortSignal,
+    verb: (broker: Broker) => Promise<T>,
+  ): Promise<T> {
     return await this.whenReady(() => this.atCoordinator(groupId, verb), signal);
   }
 
@@ -96,7 +103,8 @@ export class Carrier {
     try {
       return await this.call(await this.#connect(address), verb);
     } catch (error) {
-      if (notReady.includes(kafkaCode(error)) || classify(error).code === 'DUOBUS_UNAVAILABLE') this.#coordinators.delete(groupId);
+      if (notReady.includes(kafkaCode(error)) || classify(error).code === 'DUOBUS_UNAVAILABLE')
+        this.#coordinators.delete(groupId);
       throw error;
     }
   }
@@ -114,7 +122,9 @@ export class Carrier {
 
   /** Sends a request in the adapter's own encoding. @throws KafkaCode for an error code of the whole answer */
   async send<T>(broker: Broker, request: WireRequest<T>): Promise<T> {
-    const answer = await this.call(broker, ({ connectionPool }) => connectionPool.send(toProtocol(request)));
+    const answer = await this.call(broker, ({ connectionPool }) =>
+      connectionPool.send(toProtocol(request)),
+    );
     return answer as T;
   }
 
@@ -131,7 +141,9 @@ export class Carrier {
   }
 
   async #findCoordinator(groupId: string): Promise<Address> {
-    const { coordinator } = await this.anywhere((broker) => broker.findGroupCoordinator({ groupId, coordinatorType: 0 }));
+    const { coordinator } = await this.anywhere((broker) =>
+      broker.findGroupCoordinator({ groupId, coordinatorType: 0 }),
+    );
     const address = { host: coordinator.host, port: coordinator.port };
     this.#coordinators.set(groupId, address);
     return address;
@@ -140,13 +152,19 @@ export class Carrier {
   async #lookUp(nodeId: number): Promise<Address> {
     await this.metadata([]);
     const address = this.#addresses.get(nodeId);
-    if (address === undefined) throw new BusError('DUOBUS_UNAVAILABLE', `broker ${nodeId} is not part of the cluster at the moment`, { retryable: true });
+    if (address === undefined)
+      throw new BusError(
+        'DUOBUS_UNAVAILABLE',
+        `broker ${nodeId} is not part of the cluster at the moment`,
+        { retryable: true },
+      );
     return address;
   }
 
   /** A broker with a connection: one that is there, else the first that answers. */
   async #any(): Promise<Broker> {
-    for (const link of this.#links.values()) if (link.broker !== undefined && isAlive(link.broker)) return link.broker;
+    for (const link of this.#links.values())
+      if (link.broker !== undefined && isAlive(link.broker)) return link.broker;
     let failure: unknown;
     for (const address of [...this.#addresses.values(), ...this.#settings.brokers]) {
       try {
@@ -163,10 +181,14 @@ export class Carrier {
     this.#check();
     const name = `${address.host}:${address.port}`;
     const known = this.#links.get(name);
-    if (known !== undefined && (known.broker === undefined || isAlive(known.broker))) return known.promise;
+    if (known !== undefined && (known.broker === undefined || isAlive(known.broker)))
+      return known.promise;
     if (known?.broker !== undefined) cut(known.broker);
     // shared by everyone who needs it: kafkajs opens a second socket over the first when asked twice
-    const link: Link = { broker: undefined, promise: this.#open(address, (broker) => (link.broker = broker)) };
+    const link: Link = {
+      broker: undefined,
+      promise: this.#open(address, (broker) => (link.broker = broker)),
+    };
     this.#links.set(name, link);
     link.promise.catch(() => this.#links.get(name) === link && this.#links.delete(name));
     return link.promise;
@@ -178,7 +200,12 @@ export class Carrier {
     for (const { requestQueue } of connectionPool.pool.slice(0, 1)) stopTimerStorm(requestQueue);
     const { brokerPool } = this.#cluster;
     const broker = brokerPool.createBroker({ connectionPool, logger: brokerPool.rootLogger });
-    const late = (): Error => new BusError('DUOBUS_UNAVAILABLE', `broker ${address.host}:${address.port} did not answer within ${connectTimeoutMs} ms`, { retryable: true });
+    const late = (): Error =>
+      new BusError(
+        'DUOBUS_UNAVAILABLE',
+        `broker ${address.host}:${address.port} did not answer within ${connectTimeoutMs} ms`,
+        { retryable: true },
+      );
     try {
       await abortable(within(broker.connect(), connectTimeoutMs, late), this.#ended.signal);
       checkVersions(broker.versions ?? {}, address);
@@ -208,7 +235,10 @@ function checkVersions(versions: ApiVersions, { host, port }: Address): void {
   for (const { key, name, version } of needed) {
     const { minVersion, maxVersion } = versions[key] ?? { minVersion: 0, maxVersion: -1 };
     if (version < minVersion || version > maxVersion) {
-      throw new BusError('DUOBUS_NOT_SUPPORTED', `the broker at ${host}:${port} speaks ${name} ${minVersion} to ${maxVersion}, version ${version} is needed: this adapter is for Kafka 3.0 to 4.x`);
+      throw new BusError(
+        'DUOBUS_NOT_SUPPORTED',
+        `the broker at ${host}:${port} speaks ${name} ${minVersion} to ${maxVersion}, version ${version} is needed: this adapter is for Kafka 3.0 to 4.x`,
+      );
     }
   }
   const commit = versions[offsetCommit];
@@ -218,14 +248,23 @@ function checkVersions(versions: ApiVersions, { host, port }: Address): void {
 function cut(broker: Broker): void {
   for (const connection of broker.connectionPool.pool) {
     const reason = Object.assign(new Error('the connection was cut'), { code: 'ECONNABORTED' });
-    connection.rejectRequests(Object.assign(new Error('Closed connection'), { name: 'KafkaJSConnectionClosedError' }));
+    connection.rejectRequests(
+      Object.assign(new Error('Closed connection'), { name: 'KafkaJSConnectionClosedError' }),
+    );
     connection.authHandlers?.onError();
     connection.requestQueue.destroy();
     connection.socket?.destroy(reason);
   }
 }
 
-function toProtocol<T>({ apiKey, apiName, apiVersion, waitMs, encode, decode }: WireRequest<T>): Parameters<Broker['connectionPool']['send']>[0] {
+function toProtocol<T>({
+  apiKey,
+  apiName,
+  apiVersion,
+  waitMs,
+  encode,
+  decode,
+}: WireRequest<T>): Parameters<Broker['connectionPool']['send']>[0] {
   return {
     request: {
       apiKey,

@@ -18,7 +18,11 @@ export interface WireRequest<T> {
   /** How long the broker may wait before it answers. */
   readonly waitMs: number;
   encode(): Buffer;
-  decode(payload: Buffer): { readonly throttleMs: number; readonly errorCode: number; readonly result: T };
+  decode(payload: Buffer): {
+    readonly throttleMs: number;
+    readonly errorCode: number;
+    readonly result: T;
+  };
 }
 
 /** A request as kafkajs' connection takes it. */
@@ -98,11 +102,15 @@ export interface Broker {
   readonly connectionPool: ConnectionPool;
   readonly versions: ApiVersions | null;
   connect(): Promise<void>;
-  initProducerId(request: { transactionTimeout: number }): Promise<{ producerId: string; producerEpoch: number }>;
+  initProducerId(request: {
+    transactionTimeout: number;
+  }): Promise<{ producerId: string; producerEpoch: number }>;
   listOffsets(request: {
     isolationLevel: number;
     topics: Topics<{ partition: number; timestamp: string }>;
-  }): Promise<{ responses: { partitions: { partition: number; offset: string; timestamp: string }[] }[] }>;
+  }): Promise<{
+    responses: { partitions: { partition: number; offset: string; timestamp: string }[] }[];
+  }>;
   findGroupCoordinator(request: { groupId: string; coordinatorType: number }): Promise<{
     coordinator: { nodeId: number; host: string; port: number };
   }>;
@@ -119,7 +127,11 @@ export interface Broker {
     memberId: string;
     groupAssignment: readonly { memberId: string; memberAssignment: Buffer }[];
   }): Promise<{ memberAssignment: Buffer }>;
-  heartbeat(request: { groupId: string; groupGenerationId: number; memberId: string }): Promise<unknown>;
+  heartbeat(request: {
+    groupId: string;
+    groupGenerationId: number;
+    memberId: string;
+  }): Promise<unknown>;
   leaveGroup(request: { groupId: string; memberId: string }): Promise<unknown>;
   offsetCommit(request: {
     groupId: string;
@@ -131,15 +143,31 @@ export interface Broker {
   offsetFetch(request: { groupId: string; topics: Topics<{ partition: number }> }): Promise<{
     responses: { partitions: { partition: number; offset: string; metadata: string | null }[] }[];
   }>;
-  describeGroups(request: { groupIds: readonly string[] }): Promise<{ groups: readonly DescribedGroup[] }>;
+  describeGroups(request: {
+    groupIds: readonly string[];
+  }): Promise<{ groups: readonly DescribedGroup[] }>;
   listGroups(): Promise<{ groups: readonly { groupId: string }[] }>;
-  deleteGroups(groupIds: readonly string[]): Promise<{ results: readonly { groupId: string; errorCode: number }[] }>;
+  deleteGroups(
+    groupIds: readonly string[],
+  ): Promise<{ results: readonly { groupId: string; errorCode: number }[] }>;
   createTopics(request: {
-    topics: readonly { topic: string; numPartitions: number; replicationFactor: number; configEntries: readonly { name: string; value: string }[] }[];
+    topics: readonly {
+      topic: string;
+      numPartitions: number;
+      replicationFactor: number;
+      configEntries: readonly { name: string; value: string }[];
+    }[];
     timeout: number;
   }): Promise<unknown>;
-  createPartitions(request: { topicPartitions: readonly { topic: string; count: number }[]; timeout: number }): Promise<unknown>;
-  describeConfigs(request: { resources: readonly { type: number; name: string; configNames: readonly string[] }[] }): Promise<{
-    resources: readonly { configEntries: readonly { configName: string; configValue: string | null }[] }[];
+  createPartitions(request: {
+    topicPartitions: readonly { topic: string; count: number }[];
+    timeout: number;
+  }): Promise<unknown>;
+  describeConfigs(request: {
+    resources: readonly { type: number; name: string; configNames: readonly string[] }[];
+  }): Promise<{
+    resources: readonly {
+      configEntries: readonly { configName: string; configValue: string | null }[];
+    }[];
   }>;
 }

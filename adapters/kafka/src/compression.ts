@@ -12,7 +12,12 @@ const maxOutputLength = 256 * 1024 * 1024;
 export const decompress: Decompress = (codec, bytes) => {
   if (codec === gzip) return gunzip(bytes, { maxOutputLength });
   try {
-    const registered = (kafkajs.CompressionCodecs as Record<number, () => { decompress(bytes: Buffer): Promise<Buffer> }>)[codec];
+    const registered = (
+      kafkajs.CompressionCodecs as Record<
+        number,
+        () => { decompress(bytes: Buffer): Promise<Buffer> }
+      >
+    )[codec];
     return registered?.().decompress(bytes);
   } catch (error) {
     if ((error as Error).name === 'KafkaJSNotImplemented') return undefined;

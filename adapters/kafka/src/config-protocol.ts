@@ -6,7 +6,10 @@ const topicResource = 2;
 const set = 0;
 
 /** IncrementalAlterConfigs version 0. Own code, because kafkajs only has the request that resets what it does not name. */
-export function setTopicConfigs(topic: string, configs: Readonly<Record<string, string>>): WireRequest<undefined> {
+export function setTopicConfigs(
+  topic: string,
+  configs: Readonly<Record<string, string>>,
+): WireRequest<undefined> {
   return {
     apiKey: 44,
     apiName: 'IncrementalAlterConfigs',
@@ -14,7 +17,11 @@ export function setTopicConfigs(topic: string, configs: Readonly<Record<string, 
     waitMs: 0,
     encode(): Buffer {
       const entries = Object.entries(configs);
-      const writer = new WireWriter().int32(1).int8(topicResource).string(topic).int32(entries.length);
+      const writer = new WireWriter()
+        .int32(1)
+        .int8(topicResource)
+        .string(topic)
+        .int32(entries.length);
       for (const [name, value] of entries) writer.string(name).int8(set).string(value);
       return writer.int8(0).written; // not only to validate
     },
@@ -28,7 +35,11 @@ export function setTopicConfigs(topic: string, configs: Readonly<Record<string, 
         reader.string();
         return code;
       });
-      return { throttleMs, errorCode: errorCodes.find((code) => code !== 0) ?? 0, result: undefined };
+      return {
+        throttleMs,
+        errorCode: errorCodes.find((code) => code !== 0) ?? 0,
+        result: undefined,
+      };
     },
   };
 }

@@ -9,17 +9,28 @@ export function crc32c(bytes: Uint8Array): number {
   let crc = 0xffffffff;
   let at = 0;
   for (const whole = bytes.length - (bytes.length % 4); at < whole; at += 4) {
-    const low = crc ^ ((bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 24));
-    crc = (t3[low & 0xff] as number) ^ (t2[(low >>> 8) & 0xff] as number) ^ (t1[(low >>> 16) & 0xff] as number) ^ (t0[low >>> 24] as number);
+    const low =
+      crc ^
+      ((bytes[at] as number) |
+        ((bytes[at + 1] as number) << 8) |
+        ((bytes[at + 2] as number) << 16) |
+        ((bytes[at + 3] as number) << 24));
+    crc =
+      (t3[low & 0xff] as number) ^
+      (t2[(low >>> 8) & 0xff] as number) ^
+      (t1[(low >>> 16) & 0xff] as number) ^
+      (t0[low >>> 24] as number);
   }
-  for (; at < bytes.length; at += 1) crc = (t0[(crc ^ (bytes[at] as number)) & 0xff] as number) ^ (crc >>> 8);
+  for (; at < bytes.length; at += 1)
+    crc = (t0[(crc ^ (bytes[at] as number)) & 0xff] as number) ^ (crc >>> 8);
   return (crc ^ 0xffffffff) >>> 0;
 }
 
 function makeTables(): readonly Uint32Array[] {
   const first = Uint32Array.from({ length: 256 }, (_, byte) => {
     let value = byte;
-    for (let bit = 0; bit < 8; bit += 1) value = (value & 1) === 0 ? value >>> 1 : (value >>> 1) ^ polynomial;
+    for (let bit = 0; bit < 8; bit += 1)
+      value = (value & 1) === 0 ? value >>> 1 : (value >>> 1) ^ polynomial;
     return value >>> 0;
   });
   const all = [first];

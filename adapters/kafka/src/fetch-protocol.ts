@@ -29,7 +29,11 @@ const nothing = Buffer.alloc(0);
 
 /** Fetch version 11. Own code, because kafkajs drops the whole response when one partition of it has an error, cannot
  *  tell how far a batch without records reaches, and fails as a whole on one batch that it cannot decode. */
-export function fetchRequest(topic: string, partitions: readonly FetchPartition[], limits: FetchLimits): WireRequest<readonly FetchedPartition[]> {
+export function fetchRequest(
+  topic: string,
+  partitions: readonly FetchPartition[],
+  limits: FetchLimits,
+): WireRequest<readonly FetchedPartition[]> {
   return {
     apiKey: 1,
     apiName: 'Fetch',
@@ -75,5 +79,12 @@ function readPartition(reader: WireReader): FetchedPartition {
   const aborted = reader.array(() => ({ producerId: reader.int64(), firstOffset: reader.int64() }));
   reader.int32(); // preferred replica: none without a rack
   const length = reader.int32();
-  return { partition, errorCode, stableEnd, start, aborted, batches: length > 0 ? reader.bytes(length) : nothing };
+  return {
+    partition,
+    errorCode,
+    stableEnd,
+    start,
+    aborted,
+    batches: length > 0 ? reader.bytes(length) : nothing,
+  };
 }

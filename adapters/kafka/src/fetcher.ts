@@ -51,7 +51,13 @@ export class Fetcher {
   #closed = false;
 
   /** @param troubleMs how long connections may fail before it counts as a failure */
-  constructor(topic: string, carrier: Carrier, leaders: Leaders, sink: FetchSink, troubleMs: number) {
+  constructor(
+    topic: string,
+    carrier: Carrier,
+    leaders: Leaders,
+    sink: FetchSink,
+    troubleMs: number,
+  ) {
     this.#topic = topic;
     this.#carrier = carrier;
     this.#leaders = leaders;
@@ -62,7 +68,16 @@ export class Fetcher {
   start(partition: number, token: number, offset: number): void {
     const before = this.#parts.get(partition);
     // what is on its way for an earlier start is dropped, as its part is no longer the one in the map
-    this.#parts.set(partition, { partition, token, offset, open: true, node: before?.node, fetching: false, waiting: 0, held: [] });
+    this.#parts.set(partition, {
+      partition,
+      token,
+      offset,
+      open: true,
+      node: before?.node,
+      fetching: false,
+      waiting: 0,
+      held: [],
+    });
     this.#kick();
   }
 
@@ -127,7 +142,8 @@ export class Fetcher {
 
   async #locate(): Promise<void> {
     try {
-      for (const part of [...this.#parts.values()]) part.node ??= await this.#leaders.node(this.#topic, part.partition);
+      for (const part of [...this.#parts.values()])
+        part.node ??= await this.#leaders.node(this.#topic, part.partition);
       this.#kick();
     } catch (error) {
       this.#trouble(error);
@@ -140,7 +156,10 @@ export class Fetcher {
     let answers: readonly FetchedPartition[] = [];
     try {
       const asked = parts.map(({ partition, offset }) => ({ partition, offset }));
-      answers = await this.#carrier.send(await this.#carrier.broker(node), fetchRequest(this.#topic, asked, limits));
+      answers = await this.#carrier.send(
+        await this.#carrier.broker(node),
+        fetchRequest(this.#topic, asked, limits),
+      );
       this.#troubleSince = undefined;
     } catch (error) {
       this.#trouble(error);
@@ -150,14 +169,19 @@ export class Fetcher {
     if (this.#closed) return;
     const full = parts.flatMap((part) => {
       const answer = answers.find(({ partition }) => partition === part.partition);
-      return answer !== undefined && this.#note(part, answer) ? [{ part, answer, from: part.offset }] : [];
+      return answer !== undefined && this.#note(part, answer)
+        ? [{ part, answer, from: part.offset }]
+        : [];
     });
     for (const { part, answer } of full) {
       part.offset = batchesEnd(answer.batches, part.offset);
       part.waiting += 1;
     }
     this.#dispatch();
-    if (full.length > 0) this.#decoding = this.#decoding.then(() => this.#decode(full)).catch((error: unknown) => this.#sink.failed(error));
+    if (full.length > 0)
+      this.#decoding = this.#decoding
+        .then(() => this.#decode(full))
+        .catch((error: unknown) => this.#sink.failed(error));
   }
 
   /** Whether there is something to decode. */
@@ -174,9 +198,20 @@ export class Fetcher {
     return false;
   }
 
-  async #decode(full: readonly { readonly part: Part; readonly answer: FetchedPartition; readonly from: number }[]): Promise<void> {
+  async #decode(
+    full: readonly {
+      readonly part: Part;
+      readonly answer: FetchedPartition;
+      readonly from: number;
+    }[],
+  ): Promise<void> {
     for (const { part, answer, from } of full) {
-      const { records, error } = await decodeBatches(answer.batches, from, answer.aborted, decompress);
+      const { records, error } = await decodeBatches(
+        answer.batches,
+        from,
+        answer.aborted,
+        decompress,
+      );
       if (this.#parts.get(part.partition) !== part) continue;
       part.waiting -= 1;
       if (records.length > 0) {
@@ -184,7 +219,12 @@ export class Fetcher {
         if (part.open) this.#hand(part, logRecords);
         else for (const record of logRecords) part.held.push(record);
       } else this.#kick();
-      if (error !== undefined) throw new BusError(error.code, `partition ${part.partition} of topic '${this.#topic}': ${error.message}`, { cause: error, context: { topic: this.#topic, partition: part.partition } });
+      if (error !== undefined)
+        throw new BusError(
+          error.code,
+          `partition ${part.partition} of topic '${this.#topic}': ${error.message}`,
+          { cause: error, context: { topic: this.#topic, partition: part.partition } },
+        );
     }
   }
 
@@ -196,7 +236,10 @@ export class Fetcher {
   /** Moved leaders and broken connections pass: waits a little and looks again, up to a limit. */
   #trouble(error: unknown): void {
     if (this.#closed) return;
-    const passing = leadershipCodes.includes(kafkaCode(error)) || isConnectionFailure(error) || (BusError.is(error) && error.retryable);
+    const passing =
+      leadershipCodes.includes(kafkaCode(error)) ||
+      isConnectionFailure(error) ||
+      (BusError.is(error) && error.retryable);
     this.#troubleSince ??= Date.now();
     if (!passing || Date.now() - this.#troubleSince > this.#troubleMs) {
       this.#sink.failed(error);

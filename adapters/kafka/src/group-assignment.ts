@@ -8,7 +8,10 @@ export interface Candidate {
  * Shares partitions 0 to `count` - 1 as evenly as possible. Within that, whoever has a partition keeps it, so that a
  * join or a leave moves as few as it can. The same input gives the same shares, in whatever order it comes.
  */
-export function assignPartitions(count: number, candidates: readonly Candidate[]): ReadonlyMap<string, readonly number[]> {
+export function assignPartitions(
+  count: number,
+  candidates: readonly Candidate[],
+): ReadonlyMap<string, readonly number[]> {
   const members = candidates.toSorted((a, b) => (a.id < b.id ? -1 : 1));
   const shares = new Map<string, number[]>(members.map(({ id }) => [id, []]));
   if (members.length === 0) return shares;
@@ -16,7 +19,9 @@ export function assignPartitions(count: number, candidates: readonly Candidate[]
   let larger = count % members.length;
   const free = new Set(Array.from({ length: count }, (_, partition) => partition));
   // those with most to keep first: the larger shares are theirs
-  const claims = members.map(({ id, owned }) => ({ id, owned: validClaims(owned, count) })).toSorted((a, b) => b.owned.length - a.owned.length || (a.id < b.id ? -1 : 1));
+  const claims = members
+    .map(({ id, owned }) => ({ id, owned: validClaims(owned, count) }))
+    .toSorted((a, b) => b.owned.length - a.owned.length || (a.id < b.id ? -1 : 1));
   for (const { id, owned } of claims) {
     const share = shares.get(id) as number[];
     for (const partition of owned) {
@@ -40,5 +45,7 @@ export function assignPartitions(count: number, candidates: readonly Candidate[]
 }
 
 function validClaims(owned: readonly number[], count: number): readonly number[] {
-  return [...new Set(owned)].filter((partition) => Number.isInteger(partition) && partition >= 0 && partition < count).sort((a, b) => a - b);
+  return [...new Set(owned)]
+    .filter((partition) => Number.isInteger(partition) && partition >= 0 && partition < count)
+    .sort((a, b) => a - b);
 }

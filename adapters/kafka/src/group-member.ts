@@ -1,4 +1,13 @@
-import { abortable, BusError, Inbox, type LogEvent, type LogMember, type Place, type PointerWrite, type StoredTopic } from '@duobus/core/driver';
+import {
+  abortable,
+  BusError,
+  Inbox,
+  type LogEvent,
+  type LogMember,
+  type Place,
+  type PointerWrite,
+  type StoredTopic,
+} from '@duobus/core/driver';
 import { Carrier } from './carrier.ts';
 import { Fetcher } from './fetcher.ts';
 import { GroupSession, type Session } from './group-session.ts';
@@ -31,7 +40,11 @@ const illegalGeneration = 22;
 const unknownMember = 25;
 const rebalanceInProgress = 27;
 const unknownTopic = 3;
-const fencing: readonly (number | undefined)[] = [illegalGeneration, unknownMember, rebalanceInProgress];
+const fencing: readonly (number | undefined)[] = [
+  illegalGeneration,
+  unknownMember,
+  rebalanceInProgress,
+];
 const leaveWithinMs = 2_000;
 /** Beyond this share of the session without a good heartbeat nothing is handed out: others may own it by now. */
 const leaseShare = 0.8;
@@ -65,11 +78,18 @@ export class GroupMember implements LogMember {
     this.#carrier = new Carrier(settings);
     this.#fetchCarrier = new Carrier(settings);
     this.#groupSession = new GroupSession(this.#carrier, settings, this.#groupId, kafkaTopic);
-    this.#fetcher = new Fetcher(kafkaTopic, this.#fetchCarrier, new Leaders(this.#fetchCarrier), {
-      records: (partition, token, records) => this.#inbox.push({ type: 'records', partition, token, records }),
-      outOfRange: (partition, token) => void this.#trimmed(partition, token),
-      failed: (error) => this.#end(error),
-    }, settings.sessionTimeoutMs);
+    this.#fetcher = new Fetcher(
+      kafkaTopic,
+      this.#fetchCarrier,
+      new Leaders(this.#fetchCarrier),
+      {
+        records: (partition, token, records) =>
+          this.#inbox.push({ type: 'records', partition, token, records }),
+        outOfRange: (partition, token) => void this.#trimmed(partition, token),
+        failed: (error) => this.#end(error),
+      },
+      settings.sessionTimeoutMs,
+    );
   }
 
   /** Reaches the coordinator, so that what cannot work fails here; then goes on by itself. */
@@ -88,15 +108,21 @@ export class GroupMember implements LogMember {
     for (;;) {
       const events = await this.#inbox.receive(signal);
       if (events.some(({ type }) => type === 'records')) await this.#holdWhileStale(signal);
-      const current = events.filter((event) => event.type !== 'records' || this.#owned.get(event.partition)?.token === event.token);
-      for (const event of current) if (event.type === 'records') this.#fetcher.taken(event.partition, event.token);
+      const current = events.filter(
+        (event) =>
+          event.type !== 'records' || this.#owned.get(event.partition)?.token === event.token,
+      );
+      for (const event of current)
+        if (event.type === 'records') this.#fetcher.taken(event.partition, event.token);
       if (current.length > 0) return current;
     }
   }
 
   start(partition: number, token: number, place: Place): void {
     if (this.#owned.get(partition)?.token !== token) return;
-    this.#inbox.discard((event) => event.type === 'records' && event.token === token && event.partition === partition);
+    this.#inbox.discard(
+      (event) => event.type === 'records' && event.token === token && event.partition === partition,
+    );
     this.#fetcher.start(partition, token, place.offset);
   }
 
@@ -112,7 +138,9 @@ export class GroupMember implements LogMember {
     if (session === undefined) return writes.map(() => 'fenced');
     const ours = writes.filter((_, index) => holders[index] !== undefined);
     try {
-      await this.#carrier.coordinated(this.#groupId, this.#ending.signal, (broker) => commitPointers(broker, this.#groupId, this.#context.kafkaTopic, session, ours));
+      await this.#carrier.coordinated(this.#groupId, this.#ending.signal, (broker) =>
+        commitPointers(broker, this.#groupId, this.#context.kafkaTopic, session, ours),
+      );
       return holders.map((owned) => (owned === undefined ? 'fenced' : 'ok'));
     } catch (error) {
       if (fencing.includes(kafkaCode(error))) return writes.map(() => 'fenced');
@@ -159,16 +187,27 @@ export class GroupMember implements LogMember {
     for (;;) {
       const { leaders } = await store.current(topic);
       const startedAt = Date.now();
-      const session = await this.#groupSession.join({ role: 'member', id: '', owned: this.#claims, partitions: leaders.length }, settings.rebalanceTimeoutMs, signal);
+      const session = await this.#groupSession.join(
+        { role: 'member', id: '', owned: this.#claims, partitions: leaders.length },
+        settings.rebalanceTimeoutMs,
+        signal,
+      );
       if (session === undefined) continue;
       this.#lastBeat = Math.max(startedAt, session.syncedAt);
-      const pointers = await this.#carrier.coordinated(this.#groupId, signal, (broker) => fetchPointers(broker, this.#groupId, kafkaTopic, session.owned));
+      const pointers = await this.#carrier.coordinated(this.#groupId, signal, (broker) =>
+        fetchPointers(broker, this.#groupId, kafkaTopic, session.owned),
+      );
       this.#giveUp = false;
       this.#claims = session.owned;
       session.owned.forEach((partition, index) => {
         this.#lastToken += 1;
         this.#owned.set(partition, { token: this.#lastToken, session });
-        this.#inbox.push({ type: 'assigned', partition, token: this.#lastToken, pointer: pointers[index] });
+        this.#inbox.push({
+          type: 'assigned',
+          partition,
+          token: this.#lastToken,
+          pointer: pointers[index],
+        });
       });
       this.#fresh.ring();
       return;
@@ -199,16 +238,24 @@ export class GroupMember implements LogMember {
   async #beat(): Promise<number | undefined> {
     const { sessionTimeoutMs } = this.#context.settings;
     const sentAt = Date.now();
-    const late = (): Error => Object.assign(new Error('no heartbeat'), { name: 'KafkaJSRequestTimeoutError' });
+    const late = (): Error =>
+      Object.assign(new Error('no heartbeat'), { name: 'KafkaJSRequestTimeoutError' });
     try {
-      await within(this.#groupSession.heartbeat(), Math.max(1_000, sessionTimeoutMs * beatShare), late);
+      await within(
+        this.#groupSession.heartbeat(),
+        Math.max(1_000, sessionTimeoutMs * beatShare),
+        late,
+      );
       this.#beatAt(sentAt);
       return undefined;
     } catch (error) {
       const code = kafkaCode(error);
       if (code === rebalanceInProgress) this.#beatAt(sentAt);
       if (fencing.includes(code)) return code;
-      const passing = isConnectionFailure(error) || (BusError.is(error) && error.retryable) || classify(error).retryable;
+      const passing =
+        isConnectionFailure(error) ||
+        (BusError.is(error) && error.retryable) ||
+        classify(error).retryable;
       if (!passing || Date.now() - this.#lastBeat > sessionTimeoutMs) throw error;
       this.#carrier.disconnect();
       return undefined;
@@ -239,14 +286,19 @@ export class GroupMember implements LogMember {
     try {
       let told: 'rebalance' | 'reset' | undefined;
       // the last moments are for the way to the broker
-      for (let deadline = Date.now() + settings.rebalanceTimeoutMs * 0.85; this.#owned.size > 0 && Date.now() < deadline && !this.#ending.signal.aborted; ) {
+      for (
+        let deadline = Date.now() + settings.rebalanceTimeoutMs * 0.85;
+        this.#owned.size > 0 && Date.now() < deadline && !this.#ending.signal.aborted;
+      ) {
         const graceMs = told === 'reset' ? undefined : await this.#groupSession.resetter();
         if (graceMs !== undefined) deadline = Math.min(deadline, Date.now() + graceMs);
         const cause = graceMs === undefined ? (told ?? 'rebalance') : 'reset';
         if (cause !== told) this.#tell(cause, Math.max(0, deadline - Date.now()));
         told = cause;
         if (this.#owned.size === 0) break;
-        await this.#bell.wait(Math.min(settings.heartbeatIntervalMs, Math.max(1, deadline - Date.now())));
+        await this.#bell.wait(
+          Math.min(settings.heartbeatIntervalMs, Math.max(1, deadline - Date.now())),
+        );
         if (this.#owned.size === 0) break;
         const code = await this.#beat();
         if (code === unknownMember) this.#groupSession.forget();
@@ -258,7 +310,8 @@ export class GroupMember implements LogMember {
   }
 
   #tell(cause: 'rebalance' | 'reset', withinMs: number): void {
-    for (const [partition, { token }] of this.#owned) this.#inbox.push({ type: 'revoking', partition, token, cause, withinMs });
+    for (const [partition, { token }] of this.#owned)
+      this.#inbox.push({ type: 'revoking', partition, token, cause, withinMs });
   }
 
   #drop(partition: number): void {
@@ -279,7 +332,8 @@ export class GroupMember implements LogMember {
   async #trimmed(partition: number, token: number): Promise<void> {
     try {
       const [bounds] = await this.#context.ends.bounds(this.#context.kafkaTopic, [partition]);
-      if (bounds !== undefined && this.#holder(partition, token) !== undefined) this.#inbox.push({ type: 'trimmed', partition, token, bounds });
+      if (bounds !== undefined && this.#holder(partition, token) !== undefined)
+        this.#inbox.push({ type: 'trimmed', partition, token, bounds });
     } catch (error) {
       this.#end(error);
     }
@@ -288,14 +342,16 @@ export class GroupMember implements LogMember {
   /** A process that was frozen hands out nothing until a heartbeat has shown that it is still the owner. */
   async #holdWhileStale(signal: AbortSignal): Promise<void> {
     const leaseMs = this.#context.settings.sessionTimeoutMs * leaseShare;
-    while (this.#owned.size > 0 && !this.#over && Date.now() - this.#lastBeat > leaseMs) await abortable(this.#fresh.wait(), signal);
+    while (this.#owned.size > 0 && !this.#over && Date.now() - this.#lastBeat > leaseMs)
+      await abortable(this.#fresh.wait(), signal);
   }
 
   #end(error: unknown): void {
     if (this.#over || this.#left !== undefined) return;
     this.#over = true;
     const reason = this.#explain(error, 'consuming');
-    const gone = reason.code === 'DUOBUS_NOT_FOUND' || kafkaCode(error) === unknownTopic || !reason.retryable;
+    const gone =
+      reason.code === 'DUOBUS_NOT_FOUND' || kafkaCode(error) === unknownTopic || !reason.retryable;
     this.#ending.abort(reason);
     this.#dropAll();
     this.#inbox.push({ type: gone ? 'gone' : 'lost', error: reason });
@@ -305,7 +361,10 @@ export class GroupMember implements LogMember {
 
   #explain(error: unknown, attempt: string): BusError {
     const { topic, group } = this.#context;
-    return classify(error, `${attempt} of group '${group}' of topic '${topic.name}'`, { topic: topic.name, group });
+    return classify(error, `${attempt} of group '${group}' of topic '${topic.name}'`, {
+      topic: topic.name,
+      group,
+    });
   }
 
   async #leave(): Promise<void> {
@@ -315,7 +374,12 @@ export class GroupMember implements LogMember {
     this.#fetcher.close();
     this.#owned.clear();
     // who cannot be told finds out by the end of the session
-    if (!wasOver) await within(this.#groupSession.leave(), leaveWithinMs, () => new Error('the broker did not answer')).catch(() => undefined);
+    if (!wasOver)
+      await within(
+        this.#groupSession.leave(),
+        leaveWithinMs,
+        () => new Error('the broker did not answer'),
+      ).catch(() => undefined);
     this.#cut();
     await this.#loop;
     this.#context.left();

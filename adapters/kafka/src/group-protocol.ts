@@ -38,7 +38,8 @@ const version = 0;
 /** Kafka's own frame around our data, so that its tools show topic and partitions. */
 export function encodeMember(topic: string, data: MemberData): Buffer {
   const text = Buffer.from(JSON.stringify(data));
-  return new WireWriter().int16(version).int32(1).string(topic).int32(text.length).raw(text).written;
+  return new WireWriter().int16(version).int32(1).string(topic).int32(text.length).raw(text)
+    .written;
 }
 
 /** @throws BusError DUOBUS_DECODE */
@@ -76,14 +77,35 @@ export function decodeAssignment(bytes: Buffer): AssignmentData | undefined {
 }
 
 /** What the leader of a group decides: everything to the oldest resetter, else fair shares. */
-export function assignments(topic: string, partitions: number, members: readonly GroupMemberInfo[]): { memberId: string; memberAssignment: Buffer }[] {
-  const told = members.map(({ memberId, memberMetadata }) => ({ memberId, data: decodeMember(memberMetadata) }));
-  const oldest = told.filter(({ data }) => data.role === 'reset').sort((a, b) => (a.data.id < b.data.id ? -1 : 1))[0];
+export function assignments(
+  topic: string,
+  partitions: number,
+  members: readonly GroupMemberInfo[],
+): { memberId: string; memberAssignment: Buffer }[] {
+  const told = members.map(({ memberId, memberMetadata }) => ({
+    memberId,
+    data: decodeMember(memberMetadata),
+  }));
+  const oldest = told
+    .filter(({ data }) => data.role === 'reset')
+    .sort((a, b) => (a.data.id < b.data.id ? -1 : 1))[0];
   const all = Array.from({ length: partitions }, (_, partition) => partition);
-  const shares = oldest === undefined ? assignPartitions(partitions, told.map(({ memberId, data }) => ({ id: memberId, owned: data.owned }))) : new Map([[oldest.memberId, all]]);
+  const shares =
+    oldest === undefined
+      ? assignPartitions(
+          partitions,
+          told.map(({ memberId, data }) => ({ id: memberId, owned: data.owned })),
+        )
+      : new Map([[oldest.memberId, all]]);
   return told.map(({ memberId }) => ({
     memberId,
-    memberAssignment: encodeAssignment(topic, { v: 1, by: 'duobus', partitions, owned: shares.get(memberId) ?? [], resetter: oldest?.memberId }),
+    memberAssignment: encodeAssignment(topic, {
+      v: 1,
+      by: 'duobus',
+      partitions,
+      owned: shares.get(memberId) ?? [],
+      resetter: oldest?.memberId,
+    }),
   }));
 }
 
@@ -102,6 +124,10 @@ export function resetterGrace(clientId: string): number | undefined {
 }
 
 function checkVersion<T extends { readonly v: number }>(data: T): T {
-  if (data.v !== 1) throw new BusError('DUOBUS_DECODE', `a member of the group speaks version ${data.v} of the group protocol, this version of duobus speaks 1: upgrade this process`);
+  if (data.v !== 1)
+    throw new BusError(
+      'DUOBUS_DECODE',
+      `a member of the group speaks version ${data.v} of the group protocol, this version of duobus speaks 1: upgrade this process`,
+    );
   return data;
 }

@@ -1,14 +1,24 @@
 import { BusError } from '@duobus/core/driver';
 import { Carrier } from './carrier.ts';
 import type { Broker } from './client.ts';
-import { type AssignmentData, assignments, decodeAssignment, encodeMember, type MemberData, protocolName, resetterGrace } from './group-protocol.ts';
+import {
+  type AssignmentData,
+  assignments,
+  decodeAssignment,
+  encodeMember,
+  type MemberData,
+  protocolName,
+  resetterGrace,
+} from './group-protocol.ts';
 import { classify, KafkaCode, kafkaCode } from './native-errors.ts';
 import type { Settings } from './options.ts';
 import type { Committer } from './pointer-store.ts';
 import { within } from './waiting.ts';
 
 /** What one round of joining brought. */
-export interface Session extends Committer, Pick<AssignmentData, 'owned' | 'partitions' | 'resetter'> {
+export interface Session
+  extends Committer,
+    Pick<AssignmentData, 'owned' | 'partitions' | 'resetter'> {
   readonly syncedAt: number;
 }
 
@@ -48,7 +58,11 @@ export class GroupSession {
   }
 
   /** One round; `undefined` when the group moved on meanwhile: join again. */
-  async join(data: Omit<MemberData, 'v'>, rebalanceTimeoutMs: number, signal: AbortSignal): Promise<Session | undefined> {
+  async join(
+    data: Omit<MemberData, 'v'>,
+    rebalanceTimeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<Session | undefined> {
     try {
       return await this.#carrier.coordinated(this.#groupId, signal, (broker) => {
         const round = this.#round(broker, data, rebalanceTimeoutMs);
@@ -60,23 +74,39 @@ export class GroupSession {
       const code = kafkaCode(error);
       if (code === inconsistentProtocol) throw this.#foreign(error);
       if (code === unknownMember) this.forget();
-      if (code === unknownMember || code === illegalGeneration || code === rebalanceInProgress) return undefined;
+      if (code === unknownMember || code === illegalGeneration || code === rebalanceInProgress)
+        return undefined;
       throw error;
     }
   }
 
   async heartbeat(): Promise<void> {
-    await this.#carrier.atCoordinator(this.#groupId, (broker) => broker.heartbeat({ groupId: this.#groupId, groupGenerationId: this.#generation, memberId: this.#memberId }));
+    await this.#carrier.atCoordinator(this.#groupId, (broker) =>
+      broker.heartbeat({
+        groupId: this.#groupId,
+        groupGenerationId: this.#generation,
+        memberId: this.#memberId,
+      }),
+    );
   }
 
   /** Grace time of a resetter that is waiting for the group, if there is one. */
   async resetter(): Promise<number | undefined> {
     try {
-      const { groups } = await this.#carrier.atCoordinator(this.#groupId, (broker) => within(broker.describeGroups({ groupIds: [this.#groupId] }), 1_000, () => new KafkaCode(requestTimedOut)));
-      const graces = (groups[0]?.members ?? []).flatMap(({ clientId }) => resetterGrace(clientId) ?? []);
+      const { groups } = await this.#carrier.atCoordinator(this.#groupId, (broker) =>
+        within(
+          broker.describeGroups({ groupIds: [this.#groupId] }),
+          1_000,
+          () => new KafkaCode(requestTimedOut),
+        ),
+      );
+      const graces = (groups[0]?.members ?? []).flatMap(
+        ({ clientId }) => resetterGrace(clientId) ?? [],
+      );
       return graces.length === 0 ? undefined : Math.max(...graces);
     } catch (error) {
-      if (classify(error).retryable || classify(error).code === 'DUOBUS_PERMISSION') return undefined; // then it passes for a rebalance
+      if (classify(error).retryable || classify(error).code === 'DUOBUS_PERMISSION')
+        return undefined; // then it passes for a rebalance
       throw error;
     }
   }
@@ -90,20 +120,28 @@ export class GroupSession {
     this.forget();
     const carrier = this.#joining === undefined ? this.#carrier : new Carrier(this.#settings);
     try {
-      await carrier.atCoordinator(this.#groupId, (broker) => broker.leaveGroup({ groupId: this.#groupId, memberId }));
+      await carrier.atCoordinator(this.#groupId, (broker) =>
+        broker.leaveGroup({ groupId: this.#groupId, memberId }),
+      );
     } finally {
       if (carrier !== this.#carrier) carrier.close();
     }
   }
 
-  async #round(broker: Broker, data: Omit<MemberData, 'v'>, rebalanceTimeoutMs: number): Promise<Session> {
+  async #round(
+    broker: Broker,
+    data: Omit<MemberData, 'v'>,
+    rebalanceTimeoutMs: number,
+  ): Promise<Session> {
     const groupId = this.#groupId;
     const joined = await broker.joinGroup({
       groupId,
       memberId: this.#memberId,
       sessionTimeout: this.#settings.sessionTimeoutMs,
       rebalanceTimeout: rebalanceTimeoutMs,
-      groupProtocols: [{ name: protocolName, metadata: encodeMember(this.#topic, { v: 1, ...data }) }],
+      groupProtocols: [
+        { name: protocolName, metadata: encodeMember(this.#topic, { v: 1, ...data }) },
+      ],
     });
     const { memberId, generationId: generation } = joined;
     this.#memberId = memberId;
@@ -111,11 +149,23 @@ export class GroupSession {
     const leads = joined.leaderId === memberId;
     const groupAssignment = leads ? assignments(this.#topic, data.partitions, joined.members) : [];
     const syncedAt = Date.now();
-    const { memberAssignment } = await broker.syncGroup({ groupId, generationId: generation, memberId, groupAssignment });
+    const { memberAssignment } = await broker.syncGroup({
+      groupId,
+      generationId: generation,
+      memberId,
+      groupAssignment,
+    });
     const assignment = decodeAssignment(memberAssignment);
     if (assignment === undefined) throw this.#foreign(undefined);
     this.partitions = assignment.partitions;
-    return { memberId, generation, syncedAt, owned: assignment.owned, partitions: assignment.partitions, resetter: assignment.resetter };
+    return {
+      memberId,
+      generation,
+      syncedAt,
+      owned: assignment.owned,
+      partitions: assignment.partitions,
+      resetter: assignment.resetter,
+    };
   }
 
   #foreign(cause: unknown): BusError {

@@ -16,6 +16,9 @@ export function kafka(options: KafkaOptions): Adapter<KafkaClient> {
 }
 
 /** What `connect('kafka://host:9092')` calls. Options win over what the URL says. */
-export function createAdapter(config: { readonly url: string; readonly options?: Readonly<Record<string, unknown>> }): Adapter<KafkaClient> {
+export function createAdapter(config: {
+  readonly url: string;
+  readonly options?: Readonly<Record<string, unknown>>;
+}): Adapter<KafkaClient> {
   return kafka({ ...optionsOfUrl(String(config.url)), ...config.options });
 }

@@ -7,7 +7,10 @@ import type { Settings } from './options.ts';
 type SocketOptions = { host: string; port: number; ssl?: object; onConnect: () => void };
 
 /** A client of its own settings: quiet, without retries (the runtime has its own), and with small packets sent at once. */
-export function createClient(settings: Settings, clientId: string = settings.clientId): KafkaClient {
+export function createClient(
+  settings: Settings,
+  clientId: string = settings.clientId,
+): KafkaClient {
   return makeKafka(settings, clientId) as unknown as KafkaClient;
 }
 
@@ -23,7 +26,12 @@ export function createCluster(settings: Settings, clientId: string): Cluster {
     partitionAssigners: [
       (context) => {
         ({ cluster } = context as { cluster?: unknown });
-        return { name: 'duobus', version: 1, assign: async () => [], protocol: () => ({ name: 'duobus', metadata: Buffer.alloc(0) }) };
+        return {
+          name: 'duobus',
+          version: 1,
+          assign: async () => [],
+          protocol: () => ({ name: 'duobus', metadata: Buffer.alloc(0) }),
+        };
       },
     ],
   });
@@ -52,5 +60,8 @@ function makeKafka(settings: Settings, clientId: string): Kafka {
 function openSocket({ host, port, ssl, onConnect }: SocketOptions): net.Socket {
   const address = { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 };
   if (ssl === undefined || ssl === null) return net.connect(address, onConnect);
-  return tls.connect({ ...address, ...(net.isIP(host) === 0 ? { servername: host } : {}), ...ssl }, onConnect);
+  return tls.connect(
+    { ...address, ...(net.isIP(host) === 0 ? { servername: host } : {}), ...ssl },
+    onConnect,
+  );
 }

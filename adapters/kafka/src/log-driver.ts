@@ -59,8 +59,18 @@ export class KafkaLogDriver implements LogDriver<KafkaClient> {
     this.#publishing = new Carrier(settings);
     const leaders = new Leaders(this.#control);
     this.#ends = new LogEnds(this.#control, leaders);
-    this.#producer = new Producer(this.#publishing, new Leaders(this.#publishing), settings.requestTimeoutMs - 500);
-    this.#store = new TopicStore(settings, this.#control, leaders, this.#ends, new RegistryTopic(settings.registryTopic, this.#control, leaders, this.#producer));
+    this.#producer = new Producer(
+      this.#publishing,
+      new Leaders(this.#publishing),
+      settings.requestTimeoutMs - 500,
+    );
+    this.#store = new TopicStore(
+      settings,
+      this.#control,
+      leaders,
+      this.#ends,
+      new RegistryTopic(settings.registryTopic, this.#control, leaders, this.#producer),
+    );
     this.#reader = new Reader(settings);
   }
 
@@ -76,76 +86,167 @@ export class KafkaLogDriver implements LogDriver<KafkaClient> {
     this.#reader.close();
   }
 
-  async ensureTopic(wanted: WantedTopic, mode: TopologyMode, signal: AbortSignal): Promise<StoredTopic> {
-    return await this.#run(`making sure of topic '${wanted.name}'`, signal, (inner) => this.#store.ensure(wanted, mode, inner));
+  async ensureTopic(
+    wanted: WantedTopic,
+    mode: TopologyMode,
+    signal: AbortSignal,
+  ): Promise<StoredTopic> {
+    return await this.#run(`making sure of topic '${wanted.name}'`, signal, (inner) =>
+      this.#store.ensure(wanted, mode, inner),
+    );
   }
 
-  async topics(names: readonly string[] | undefined, signal: AbortSignal): Promise<readonly StoredTopic[]> {
+  async topics(
+    names: readonly string[] | undefined,
+    signal: AbortSignal,
+  ): Promise<readonly StoredTopic[]> {
     return await this.#run('listing topics', signal, () => this.#store.list('data', names));
   }
 
-  async alterTopic(current: StoredTopic, next: StoredTopic, signal: AbortSignal): Promise<StoredTopic> {
-    return await this.#run(`altering topic '${current.name}'`, signal, (inner) => this.#store.alter(current, next, inner));
+  async alterTopic(
+    current: StoredTopic,
+    next: StoredTopic,
+    signal: AbortSignal,
+  ): Promise<StoredTopic> {
+    return await this.#run(`altering topic '${current.name}'`, signal, (inner) =>
+      this.#store.alter(current, next, inner),
+    );
   }
 
   async names(topic: StoredTopic, signal: AbortSignal): Promise<readonly string[]> {
     return await this.#run(`listing the groups of topic '${topic.name}'`, signal, async () => {
       // every broker only knows the groups it coordinates
-      const answers = await Promise.all((await this.#control.brokers()).map((broker) => this.#control.call(broker, () => broker.listGroups())));
-      return [...new Set(answers.flatMap(({ groups }) => groups.flatMap((group) => groupOf(topic, group.groupId) ?? [])))].sort();
+      const answers = await Promise.all(
+        (await this.#control.brokers()).map((broker) =>
+          this.#control.call(broker, () => broker.listGroups()),
+        ),
+      );
+      return [
+        ...new Set(
+          answers.flatMap(({ groups }) =>
+            groups.flatMap((group) => groupOf(topic, group.groupId) ?? []),
+          ),
+        ),
+      ].sort();
     });
   }
 
-  async append(topic: StoredTopic, partition: number, records: readonly OutboundRecord[], signal: AbortSignal): Promise<readonly Outcome[]> {
+  async append(
+    topic: StoredTopic,
+    partition: number,
+    records: readonly OutboundRecord[],
+    signal: AbortSignal,
+  ): Promise<readonly Outcome[]> {
     this.#check(signal);
     const { topic: name } = await this.#kept(topic, `publishing to topic '${topic.name}'`, signal);
     return await this.#producer.append(name, partition, records, signal);
   }
 
-  async read(topic: StoredTopic, partition: number, from: Place, limits: ReadLimits, signal: AbortSignal): Promise<ReadResult> {
-    return await this.#run(`reading partition ${partition} of topic '${topic.name}'`, signal, async (inner) =>
-      this.#reader.read((await this.#store.kept(topic)).topic, partition, from, limits, inner),
+  async read(
+    topic: StoredTopic,
+    partition: number,
+    from: Place,
+    limits: ReadLimits,
+    signal: AbortSignal,
+  ): Promise<ReadResult> {
+    return await this.#run(
+      `reading partition ${partition} of topic '${topic.name}'`,
+      signal,
+      async (inner) =>
+        this.#reader.read((await this.#store.kept(topic)).topic, partition, from, limits, inner),
     );
   }
 
   async bounds(topic: StoredTopic, signal: AbortSignal): Promise<readonly Bounds[]> {
-    return await this.#run(`looking for the ends of topic '${topic.name}'`, signal, async () => this.#ends.bounds((await this.#store.kept(topic)).topic, partitionsOf(topic)));
+    return await this.#run(`looking for the ends of topic '${topic.name}'`, signal, async () =>
+      this.#ends.bounds((await this.#store.kept(topic)).topic, partitionsOf(topic)),
+    );
   }
 
-  async placesAt(topic: StoredTopic, timeMs: number, signal: AbortSignal): Promise<readonly Place[]> {
-    if (!Number.isFinite(timeMs)) throw new TypeError(`kafka: the time to look for must be a number of ms, got ${timeMs}`);
-    return await this.#run(`looking for a time in topic '${topic.name}'`, signal, async () => this.#ends.placesAt((await this.#store.kept(topic)).topic, partitionsOf(topic), timeMs));
+  async placesAt(
+    topic: StoredTopic,
+    timeMs: number,
+    signal: AbortSignal,
+  ): Promise<readonly Place[]> {
+    if (!Number.isFinite(timeMs))
+      throw new TypeError(`kafka: the time to look for must be a number of ms, got ${timeMs}`);
+    return await this.#run(`looking for a time in topic '${topic.name}'`, signal, async () =>
+      this.#ends.placesAt((await this.#store.kept(topic)).topic, partitionsOf(topic), timeMs),
+    );
   }
 
   async join(topic: StoredTopic, group: string, signal: AbortSignal): Promise<LogMember> {
-    return await this.#run(`joining group '${group}' of topic '${topic.name}'`, signal, async (inner) => {
-      const { name } = await this.#store.current(topic);
-      const member = new GroupMember({ settings: this.#settings, store: this.#store, ends: this.#ends, topic, kafkaTopic: name, group, left: () => this.#members.delete(member) });
-      await member.open(inner);
-      this.#members.add(member);
-      if (this.#closed.signal.aborted) await member.close();
-      return member;
-    });
+    return await this.#run(
+      `joining group '${group}' of topic '${topic.name}'`,
+      signal,
+      async (inner) => {
+        const { name } = await this.#store.current(topic);
+        const member = new GroupMember({
+          settings: this.#settings,
+          store: this.#store,
+          ends: this.#ends,
+          topic,
+          kafkaTopic: name,
+          group,
+          left: () => this.#members.delete(member),
+        });
+        await member.open(inner);
+        this.#members.add(member);
+        if (this.#closed.signal.aborted) await member.close();
+        return member;
+      },
+    );
   }
 
-  async pointers(topic: StoredTopic, group: string, signal: AbortSignal): Promise<readonly (StoredPointer | undefined)[]> {
-    return await this.#run(`reading the pointers of group '${group}' of topic '${topic.name}'`, signal, async (inner) => {
-      const { topic: name } = await this.#store.kept(topic);
-      const id = groupId(topic, group);
-      return await this.#control.coordinated(id, inner, (broker) => fetchPointers(broker, id, name, partitionsOf(topic)));
-    });
+  async pointers(
+    topic: StoredTopic,
+    group: string,
+    signal: AbortSignal,
+  ): Promise<readonly (StoredPointer | undefined)[]> {
+    return await this.#run(
+      `reading the pointers of group '${group}' of topic '${topic.name}'`,
+      signal,
+      async (inner) => {
+        const { topic: name } = await this.#store.kept(topic);
+        const id = groupId(topic, group);
+        return await this.#control.coordinated(id, inner, (broker) =>
+          fetchPointers(broker, id, name, partitionsOf(topic)),
+        );
+      },
+    );
   }
 
-  async edit(topic: StoredTopic, group: string, change: Change, graceMs: number, signal: AbortSignal): Promise<EditResult> {
-    return await this.#run(`changing the pointers of group '${group}' of topic '${topic.name}'`, signal, async (inner) => {
-      const { name, leaders } = await this.#store.current(topic);
-      const context = { settings: this.#settings, topic, kafkaTopic: name, partitions: leaders.length, group, graceMs: Math.max(0, Math.floor(graceMs)) };
-      return await this.#inTurn(groupId(topic, group), () => editPointers(context, change, inner));
-    });
+  async edit(
+    topic: StoredTopic,
+    group: string,
+    change: Change,
+    graceMs: number,
+    signal: AbortSignal,
+  ): Promise<EditResult> {
+    return await this.#run(
+      `changing the pointers of group '${group}' of topic '${topic.name}'`,
+      signal,
+      async (inner) => {
+        const { name, leaders } = await this.#store.current(topic);
+        const context = {
+          settings: this.#settings,
+          topic,
+          kafkaTopic: name,
+          partitions: leaders.length,
+          group,
+          graceMs: Math.max(0, Math.floor(graceMs)),
+        };
+        return await this.#inTurn(groupId(topic, group), () =>
+          editPointers(context, change, inner),
+        );
+      },
+    );
   }
 
   async removeGroup(topic: StoredTopic, group: string, signal: AbortSignal): Promise<void> {
-    await this.#run(`removing group '${group}' of topic '${topic.name}'`, signal, (inner) => deleteGroup(this.#control, groupId(topic, group), group, inner));
+    await this.#run(`removing group '${group}' of topic '${topic.name}'`, signal, (inner) =>
+      deleteGroup(this.#control, groupId(topic, group), group, inner),
+    );
   }
 
   /** Edits of this process queue here, so that they need not meet in Kafka; the last in the queue counts. */
@@ -164,12 +265,22 @@ export class KafkaLogDriver implements LogDriver<KafkaClient> {
     }
   }
 
-  async #kept(topic: StoredTopic, attempt: string, signal: AbortSignal): Promise<{ readonly topic: string }> {
-    return this.#store.known(topic) ?? (await this.#run(attempt, signal, () => this.#store.kept(topic)));
+  async #kept(
+    topic: StoredTopic,
+    attempt: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly topic: string }> {
+    return (
+      this.#store.known(topic) ?? (await this.#run(attempt, signal, () => this.#store.kept(topic)))
+    );
   }
 
   /** Bounded by the signal and by close, and with errors as the runtime takes them. */
-  async #run<T>(attempt: string, signal: AbortSignal, step: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async #run<T>(
+    attempt: string,
+    signal: AbortSignal,
+    step: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
     this.#check(signal);
     const either = AbortSignal.any([signal, this.#closed.signal]);
     try {

@@ -21,27 +21,50 @@ export class LogEnds {
   }
 
   async bounds(topic: string, partitions: readonly number[]): Promise<readonly Bounds[]> {
-    const [first, end] = await Promise.all([this.#offsets(topic, partitions, earliest), this.#offsets(topic, partitions, latest)]);
+    const [first, end] = await Promise.all([
+      this.#offsets(topic, partitions, earliest),
+      this.#offsets(topic, partitions, latest),
+    ]);
     // an end that was asked for before retention moved the beginning past it
-    return partitions.map((_, index) => ({ first: first[index] as Place, end: { offset: Math.max((end[index] as Place).offset, (first[index] as Place).offset), time: 0 } }));
+    return partitions.map((_, index) => ({
+      first: first[index] as Place,
+      end: {
+        offset: Math.max((end[index] as Place).offset, (first[index] as Place).offset),
+        time: 0,
+      },
+    }));
   }
 
   /** First record at `timeMs` or later, else the end as it was before the search. */
-  async placesAt(topic: string, partitions: readonly number[], timeMs: number): Promise<readonly Place[]> {
+  async placesAt(
+    topic: string,
+    partitions: readonly number[],
+    timeMs: number,
+  ): Promise<readonly Place[]> {
     const ends = await this.#offsets(topic, partitions, latest);
     const found = await this.#offsets(topic, partitions, String(Math.max(0, Math.ceil(timeMs))));
     return found.map((place, index) => (place.offset < 0 ? (ends[index] as Place) : place));
   }
 
-  async #offsets(topic: string, partitions: readonly number[], timestamp: string): Promise<readonly Place[]> {
+  async #offsets(
+    topic: string,
+    partitions: readonly number[],
+    timestamp: string,
+  ): Promise<readonly Place[]> {
     const places = new Map<number, Place>();
     try {
       const groups = await this.byLeader(topic, partitions);
       await Promise.all(
         [...groups].map(async ([leader, led]) => {
-          const topics = [{ topic, partitions: led.map((partition) => ({ partition, timestamp })) }];
-          const { responses } = await this.#carrier.call(leader, (broker) => broker.listOffsets({ isolationLevel: readCommitted, topics }));
-          for (const { partition, offset, timestamp: time } of responses.flatMap((response) => response.partitions)) {
+          const topics = [
+            { topic, partitions: led.map((partition) => ({ partition, timestamp })) },
+          ];
+          const { responses } = await this.#carrier.call(leader, (broker) =>
+            broker.listOffsets({ isolationLevel: readCommitted, topics }),
+          );
+          for (const { partition, offset, timestamp: time } of responses.flatMap(
+            (response) => response.partitions,
+          )) {
             places.set(partition, { offset: Number(offset), time: Math.max(0, Number(time)) });
           }
         }),
@@ -53,8 +76,13 @@ export class LogEnds {
     return partitions.map((partition) => places.get(partition) ?? { offset: -1, time: 0 });
   }
 
-  async byLeader(topic: string, partitions: readonly number[]): Promise<ReadonlyMap<Broker, readonly number[]>> {
-    const leaders = await Promise.all(partitions.map((partition) => this.#leaders.of(topic, partition)));
+  async byLeader(
+    topic: string,
+    partitions: readonly number[],
+  ): Promise<ReadonlyMap<Broker, readonly number[]>> {
+    const leaders = await Promise.all(
+      partitions.map((partition) => this.#leaders.of(topic, partition)),
+    );
     const groups = new Map<Broker, number[]>();
     for (const [index, leader] of leaders.entries()) {
       const led = groups.get(leader);

@@ -44,7 +44,15 @@ export function metadataRequest(topics: readonly string[]): WireRequest<ClusterM
       reader.compactString(); // cluster id
       const controllerId = reader.int32();
       const found = reader.compactArray(() => readTopic(reader));
-      return { throttleMs, errorCode: 0, result: { brokers, controllerId, topics: new Map(found.map((topic) => [topic.name, topic])) } };
+      return {
+        throttleMs,
+        errorCode: 0,
+        result: {
+          brokers,
+          controllerId,
+          topics: new Map(found.map((topic) => [topic.name, topic])),
+        },
+      };
     },
   };
 }

@@ -89,9 +89,11 @@ const mechanisms = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
 
 /** @throws TypeError that says which option is wrong and what it takes. */
 export function settingsOf(options: KafkaOptions): Settings {
-  if (typeof options !== 'object' || options === null) throw new TypeError("kafka: options must be an object, e.g. { brokers: ['localhost:9092'] }");
+  if (typeof options !== 'object' || options === null)
+    throw new TypeError("kafka: options must be an object, e.g. { brokers: ['localhost:9092'] }");
   for (const name of Object.keys(options)) {
-    if (!(known as readonly string[]).includes(name)) throw new TypeError(`kafka: unknown option '${name}'. Known are: ${known.join(', ')}`);
+    if (!(known as readonly string[]).includes(name))
+      throw new TypeError(`kafka: unknown option '${name}'. Known are: ${known.join(', ')}`);
   }
   const settings: Settings = {
     brokers: brokersOf(options.brokers),
@@ -103,30 +105,55 @@ export function settingsOf(options: KafkaOptions): Settings {
     sessionTimeoutMs: integer('sessionTimeoutMs', options.sessionTimeoutMs, 10_000, 1_000),
     heartbeatIntervalMs: integer('heartbeatIntervalMs', options.heartbeatIntervalMs, 400, 50),
     rebalanceTimeoutMs: integer('rebalanceTimeoutMs', options.rebalanceTimeoutMs, 15_000, 1_000),
-    metadataIntervalMs: integer('metadataIntervalMs', options.metadataIntervalMs, 10_000, 100, 29_999),
+    metadataIntervalMs: integer(
+      'metadataIntervalMs',
+      options.metadataIntervalMs,
+      10_000,
+      100,
+      29_999,
+    ),
     replicationFactor: integer('replicationFactor', options.replicationFactor, -1, -1),
-    minInsyncReplicas: options.minInsyncReplicas === undefined ? undefined : integer('minInsyncReplicas', options.minInsyncReplicas, 1, 1),
-    maxMessageBytes: options.maxMessageBytes === undefined ? undefined : integer('maxMessageBytes', options.maxMessageBytes, 1, 1_024),
+    minInsyncReplicas:
+      options.minInsyncReplicas === undefined
+        ? undefined
+        : integer('minInsyncReplicas', options.minInsyncReplicas, 1, 1),
+    maxMessageBytes:
+      options.maxMessageBytes === undefined
+        ? undefined
+        : integer('maxMessageBytes', options.maxMessageBytes, 1, 1_024),
     registryTopic: textOf('registryTopic', options.registryTopic, '__duobus.registry'),
   };
-  if (settings.replicationFactor === 0) throw new TypeError("kafka: replicationFactor must be 1 or more, or -1 for the broker's own");
-  if (settings.heartbeatIntervalMs * 3 > settings.sessionTimeoutMs) throw new TypeError('kafka: heartbeatIntervalMs must be at most a third of sessionTimeoutMs');
-  if (!/^[A-Za-z0-9._-]{1,249}$/.test(settings.registryTopic)) throw new TypeError('kafka: registryTopic must be a name that Kafka takes: A-Z a-z 0-9 . _ -');
+  if (settings.replicationFactor === 0)
+    throw new TypeError("kafka: replicationFactor must be 1 or more, or -1 for the broker's own");
+  if (settings.heartbeatIntervalMs * 3 > settings.sessionTimeoutMs)
+    throw new TypeError('kafka: heartbeatIntervalMs must be at most a third of sessionTimeoutMs');
+  if (!/^[A-Za-z0-9._-]{1,249}$/.test(settings.registryTopic))
+    throw new TypeError('kafka: registryTopic must be a name that Kafka takes: A-Z a-z 0-9 . _ -');
   return settings;
 }
 
 /** Options from `kafka://user:password@host:port,host:port?sasl=plain`, or `kafka+ssl://`. The password is never repeated. */
 export function optionsOfUrl(url: string): KafkaOptions {
   const match = /^(kafka|kafka\+ssl):\/\/(?:([^@/?#]*)@)?([^/?#@]+)\/?(?:\?([^#]*))?$/.exec(url);
-  if (match === null) throw new TypeError("kafka: a URL must look like kafka://user:password@host:9092,host:9092?sasl=plain, or kafka+ssl://...");
+  if (match === null)
+    throw new TypeError(
+      'kafka: a URL must look like kafka://user:password@host:9092,host:9092?sasl=plain, or kafka+ssl://...',
+    );
   const [, scheme, login, hosts = '', query = ''] = match;
   const parameters = new URLSearchParams(query);
   const sasl = parameters.get('sasl') ?? undefined;
   parameters.delete('sasl');
   const other = parameters.keys().next().value;
-  if (other !== undefined) throw new TypeError(`kafka: the URL has an unknown parameter '${other}', known is sasl; give everything else as options`);
-  if (sasl !== undefined && login === undefined) throw new TypeError('kafka: the URL names a SASL mechanism but no user and password');
-  const options: KafkaOptions = { brokers: hosts.split(',').map((host) => host.trim()), ...(scheme === 'kafka+ssl' ? { tls: true } : {}) };
+  if (other !== undefined)
+    throw new TypeError(
+      `kafka: the URL has an unknown parameter '${other}', known is sasl; give everything else as options`,
+    );
+  if (sasl !== undefined && login === undefined)
+    throw new TypeError('kafka: the URL names a SASL mechanism but no user and password');
+  const options: KafkaOptions = {
+    brokers: hosts.split(',').map((host) => host.trim()),
+    ...(scheme === 'kafka+ssl' ? { tls: true } : {}),
+  };
   return login === undefined ? options : { ...options, sasl: loginOf(login, sasl ?? 'plain') };
 }
 
@@ -139,16 +166,28 @@ function loginOf(login: string, mechanism: string): KafkaSasl {
       throw new TypeError('kafka: user and password in the URL must be percent-encoded', { cause });
     }
   };
-  if (colon < 0) throw new TypeError('kafka: the URL has a user but no password: write user:password@');
-  return { mechanism: mechanism as KafkaSasl['mechanism'], username: part(login.slice(0, colon)), password: part(login.slice(colon + 1)) };
+  if (colon < 0)
+    throw new TypeError('kafka: the URL has a user but no password: write user:password@');
+  return {
+    mechanism: mechanism as KafkaSasl['mechanism'],
+    username: part(login.slice(0, colon)),
+    password: part(login.slice(colon + 1)),
+  };
 }
 
 function brokersOf(brokers: unknown): readonly Address[] {
-  if (!Array.isArray(brokers) || brokers.length === 0) throw new TypeError("kafka: brokers must be a list of addresses, e.g. ['localhost:9092']");
+  if (!Array.isArray(brokers) || brokers.length === 0)
+    throw new TypeError("kafka: brokers must be a list of addresses, e.g. ['localhost:9092']");
   return brokers.map((address: unknown) => {
-    const match = typeof address === 'string' ? /^(?:\[([0-9A-Fa-f:.]+)\]|([^:\s[\]/@]+)):(\d{1,5})$/.exec(address) : null;
+    const match =
+      typeof address === 'string'
+        ? /^(?:\[([0-9A-Fa-f:.]+)\]|([^:\s[\]/@]+)):(\d{1,5})$/.exec(address)
+        : null;
     const port = Number(match?.[3]);
-    if (match === null || port < 1 || port > 65_535) throw new TypeError('kafka: every broker must be host:port, e.g. localhost:9092 or [::1]:9092');
+    if (match === null || port < 1 || port > 65_535)
+      throw new TypeError(
+        'kafka: every broker must be host:port, e.g. localhost:9092 or [::1]:9092',
+      );
     return { host: (match[1] ?? match[2]) as string, port };
   });
 }
@@ -156,25 +195,35 @@ function brokersOf(brokers: unknown): readonly Address[] {
 function tlsOf(tls: unknown): KafkaTls | undefined {
   if (tls === undefined || tls === false) return undefined;
   if (tls === true) return {};
-  if (typeof tls !== 'object' || tls === null) throw new TypeError('kafka: tls must be true or an object such as { ca }');
+  if (typeof tls !== 'object' || tls === null)
+    throw new TypeError('kafka: tls must be true or an object such as { ca }');
   return tls;
 }
 
 function saslOf(sasl: unknown): KafkaSasl | undefined {
   if (sasl === undefined) return undefined;
   const { mechanism, username, password } = (sasl ?? {}) as Partial<KafkaSasl>;
-  if (!mechanisms.includes(mechanism as KafkaSasl['mechanism'])) throw new TypeError(`kafka: the SASL mechanism must be one of ${mechanisms.join(', ')}`);
-  if (typeof username !== 'string' || typeof password !== 'string') throw new TypeError('kafka: sasl needs username and password, both strings');
+  if (!mechanisms.includes(mechanism as KafkaSasl['mechanism']))
+    throw new TypeError(`kafka: the SASL mechanism must be one of ${mechanisms.join(', ')}`);
+  if (typeof username !== 'string' || typeof password !== 'string')
+    throw new TypeError('kafka: sasl needs username and password, both strings');
   return { mechanism: mechanism as KafkaSasl['mechanism'], username, password };
 }
 
 function textOf(name: string, value: unknown, standard: string): string {
   if (value === undefined) return standard;
-  if (typeof value !== 'string' || value === '') throw new TypeError(`kafka: ${name} must be a string that is not empty`);
+  if (typeof value !== 'string' || value === '')
+    throw new TypeError(`kafka: ${name} must be a string that is not empty`);
   return value;
 }
 
-function integer(name: string, value: unknown, standard: number, least: number, most: number = 2 ** 31 - 1): number {
+function integer(
+  name: string,
+  value: unknown,
+  standard: number,
+  least: number,
+  most: number = 2 ** 31 - 1,
+): number {
   if (value === undefined) return standard;
   if (!Number.isInteger(value) || (value as number) < least || (value as number) > most) {
     throw new TypeError(`kafka: ${name} must be a whole number from ${least} to ${most}`);

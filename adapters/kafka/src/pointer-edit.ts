@@ -1,14 +1,28 @@
-import { BusError, type EditResult, type StoredPointer, type StoredTopic } from '@duobus/core/driver';
+import {
+  BusError,
+  type EditResult,
+  type StoredPointer,
+  type StoredTopic,
+} from '@duobus/core/driver';
 import { Carrier } from './carrier.ts';
 import { resetterClientId, resetterGrace } from './group-protocol.ts';
 import { GroupSession, type Session } from './group-session.ts';
 import { classify, kafkaCode } from './native-errors.ts';
 import type { Settings } from './options.ts';
-import { checkPointer, type Committer, commitPointers, fetchPointers, nobody } from './pointer-store.ts';
+import {
+  checkPointer,
+  type Committer,
+  commitPointers,
+  fetchPointers,
+  nobody,
+} from './pointer-store.ts';
 import { groupId } from './topology.ts';
 import { pause } from './waiting.ts';
 
-export type Change = (partition: number, stored: StoredPointer | undefined) => StoredPointer | undefined;
+export type Change = (
+  partition: number,
+  stored: StoredPointer | undefined,
+) => StoredPointer | undefined;
 
 export interface EditContext {
   readonly settings: Settings;
@@ -25,12 +39,23 @@ const evictEveryMs = 250;
 let lastId = 0;
 
 /** Changes the pointers of a group while nobody owns them. */
-export async function editPointers(context: EditContext, change: Change, signal: AbortSignal): Promise<EditResult> {
-  const carrier = new Carrier(context.settings, resetterClientId(context.settings.clientId, context.graceMs));
+export async function editPointers(
+  context: EditContext,
+  change: Change,
+  signal: AbortSignal,
+): Promise<EditResult> {
+  const carrier = new Carrier(
+    context.settings,
+    resetterClientId(context.settings.clientId, context.graceMs),
+  );
   const stop = new AbortController();
   try {
     const id = groupId(context.topic, context.group);
-    if ((await membersOf(carrier, id, signal)).length === 0 && (await editIdle(carrier, id, context, change, signal))) return { superseded: false };
+    if (
+      (await membersOf(carrier, id, signal)).length === 0 &&
+      (await editIdle(carrier, id, context, change, signal))
+    )
+      return { superseded: false };
     return await new Edit(carrier, id, context, change).run(AbortSignal.any([signal, stop.signal]));
   } finally {
     stop.abort();
@@ -39,7 +64,13 @@ export async function editPointers(context: EditContext, change: Change, signal:
 }
 
 /** A group without members takes commits from anyone, and refuses them as soon as there is one: false. */
-async function editIdle(carrier: Carrier, id: string, context: EditContext, change: Change, signal: AbortSignal): Promise<boolean> {
+async function editIdle(
+  carrier: Carrier,
+  id: string,
+  context: EditContext,
+  change: Change,
+  signal: AbortSignal,
+): Promise<boolean> {
   try {
     await changeUnder(nobody, carrier, id, context, change, signal);
     return true;
@@ -49,20 +80,38 @@ async function editIdle(carrier: Carrier, id: string, context: EditContext, chan
   }
 }
 
-async function changeUnder(committer: Committer, carrier: Carrier, id: string, { kafkaTopic, partitions }: EditContext, change: Change, signal: AbortSignal): Promise<void> {
+async function changeUnder(
+  committer: Committer,
+  carrier: Carrier,
+  id: string,
+  { kafkaTopic, partitions }: EditContext,
+  change: Change,
+  signal: AbortSignal,
+): Promise<void> {
   const all = Array.from({ length: partitions }, (_, partition) => partition);
-  const stored = await carrier.coordinated(id, signal, (broker) => fetchPointers(broker, id, kafkaTopic, all));
+  const stored = await carrier.coordinated(id, signal, (broker) =>
+    fetchPointers(broker, id, kafkaTopic, all),
+  );
   const writes = all.flatMap((partition) => {
     const pointer = change(partition, stored[partition]);
     if (pointer === undefined) return [];
     checkPointer(pointer, partition);
     return [{ partition, pointer }];
   });
-  if (writes.length > 0) await carrier.coordinated(id, signal, (broker) => commitPointers(broker, id, kafkaTopic, committer, writes));
+  if (writes.length > 0)
+    await carrier.coordinated(id, signal, (broker) =>
+      commitPointers(broker, id, kafkaTopic, committer, writes),
+    );
 }
 
-async function membersOf(carrier: Carrier, id: string, signal: AbortSignal): Promise<readonly { readonly memberId: string; readonly clientId: string }[]> {
-  const { groups } = await carrier.coordinated(id, signal, (broker) => broker.describeGroups({ groupIds: [id] }));
+async function membersOf(
+  carrier: Carrier,
+  id: string,
+  signal: AbortSignal,
+): Promise<readonly { readonly memberId: string; readonly clientId: string }[]> {
+  const { groups } = await carrier.coordinated(id, signal, (broker) =>
+    broker.describeGroups({ groupIds: [id] }),
+  );
   return groups[0]?.members ?? [];
 }
 
@@ -86,12 +135,21 @@ class Edit {
     const { graceMs, partitions, settings } = this.#context;
     // the oldest goes first, so that nobody waits for ever
     lastId = Math.max(lastId + 1, Date.now());
-    const me = { role: 'reset', id: `${String(lastId).padStart(16, '0')}-${crypto.randomUUID()}`, owned: [], partitions } as const;
+    const me = {
+      role: 'reset',
+      id: `${String(lastId).padStart(16, '0')}-${crypto.randomUUID()}`,
+      owned: [],
+      partitions,
+    } as const;
     const joined = new AbortController();
     const evicting = this.#evict(AbortSignal.any([signal, joined.signal]));
     try {
       for (;;) {
-        const round = this.#session.join(me, Math.max(settings.rebalanceTimeoutMs, graceMs + settings.sessionTimeoutMs), signal);
+        const round = this.#session.join(
+          me,
+          Math.max(settings.rebalanceTimeoutMs, graceMs + settings.sessionTimeoutMs),
+          signal,
+        );
         const session = await round;
         if (session === undefined) continue;
         if (session.resetter !== session.memberId) await this.#waitForTurn(signal);
@@ -108,7 +166,14 @@ class Edit {
   /** False where the group moved on before the write: nothing was written. */
   async #write(session: Session, signal: AbortSignal): Promise<boolean> {
     try {
-      await changeUnder(session, this.#carrier, this.#id, { ...this.#context, partitions: session.owned.length }, this.#change, signal);
+      await changeUnder(
+        session,
+        this.#carrier,
+        this.#id,
+        { ...this.#context, partitions: session.owned.length },
+        this.#change,
+        signal,
+      );
       return true;
     } catch (error) {
       const code = kafkaCode(error);
@@ -135,7 +200,10 @@ class Edit {
 
   async #othersWait(signal: AbortSignal): Promise<boolean> {
     const members = await membersOf(this.#carrier, this.#id, signal);
-    return members.some(({ clientId, memberId }) => memberId !== this.#session.memberId && resetterGrace(clientId) !== undefined);
+    return members.some(
+      ({ clientId, memberId }) =>
+        memberId !== this.#session.memberId && resetterGrace(clientId) !== undefined,
+    );
   }
 
   /** After the grace time, members that have not come are put out of the group, over a connection of its own: joining
@@ -160,7 +228,9 @@ class Edit {
     for (const { memberId, clientId } of await membersOf(carrier, this.#id, signal)) {
       if (resetterGrace(clientId) !== undefined) continue;
       try {
-        await carrier.coordinated(this.#id, signal, (broker) => broker.leaveGroup({ groupId: this.#id, memberId }));
+        await carrier.coordinated(this.#id, signal, (broker) =>
+          broker.leaveGroup({ groupId: this.#id, memberId }),
+        );
       } catch (error) {
         if (kafkaCode(error) !== unknownMember) throw error; // gone by itself
       }
@@ -169,10 +239,23 @@ class Edit {
 }
 
 /** @throws BusError DUOBUS_CONFLICT while the group has members */
-export async function deleteGroup(carrier: Carrier, id: string, group: string, signal: AbortSignal): Promise<void> {
+export async function deleteGroup(
+  carrier: Carrier,
+  id: string,
+  group: string,
+  signal: AbortSignal,
+): Promise<void> {
   const { results } = await carrier.coordinated(id, signal, (broker) => broker.deleteGroups([id]));
   const code = results[0]?.errorCode ?? 0;
   if (code === 0 || code === 69) return;
-  if (code === 68) throw new BusError('DUOBUS_CONFLICT', `group '${group}' cannot be removed while it has running members: close them first`, { context: { group } });
-  throw classify({ name: 'KafkaCode', code, message: `Kafka error code ${code}` }, `removing group '${group}'`);
+  if (code === 68)
+    throw new BusError(
+      'DUOBUS_CONFLICT',
+      `group '${group}' cannot be removed while it has running members: close them first`,
+      { context: { group } },
+    );
+  throw classify(
+    { name: 'KafkaCode', code, message: `Kafka error code ${code}` },
+    `removing group '${group}'`,
+  );
 }

@@ -20,30 +20,64 @@ export interface Committer {
 export const nobody: Committer = { memberId: '', generation: -1 };
 
 /** The stored pointers of these partitions, `undefined` where there is none. */
-export async function fetchPointers(broker: Broker, groupId: string, topic: string, partitions: readonly number[]): Promise<readonly (StoredPointer | undefined)[]> {
-  const { responses } = await broker.offsetFetch({ groupId, topics: [{ topic, partitions: partitions.map((partition) => ({ partition })) }] });
+export async function fetchPointers(
+  broker: Broker,
+  groupId: string,
+  topic: string,
+  partitions: readonly number[],
+): Promise<readonly (StoredPointer | undefined)[]> {
+  const { responses } = await broker.offsetFetch({
+    groupId,
+    topics: [{ topic, partitions: partitions.map((partition) => ({ partition })) }],
+  });
   const stored = new Map<number, StoredPointer>();
-  for (const { partition, offset, metadata } of responses.flatMap((response) => response.partitions)) {
-    if (Number(offset) >= 0) stored.set(partition, { place: { offset: Number(offset), time: 0 }, text: metadata ?? '' });
+  for (const { partition, offset, metadata } of responses.flatMap(
+    (response) => response.partitions,
+  )) {
+    if (Number(offset) >= 0)
+      stored.set(partition, { place: { offset: Number(offset), time: 0 }, text: metadata ?? '' });
   }
   return partitions.map((partition) => stored.get(partition));
 }
 
 /** One request, so that the broker takes all or nothing under one generation. */
-export async function commitPointers(broker: Broker, groupId: string, topic: string, { memberId, generation }: Committer, writes: readonly PointerToWrite[]): Promise<void> {
+export async function commitPointers(
+  broker: Broker,
+  groupId: string,
+  topic: string,
+  { memberId, generation }: Committer,
+  writes: readonly PointerToWrite[],
+): Promise<void> {
   await broker.offsetCommit({
     groupId,
     memberId,
     groupGenerationId: generation,
     retentionTime: keepForMs,
-    topics: [{ topic, partitions: writes.map(({ partition, pointer }) => ({ partition, offset: offsetText(pointer), metadata: pointer.text })) }],
+    topics: [
+      {
+        topic,
+        partitions: writes.map(({ partition, pointer }) => ({
+          partition,
+          offset: offsetText(pointer),
+          metadata: pointer.text,
+        })),
+      },
+    ],
   });
 }
 
 /** Kafka itself takes negative offsets and too long texts, and keeps part of a request that has one. */
 export function checkPointer({ place: { offset }, text }: StoredPointer, partition: number): void {
-  if (!Number.isSafeInteger(offset) || offset < 0) throw new BusError('DUOBUS_INVALID', `the pointer of partition ${partition} has the offset ${offset}, which is not a place in a log`);
-  if (text.length > maxText) throw new BusError('DUOBUS_TOO_LARGE', `the pointer of partition ${partition} has ${text.length} characters, Kafka keeps ${maxText}`);
+  if (!Number.isSafeInteger(offset) || offset < 0)
+    throw new BusError(
+      'DUOBUS_INVALID',
+      `the pointer of partition ${partition} has the offset ${offset}, which is not a place in a log`,
+    );
+  if (text.length > maxText)
+    throw new BusError(
+      'DUOBUS_TOO_LARGE',
+      `the pointer of partition ${partition} has ${text.length} characters, Kafka keeps ${maxText}`,
+    );
 }
 
 function offsetText({ place }: StoredPointer): string {

@@ -11,7 +11,12 @@ export interface Produced {
 const allInSync = -1;
 
 /** Produce version 8: one batch to one partition, so that the answer is about nothing else. */
-export function produceRequest(topic: string, partition: number, batch: Buffer, timeoutMs: number): WireRequest<Produced> {
+export function produceRequest(
+  topic: string,
+  partition: number,
+  batch: Buffer,
+  timeoutMs: number,
+): WireRequest<Produced> {
   return {
     apiKey: 0,
     apiName: 'Produce',
@@ -34,7 +39,11 @@ export function produceRequest(topic: string, partition: number, batch: Buffer, 
         reader.string();
         return reader.array(() => readPartition(reader));
       });
-      return { throttleMs: reader.int32(), errorCode: answer?.[0]?.errorCode ?? -1, result: answer?.[0] ?? { offset: -1, time: 0 } };
+      return {
+        throttleMs: reader.int32(),
+        errorCode: answer?.[0]?.errorCode ?? -1,
+        result: answer?.[0] ?? { offset: -1, time: 0 },
+      };
     },
   };
 }

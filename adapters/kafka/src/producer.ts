@@ -52,9 +52,18 @@ export class Producer {
   }
 
   /** One call per partition at a time. */
-  async append(topic: string, partition: number, records: readonly OutboundRecord[], signal: AbortSignal): Promise<readonly Outcome[]> {
+  async append(
+    topic: string,
+    partition: number,
+    records: readonly OutboundRecord[],
+    signal: AbortSignal,
+  ): Promise<readonly Outcome[]> {
     const explain = (error: unknown): Failure =>
-      publishFailure(error, `publishing to partition ${partition} of topic '${topic}'`, { topic, partition, records: records.length });
+      publishFailure(error, `publishing to partition ${partition} of topic '${topic}'`, {
+        topic,
+        partition,
+        records: records.length,
+      });
     let line: Line;
     try {
       line = await abortable(this.#line(topic, partition, records, signal), signal);
@@ -68,7 +77,11 @@ export class Producer {
     if (failure === undefined) line.open = undefined;
     else if (call.segments.some(({ unsure, produced }) => unsure && produced === undefined)) {
       if (outOfStep.includes(kafkaCode(failure))) this.#lines.delete(lineName(topic, partition));
-      return outcomesOf(call.segments, signal.aborted ? abandoned(signal) : { ...explain(failure), status: 'unknown' }, explain);
+      return outcomesOf(
+        call.segments,
+        signal.aborted ? abandoned(signal) : { ...explain(failure), status: 'unknown' },
+        explain,
+      );
     } else {
       line.open = undefined;
       signal.throwIfAborted();
@@ -78,20 +91,43 @@ export class Producer {
   }
 
   /** The partition's line, a new one if what is open there is another call's: its sequences must not be used again. */
-  async #line(topic: string, partition: number, records: readonly OutboundRecord[], signal: AbortSignal): Promise<Line> {
+  async #line(
+    topic: string,
+    partition: number,
+    records: readonly OutboundRecord[],
+    signal: AbortSignal,
+  ): Promise<Line> {
     const name = lineName(topic, partition);
     const known = this.#lines.get(name);
-    if (known !== undefined && (known.open === undefined ? known.nextSequence < lastSequence : known.open.records === records)) return known;
+    if (
+      known !== undefined &&
+      (known.open === undefined
+        ? known.nextSequence < lastSequence
+        : known.open.records === records)
+    )
+      return known;
     const leader = await this.#leaders.of(topic, partition);
-    const ask = (): ReturnType<Broker['initProducerId']> => this.#carrier.call(leader, (broker) => broker.initProducerId({ transactionTimeout: 60_000 }));
+    const ask = (): ReturnType<Broker['initProducerId']> =>
+      this.#carrier.call(leader, (broker) => broker.initProducerId({ transactionTimeout: 60_000 }));
     const { producerId, producerEpoch } = await this.#carrier.whenReady(ask, signal);
-    const line: Line = { producerId: BigInt(producerId), producerEpoch, nextSequence: 0, open: undefined };
+    const line: Line = {
+      producerId: BigInt(producerId),
+      producerEpoch,
+      nextSequence: 0,
+      open: undefined,
+    };
     this.#lines.set(name, line);
     return line;
   }
 
   /** Sends what is not settled yet, in order. Returns what stopped it. */
-  async #send(topic: string, partition: number, line: Line, call: NonNullable<Line['open']>, signal: AbortSignal): Promise<unknown> {
+  async #send(
+    topic: string,
+    partition: number,
+    line: Line,
+    call: NonNullable<Line['open']>,
+    signal: AbortSignal,
+  ): Promise<unknown> {
     for (let index = 0; index < call.segments.length; ) {
       const part = call.segments[index] as Segment;
       if (part.produced !== undefined || part.refused !== undefined) {
@@ -101,22 +137,38 @@ export class Producer {
       try {
         part.produced = await this.#sendOne(topic, partition, line, call.records, part, signal);
       } catch (error) {
-        if (!messageTooLarge.includes(kafkaCode(error)) || part.unsure) return await this.#whatStopped(topic, partition, error, signal);
+        if (!messageTooLarge.includes(kafkaCode(error)) || part.unsure)
+          return await this.#whatStopped(topic, partition, error, signal);
         // a batch that is too large as a whole is sent in halves; a record that is too large by itself is refused
         const half = Math.floor((part.from + part.to) / 2);
-        if (part.to - part.from > 1) call.segments.splice(index, 1, segment(part.from, half), segment(half, part.to));
+        if (part.to - part.from > 1)
+          call.segments.splice(index, 1, segment(part.from, half), segment(half, part.to));
         else part.refused = error;
       }
     }
     return undefined;
   }
 
-  async #sendOne(topic: string, partition: number, line: Line, records: readonly OutboundRecord[], part: Segment, signal: AbortSignal): Promise<Produced> {
+  async #sendOne(
+    topic: string,
+    partition: number,
+    line: Line,
+    records: readonly OutboundRecord[],
+    part: Segment,
+    signal: AbortSignal,
+  ): Promise<Produced> {
     const leader = await abortable(this.#leaders.of(topic, partition), signal);
     const sequence = (part.sequence ??= line.nextSequence);
     line.nextSequence = Math.max(line.nextSequence, sequence + part.to - part.from);
-    const batch = encodeBatch(records.slice(part.from, part.to), { ...line, firstSequence: sequence }, Date.now());
-    const sent = this.#carrier.send(leader, produceRequest(topic, partition, batch, this.#timeoutMs));
+    const batch = encodeBatch(
+      records.slice(part.from, part.to),
+      { ...line, firstSequence: sequence },
+      Date.now(),
+    );
+    const sent = this.#carrier.send(
+      leader,
+      produceRequest(topic, partition, batch, this.#timeoutMs),
+    );
     try {
       return await abortable(sent, signal);
     } catch (error) {
@@ -131,7 +183,12 @@ export class Producer {
   }
 
   /** A broker may not have heard of a new topic yet: only when the metadata agree is it gone. */
-  async #whatStopped(topic: string, partition: number, error: unknown, signal: AbortSignal): Promise<unknown> {
+  async #whatStopped(
+    topic: string,
+    partition: number,
+    error: unknown,
+    signal: AbortSignal,
+  ): Promise<unknown> {
     this.#leaders.suspect(topic);
     if (kafkaCode(error) !== unknownTopic) return error;
     try {
@@ -150,13 +207,26 @@ const nowhere = -1;
 
 const lineName = (topic: string, partition: number): string => `${partition}:${topic}`;
 
-const segment = (from: number, to: number): Segment => ({ from, to, sequence: undefined, unsure: false, produced: undefined, refused: undefined });
+const segment = (from: number, to: number): Segment => ({
+  from,
+  to,
+  sequence: undefined,
+  unsure: false,
+  produced: undefined,
+  refused: undefined,
+});
 
-function outcomesOf(segments: readonly Segment[], failure: Failure | undefined, explain: (error: unknown) => Failure): Outcome[] {
+function outcomesOf(
+  segments: readonly Segment[],
+  failure: Failure | undefined,
+  explain: (error: unknown) => Failure,
+): Outcome[] {
   return segments.flatMap(({ from, to, produced, refused }) =>
     Array.from({ length: to - from }, (_, index): Outcome => {
       if (produced !== undefined) {
-        return produced.offset === nowhere ? { status: 'stored' } : { status: 'stored', place: { offset: produced.offset + index, time: produced.time } };
+        return produced.offset === nowhere
+          ? { status: 'stored' }
+          : { status: 'stored', place: { offset: produced.offset + index, time: produced.time } };
       }
       return refused === undefined && failure !== undefined ? failure : rejected(explain(refused));
     }),
@@ -165,10 +235,20 @@ function outcomesOf(segments: readonly Segment[], failure: Failure | undefined, 
 
 function rejected({ error }: Failure): Outcome {
   const { code, message, cause, retryable, context, outcome } = error;
-  return { status: 'rejected', error: outcome === 'rejected' ? error : new BusError(code, message, { cause, retryable, context, outcome: 'rejected' }) };
+  return {
+    status: 'rejected',
+    error:
+      outcome === 'rejected'
+        ? error
+        : new BusError(code, message, { cause, retryable, context, outcome: 'rejected' }),
+  };
 }
 
 function abandoned(signal: AbortSignal): Failure {
-  const error = new BusError('DUOBUS_TIMEOUT', 'publishing was given up before the broker answered', { cause: signal.reason, outcome: 'unknown', retryable: true });
+  const error = new BusError(
+    'DUOBUS_TIMEOUT',
+    'publishing was given up before the broker answered',
+    { cause: signal.reason, outcome: 'unknown', retryable: true },
+  );
   return { status: 'unknown', error };
 }

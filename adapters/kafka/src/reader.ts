@@ -37,7 +37,13 @@ export class Reader {
     this.#settings = settings;
   }
 
-  async read(topic: string, partition: number, from: Place, { maxBytes, maxWaitMs }: ReadLimits, signal: AbortSignal): Promise<ReadResult> {
+  async read(
+    topic: string,
+    partition: number,
+    from: Place,
+    { maxBytes, maxWaitMs }: ReadLimits,
+    signal: AbortSignal,
+  ): Promise<ReadResult> {
     if (!Number.isSafeInteger(from.offset) || from.offset < 0) throw gone(topic, partition, from);
     const line = this.#take();
     const cut = (): void => line.carrier.close();
@@ -45,7 +51,11 @@ export class Reader {
     try {
       signal.throwIfAborted();
       const size = Math.min(mostBytes, Math.max(leastBytes, Math.floor(maxBytes)));
-      return await this.#fetch(line, topic, partition, from.offset, { maxBytes: size, maxPartitionBytes: size, maxWaitMs: Math.max(0, Math.floor(maxWaitMs)) });
+      return await this.#fetch(line, topic, partition, from.offset, {
+        maxBytes: size,
+        maxPartitionBytes: size,
+        maxWaitMs: Math.max(0, Math.floor(maxWaitMs)),
+      });
     } catch (error) {
       signal.throwIfAborted();
       throw error;
@@ -62,25 +72,49 @@ export class Reader {
     this.#spare.length = 0;
   }
 
-  async #fetch(line: Line, topic: string, partition: number, start: number, limits: Parameters<typeof fetchRequest>[2]): Promise<ReadResult> {
+  async #fetch(
+    line: Line,
+    topic: string,
+    partition: number,
+    start: number,
+    limits: Parameters<typeof fetchRequest>[2],
+  ): Promise<ReadResult> {
     let offset = start;
     for (const deadline = Date.now() + limits.maxWaitMs; ; ) {
       const maxWaitMs = Math.max(0, deadline - Date.now());
       const leader = await line.leaders.of(topic, partition);
-      const [answer] = await line.carrier.send(leader, fetchRequest(topic, [{ partition, offset }], { ...limits, maxWaitMs }));
-      if (answer === undefined) throw new BusError('DUOBUS_BUG', `fetching '${topic}' brought no answer for partition ${partition}`);
+      const [answer] = await line.carrier.send(
+        leader,
+        fetchRequest(topic, [{ partition, offset }], { ...limits, maxWaitMs }),
+      );
+      if (answer === undefined)
+        throw new BusError(
+          'DUOBUS_BUG',
+          `fetching '${topic}' brought no answer for partition ${partition}`,
+        );
       if (answer.errorCode === outOfRange) throw gone(topic, partition, { offset: start, time: 0 });
       if (answer.errorCode !== 0) {
         line.leaders.suspect(topic);
         throw new KafkaCode(answer.errorCode);
       }
-      const { records, next, error } = await decodeBatches(answer.batches, offset, answer.aborted, decompress);
+      const { records, next, error } = await decodeBatches(
+        answer.batches,
+        offset,
+        answer.aborted,
+        decompress,
+      );
       if (error !== undefined && records.length === 0) throw error;
       const last = records.at(-1);
       const atEnd = error === undefined && next >= answer.stableEnd;
       // batches may hold nothing for a reader: go on until there is a record, or nothing more
-      if (last !== undefined || atEnd && (next > offset || Date.now() >= deadline)) return { records: records.map(toLogRecord), next: { offset: next, time: last?.time ?? 0 }, atEnd };
-      if (next === offset && Date.now() >= deadline) return { records: [], next: { offset, time: 0 }, atEnd };
+      if (last !== undefined || (atEnd && (next > offset || Date.now() >= deadline)))
+        return {
+          records: records.map(toLogRecord),
+          next: { offset: next, time: last?.time ?? 0 },
+          atEnd,
+        };
+      if (next === offset && Date.now() >= deadline)
+        return { records: [], next: { offset, time: 0 }, atEnd };
       offset = next;
     }
   }
@@ -121,7 +155,11 @@ export class Reader {
 }
 
 function gone(topic: string, partition: number, { offset }: Place): BusError {
-  return new BusError('DUOBUS_POSITION_GONE', `offset ${offset} of partition ${partition} of topic '${topic}' is not in the log: retention has passed it, or the log ends before it`, {
-    context: { topic, partition, offset },
-  });
+  return new BusError(
+    'DUOBUS_POSITION_GONE',
+    `offset ${offset} of partition ${partition} of topic '${topic}' is not in the log: retention has passed it, or the log ends before it`,
+    {
+      context: { topic, partition, offset },
+    },
+  );
 }

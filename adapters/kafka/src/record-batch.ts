@@ -48,7 +48,10 @@ export async function decodeBatches(
     try {
       const batch = readHeader(bytes, at, end);
       if (transactions.counts(batch) && batch.lastOffset >= from) {
-        const content = batch.codec === 0 ? bytes.subarray(at + header, end) : await unpack(batch, bytes.subarray(at + header, end), decompress);
+        const content =
+          batch.codec === 0
+            ? bytes.subarray(at + header, end)
+            : await unpack(batch, bytes.subarray(at + header, end), decompress);
         readRecords(batch, content, from, records);
       }
       next = Math.max(next, batch.lastOffset + 1);
@@ -86,10 +89,17 @@ interface BatchHeader {
 }
 
 function readHeader(bytes: Buffer, at: number, end: number): BatchHeader {
-  if (end - at < header) throw new BusError('DUOBUS_DECODE', `a batch of ${end - at} bytes is shorter than its own header`);
+  if (end - at < header)
+    throw new BusError(
+      'DUOBUS_DECODE',
+      `a batch of ${end - at} bytes is shorter than its own header`,
+    );
   const magic = bytes.readInt8(at + magicAt);
   if (magic !== 2) {
-    throw new BusError('DUOBUS_NOT_SUPPORTED', `the batch has message format ${magic}, only format 2 (Kafka 0.11 and later) can be read`);
+    throw new BusError(
+      'DUOBUS_NOT_SUPPORTED',
+      `the batch has message format ${magic}, only format 2 (Kafka 0.11 and later) can be read`,
+    );
   }
   const reader = new WireReader(bytes, at, end);
   const firstOffset = reader.int64();
@@ -117,7 +127,10 @@ async function unpack(batch: BatchHeader, bytes: Buffer, decompress: Decompress)
   const unpacked = decompress(batch.codec, bytes);
   if (unpacked !== undefined) return await unpacked;
   const codec = codecs[batch.codec] ?? String(batch.codec);
-  throw new BusError('DUOBUS_NOT_SUPPORTED', `the batch is compressed with ${codec}, for which kafkajs has no codec: register one in its CompressionCodecs, or let the publisher use gzip or none`);
+  throw new BusError(
+    'DUOBUS_NOT_SUPPORTED',
+    `the batch is compressed with ${codec}, for which kafkajs has no codec: register one in its CompressionCodecs, or let the publisher use gzip or none`,
+  );
 }
 
 function readRecords(batch: BatchHeader, bytes: Buffer, from: number, records: RawRecord[]): void {
@@ -133,8 +146,15 @@ function readRecords(batch: BatchHeader, bytes: Buffer, from: number, records: R
       continue;
     }
     const time = batch.appendTime ?? batch.firstTime + timeDelta;
-    records.push({ offset, time: Math.max(0, time), key: reader.varBytes(), value: reader.varBytes(), headers: readHeaders(reader) });
-    if (reader.position !== end) throw new BusError('DUOBUS_DECODE', `record ${offset} does not end where it says`);
+    records.push({
+      offset,
+      time: Math.max(0, time),
+      key: reader.varBytes(),
+      value: reader.varBytes(),
+      headers: readHeaders(reader),
+    });
+    if (reader.position !== end)
+      throw new BusError('DUOBUS_DECODE', `record ${offset} does not end where it says`);
   }
 }
 
@@ -163,7 +183,11 @@ class Aborted {
 
   /** False for batches that are not for readers. */
   counts(batch: BatchHeader): boolean {
-    for (let next = this.#waiting.at(-1); next !== undefined && next.firstOffset <= batch.lastOffset; next = this.#waiting.at(-1)) {
+    for (
+      let next = this.#waiting.at(-1);
+      next !== undefined && next.firstOffset <= batch.lastOffset;
+      next = this.#waiting.at(-1)
+    ) {
       this.#current.add(next.producerId);
       this.#waiting.pop();
     }
@@ -178,5 +202,8 @@ class Aborted {
 function unreadable(error: unknown, offset: number): BusError {
   const code = BusError.is(error) ? error.code : 'DUOBUS_DECODE';
   const reason = error instanceof Error ? error.message : String(error);
-  return new BusError(code, `the batch at offset ${offset} cannot be read: ${reason}`, { cause: error, context: { offset } });
+  return new BusError(code, `the batch at offset ${offset} cannot be read: ${reason}`, {
+    cause: error,
+    context: { offset },
+  });
 }

@@ -15,10 +15,15 @@ const checkedFrom = 21;
 const nothing = -1;
 
 /** A batch of message format 2, uncompressed. The time is only a hint: topics made by duobus use the broker's. */
-export function encodeBatch(records: readonly OutboundRecord[], { producerId, producerEpoch, firstSequence }: BatchIdentity, nowMs: number): Buffer {
+export function encodeBatch(
+  records: readonly OutboundRecord[],
+  { producerId, producerEpoch, firstSequence }: BatchIdentity,
+  nowMs: number,
+): Buffer {
   const sizes = records.map(sizeOf);
   let size = batchHeader;
-  for (const [index, body] of sizes.entries()) size += sizeOfVarint(body + sizeOfVarint(index)) + body + sizeOfVarint(index);
+  for (const [index, body] of sizes.entries())
+    size += sizeOfVarint(body + sizeOfVarint(index)) + body + sizeOfVarint(index);
   const bytes = Buffer.allocUnsafe(size);
   bytes.writeBigInt64BE(0n, 0);
   bytes.writeInt32BE(size - 12, 8);
@@ -33,14 +38,21 @@ export function encodeBatch(records: readonly OutboundRecord[], { producerId, pr
   bytes.writeInt32BE(firstSequence, 53);
   bytes.writeInt32BE(records.length, 57);
   let at = batchHeader;
-  for (const [index, record] of records.entries()) at = writeRecord(bytes, at, record, index, sizes[index] as number);
+  for (const [index, record] of records.entries())
+    at = writeRecord(bytes, at, record, index, sizes[index] as number);
   bytes.writeUInt32BE(crc32c(bytes.subarray(checkedFrom)), checksumAt);
   return bytes;
 }
 
 /** A record as the runtime takes it. Header values stay as they came: the binding reads them. */
 export function toLogRecord({ offset, time, key, value, headers }: RawRecord): LogRecord {
-  return { offset, time, key: key === null ? undefined : key.toString('utf8'), headers, body: value };
+  return {
+    offset,
+    time,
+    key: key === null ? undefined : key.toString('utf8'),
+    headers,
+    body: value,
+  };
 }
 
 /** Everything of a record but its length and its place in the batch. */
@@ -51,7 +63,13 @@ function sizeOf({ key, headers, body }: OutboundRecord): number {
   return size;
 }
 
-function writeRecord(bytes: Buffer, start: number, { key, headers, body }: OutboundRecord, index: number, size: number): number {
+function writeRecord(
+  bytes: Buffer,
+  start: number,
+  { key, headers, body }: OutboundRecord,
+  index: number,
+  size: number,
+): number {
   let at = writeVarint(bytes, start, size + sizeOfVarint(index));
   bytes[at] = 0; // attributes
   bytes[at + 1] = 0; // time: that of the batch

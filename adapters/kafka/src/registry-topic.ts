@@ -56,14 +56,25 @@ export class RegistryTopic {
   async write(line: Line, signal: AbortSignal): Promise<void> {
     await this.#inTurn(async () => {
       const body = new TextEncoder().encode(Registry.encode(line));
-      const [outcome] = await this.#producer.append(this.name, partition, [{ key: undefined, headers: {}, body }], signal);
-      if (outcome?.status !== 'stored') throw outcome?.error ?? new BusError('DUOBUS_BUG', 'the registry line has no outcome');
+      const [outcome] = await this.#producer.append(
+        this.name,
+        partition,
+        [{ key: undefined, headers: {}, body }],
+        signal,
+      );
+      if (outcome?.status !== 'stored')
+        throw outcome?.error ?? new BusError('DUOBUS_BUG', 'the registry line has no outcome');
       await this.#read();
     });
   }
 
   #entry(topic: StoredTopic | undefined): Entry | undefined {
-    return topic === undefined ? undefined : { topic, kafka: this.#kept.get(topic.incarnation) ?? { topic: kafkaTopicName(topic), id: '' } };
+    return topic === undefined
+      ? undefined
+      : {
+          topic,
+          kafka: this.#kept.get(topic.incarnation) ?? { topic: kafkaTopicName(topic), id: '' },
+        };
   }
 
   /** One at a time: the order of lines is what counts. */
@@ -77,15 +88,27 @@ export class RegistryTopic {
     await this.#notice();
     for (;;) {
       const request = fetchRequest(this.name, [{ partition, offset: this.#next }], limits);
-      const [answer] = await this.#carrier.send(await this.#leaders.of(this.name, partition), request);
-      if (answer === undefined) throw new BusError('DUOBUS_BUG', `fetching '${this.name}' brought no answer for its partition`);
+      const [answer] = await this.#carrier.send(
+        await this.#leaders.of(this.name, partition),
+        request,
+      );
+      if (answer === undefined)
+        throw new BusError(
+          'DUOBUS_BUG',
+          `fetching '${this.name}' brought no answer for its partition`,
+        );
       if (answer.errorCode !== 0) {
         this.#leaders.suspect(this.name);
         if (answer.errorCode !== outOfRange) throw new KafkaCode(answer.errorCode);
         if (await this.#notice()) continue;
         throw trimmed(this.name);
       }
-      const { records, next, error } = await decodeBatches(answer.batches, this.#next, answer.aborted, decompress);
+      const { records, next, error } = await decodeBatches(
+        answer.batches,
+        this.#next,
+        answer.aborted,
+        decompress,
+      );
       if (error !== undefined) throw error;
       for (const { value } of records) this.#apply(value?.toString('utf8') ?? '');
       this.#next = next;
@@ -98,7 +121,8 @@ export class RegistryTopic {
     const line = JSON.parse(text) as Line;
     if (line.op !== 'topic' || line.kafka === undefined) return;
     const { kind, name, incarnation } = line.topic;
-    if (this.#fold.topic(kind, name)?.incarnation === incarnation && !this.#kept.has(incarnation)) this.#kept.set(incarnation, line.kafka);
+    if (this.#fold.topic(kind, name)?.incarnation === incarnation && !this.#kept.has(incarnation))
+      this.#kept.set(incarnation, line.kafka);
   }
 
   /** Begins anew if the registry was deleted and made again. */
@@ -118,5 +142,8 @@ export class RegistryTopic {
 }
 
 function trimmed(name: string): BusError {
-  return new BusError('DUOBUS_POSITION_GONE', `the registry topic '${name}' has lost its beginning: it must be kept for ever (cleanup.policy=delete, retention.ms=-1, retention.bytes=-1)`);
+  return new BusError(
+    'DUOBUS_POSITION_GONE',
+    `the registry topic '${name}' has lost its beginning: it must be kept for ever (cleanup.policy=delete, retention.ms=-1, retention.bytes=-1)`,
+  );
 }

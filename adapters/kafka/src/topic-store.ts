@@ -1,4 +1,10 @@
-import { BusError, sameTopic, type StoredTopic, type TopologyMode, type WantedTopic } from '@duobus/core/driver';
+import {
+  BusError,
+  sameTopic,
+  type StoredTopic,
+  type TopologyMode,
+  type WantedTopic,
+} from '@duobus/core/driver';
 import type { Carrier } from './carrier.ts';
 import { setTopicConfigs } from './config-protocol.ts';
 import type { Leaders } from './leaders.ts';
@@ -7,7 +13,15 @@ import type { TopicMetadata } from './metadata-protocol.ts';
 import { kafkaCode, KafkaCode } from './native-errors.ts';
 import type { Settings } from './options.ts';
 import type { Entry, RegistryTopic } from './registry-topic.ts';
-import { adoptedTopic, kafkaTopicName, type KafkaTopic, otherTopicName, registryConfigs, retentionConfigs, topicConfigs } from './topology.ts';
+import {
+  adoptedTopic,
+  kafkaTopicName,
+  type KafkaTopic,
+  otherTopicName,
+  registryConfigs,
+  retentionConfigs,
+  topicConfigs,
+} from './topology.ts';
 import { pause } from './waiting.ts';
 
 const unknownTopic = 3;
@@ -25,7 +39,13 @@ export class TopicStore {
   readonly #ends: LogEnds;
   readonly #registry: RegistryTopic;
 
-  constructor(settings: Settings, carrier: Carrier, leaders: Leaders, ends: LogEnds, registry: RegistryTopic) {
+  constructor(
+    settings: Settings,
+    carrier: Carrier,
+    leaders: Leaders,
+    ends: LogEnds,
+    registry: RegistryTopic,
+  ) {
     this.#settings = settings;
     this.#carrier = carrier;
     this.#leaders = leaders;
@@ -41,19 +61,28 @@ export class TopicStore {
       await this.#registry.load();
       const entry = this.#registry.find(wanted.kind, wanted.name);
       const { kafka, made } = await this.#ensureKafkaTopic(wanted, entry, signal);
-      if (entry !== undefined && entry.kafka.id === kafka.id) return await this.#grown(entry, kafka, signal);
+      if (entry !== undefined && entry.kafka.id === kafka.id)
+        return await this.#grown(entry, kafka, signal);
       if (entry !== undefined) await this.#drop(entry, signal);
       const topic = made ? wanted : await this.#adopt(wanted, kafka);
-      await this.#registry.write({ v: 1, op: 'topic', topic, kafka: { topic: kafka.name, id: kafka.id } }, signal);
+      await this.#registry.write(
+        { v: 1, op: 'topic', topic, kafka: { topic: kafka.name, id: kafka.id } },
+        signal,
+      );
       const stored = this.#registry.find(wanted.kind, wanted.name);
       if (stored?.kafka.id === kafka.id) return withPartitions(stored.topic, kafka);
     }
   }
 
   /** Records of the names given, or all, whose Kafka topics exist. */
-  async list(kind: StoredTopic['kind'], names: readonly string[] | undefined): Promise<readonly StoredTopic[]> {
+  async list(
+    kind: StoredTopic['kind'],
+    names: readonly string[] | undefined,
+  ): Promise<readonly StoredTopic[]> {
     if (!(await this.#loaded())) return [];
-    const wanted = this.#registry.all(kind).filter(({ topic }) => names === undefined || names.includes(topic.name));
+    const wanted = this.#registry
+      .all(kind)
+      .filter(({ topic }) => names === undefined || names.includes(topic.name));
     const { topics } = await this.#carrier.metadata(wanted.map(({ kafka }) => kafka.topic));
     return wanted.flatMap(({ topic, kafka }) => {
       const found = topics.get(kafka.topic);
@@ -65,14 +94,21 @@ export class TopicStore {
     await this.#registry.load();
     const entry = this.#registry.find(current.kind, current.name);
     const found = entry === undefined ? undefined : await this.#find(entry.kafka.topic);
-    if (entry === undefined || found === undefined || found.id !== entry.kafka.id) throw missing(current.name);
+    if (entry === undefined || found === undefined || found.id !== entry.kafka.id)
+      throw missing(current.name);
     if (!sameTopic(withPartitions(entry.topic, found), current)) throw changed(current.name);
     await this.#registry.write({ v: 1, op: 'alter', from: entry.topic, topic: next }, signal);
     const stored = this.#registry.find(current.kind, current.name);
     if (stored === undefined || !sameTopic(stored.topic, next)) throw changed(current.name);
     const { maxAgeMs, maxBytes } = next.retention;
-    if (!next.compacted && (maxAgeMs !== current.retention.maxAgeMs || maxBytes !== current.retention.maxBytes)) {
-      await this.#carrier.send(await this.#carrier.controller(), setTopicConfigs(found.name, retentionConfigs(next.retention)));
+    if (
+      !next.compacted &&
+      (maxAgeMs !== current.retention.maxAgeMs || maxBytes !== current.retention.maxBytes)
+    ) {
+      await this.#carrier.send(
+        await this.#carrier.controller(),
+        setTopicConfigs(found.name, retentionConfigs(next.retention)),
+      );
     }
     return await this.#grown({ ...stored, topic: next }, found, signal);
   }
@@ -100,12 +136,25 @@ export class TopicStore {
   }
 
   async #check(wanted: WantedTopic): Promise<StoredTopic> {
-    if (!(await this.#loaded())) throw missing(wanted.name, `there is no registry topic '${this.#registry.name}' either`);
+    if (!(await this.#loaded()))
+      throw missing(wanted.name, `there is no registry topic '${this.#registry.name}' either`);
     const entry = this.#registry.find(wanted.kind, wanted.name);
     const found = await this.#find(entry?.kafka.topic ?? kafkaTopicName(wanted));
-    if (found === undefined) throw missing(wanted.name, `Kafka has no topic '${entry?.kafka.topic ?? kafkaTopicName(wanted)}'`);
-    if (entry === undefined) throw missing(wanted.name, `Kafka has the topic '${found.name}', but the registry '${this.#registry.name}' has no record of it`);
-    if (entry.kafka.id !== found.id) throw missing(wanted.name, `the Kafka topic '${found.name}' is not the one duobus knew: it was deleted and made anew`);
+    if (found === undefined)
+      throw missing(
+        wanted.name,
+        `Kafka has no topic '${entry?.kafka.topic ?? kafkaTopicName(wanted)}'`,
+      );
+    if (entry === undefined)
+      throw missing(
+        wanted.name,
+        `Kafka has the topic '${found.name}', but the registry '${this.#registry.name}' has no record of it`,
+      );
+    if (entry.kafka.id !== found.id)
+      throw missing(
+        wanted.name,
+        `the Kafka topic '${found.name}' is not the one duobus knew: it was deleted and made anew`,
+      );
     return withPartitions(entry.topic, found);
   }
 
@@ -127,7 +176,11 @@ export class TopicStore {
     await this.#visible(this.#registry.name, 1, signal);
   }
 
-  async #ensureKafkaTopic(wanted: WantedTopic, entry: Entry | undefined, signal: AbortSignal): Promise<{ kafka: TopicMetadata; made: boolean }> {
+  async #ensureKafkaTopic(
+    wanted: WantedTopic,
+    entry: Entry | undefined,
+    signal: AbortSignal,
+  ): Promise<{ kafka: TopicMetadata; made: boolean }> {
     const name = entry?.kafka.topic ?? kafkaTopicName(wanted);
     const found = await this.#find(name);
     if (found !== undefined) return { kafka: found, made: false };
@@ -139,18 +192,26 @@ export class TopicStore {
     } catch (error) {
       const other = otherTopicName(wanted);
       if (kafkaCode(error) !== refusedName || name === other) throw error;
-      const made = (await this.#find(other)) === undefined && (await this.#create(other, partitions, configs));
+      const made =
+        (await this.#find(other)) === undefined && (await this.#create(other, partitions, configs));
       return { kafka: await this.#visible(other, 1, signal), made };
     }
   }
 
   /** Answers whether this call made it: another process may have been first. */
-  async #create(topic: string, numPartitions: number, configs: Readonly<Record<string, string>>): Promise<boolean> {
+  async #create(
+    topic: string,
+    numPartitions: number,
+    configs: Readonly<Record<string, string>>,
+  ): Promise<boolean> {
     const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }));
     const { replicationFactor, requestTimeoutMs } = this.#settings;
     try {
       await this.#carrier.call(await this.#carrier.controller(), (broker) =>
-        broker.createTopics({ topics: [{ topic, numPartitions, replicationFactor, configEntries }], timeout: requestTimeoutMs }),
+        broker.createTopics({
+          topics: [{ topic, numPartitions, replicationFactor, configEntries }],
+          timeout: requestTimeoutMs,
+        }),
       );
       return true;
     } catch (error) {
@@ -164,7 +225,10 @@ export class TopicStore {
     if (kafka.leaders.length >= topic.partitions) return withPartitions(topic, kafka);
     try {
       await this.#carrier.call(await this.#carrier.controller(), (broker) =>
-        broker.createPartitions({ topicPartitions: [{ topic: kafka.name, count: topic.partitions }], timeout: this.#settings.requestTimeoutMs }),
+        broker.createPartitions({
+          topicPartitions: [{ topic: kafka.name, count: topic.partitions }],
+          timeout: this.#settings.requestTimeoutMs,
+        }),
       );
     } catch (error) {
       if (kafkaCode(error) !== invalidPartitions) throw error; // another process has just made them
@@ -178,9 +242,19 @@ export class TopicStore {
 
   async #adopt(wanted: WantedTopic, kafka: TopicMetadata): Promise<StoredTopic> {
     const { resources } = await this.#carrier.anywhere((broker) =>
-      broker.describeConfigs({ resources: [{ type: topicResource, name: kafka.name, configNames: ['retention.ms', 'retention.bytes', 'cleanup.policy'] }] }),
+      broker.describeConfigs({
+        resources: [
+          {
+            type: topicResource,
+            name: kafka.name,
+            configNames: ['retention.ms', 'retention.bytes', 'cleanup.policy'],
+          },
+        ],
+      }),
     );
-    const configs = new Map(resources[0]?.configEntries.map(({ configName, configValue }) => [configName, configValue]));
+    const configs = new Map(
+      resources[0]?.configEntries.map(({ configName, configValue }) => [configName, configValue]),
+    );
     return adoptedTopic(wanted, kafka.leaders.length, configs);
   }
 
@@ -206,9 +280,14 @@ export class TopicStore {
   async #visible(name: string, partitions: number, signal: AbortSignal): Promise<TopicMetadata> {
     for (const deadline = Date.now() + visibleWithinMs; ; ) {
       const found = await this.#find(name);
-      if (found !== undefined && found.leaders.length >= partitions && (await this.#answers(found))) return found;
+      if (found !== undefined && found.leaders.length >= partitions && (await this.#answers(found)))
+        return found;
       if (Date.now() > deadline) {
-        throw new BusError('DUOBUS_UNAVAILABLE', `the Kafka topic '${name}' has been made, but has no leaders after ${visibleWithinMs} ms`, { retryable: true });
+        throw new BusError(
+          'DUOBUS_UNAVAILABLE',
+          `the Kafka topic '${name}' has been made, but has no leaders after ${visibleWithinMs} ms`,
+          { retryable: true },
+        );
       }
       await pause(20, signal);
     }
@@ -221,10 +300,17 @@ function withPartitions(topic: StoredTopic, { leaders }: TopicMetadata): StoredT
 }
 
 function missing(name: string, detail?: string): BusError {
-  const message = detail === undefined ? `topic '${name}' does not exist (any more)` : `topic '${name}' does not exist: ${detail}. Run once with topology 'create'`;
+  const message =
+    detail === undefined
+      ? `topic '${name}' does not exist (any more)`
+      : `topic '${name}' does not exist: ${detail}. Run once with topology 'create'`;
   return new BusError('DUOBUS_NOT_FOUND', message, { context: { topic: name } });
 }
 
 function changed(name: string): BusError {
-  return new BusError('DUOBUS_CONFLICT', `topic '${name}' has been altered by someone else meanwhile: read it again and decide anew`, { context: { topic: name } });
+  return new BusError(
+    'DUOBUS_CONFLICT',
+    `topic '${name}' has been altered by someone else meanwhile: read it again and decide anew`,
+    { context: { topic: name } },
+  );
 }

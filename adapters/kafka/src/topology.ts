@@ -38,12 +38,21 @@ export function groupOf(topic: Pick<StoredTopic, 'name'>, id: string): string | 
 }
 
 /** Settings of a Kafka topic made for `topic`. Time is the broker's append time, never the publisher's. */
-export function topicConfigs(topic: StoredTopic, settings: Settings): Readonly<Record<string, string>> {
+export function topicConfigs(
+  topic: StoredTopic,
+  settings: Settings,
+): Readonly<Record<string, string>> {
   return {
     'message.timestamp.type': 'LogAppendTime',
-    ...(topic.compacted ? { 'cleanup.policy': 'compact' } : { 'cleanup.policy': 'delete', ...retentionConfigs(topic.retention) }),
-    ...(settings.minInsyncReplicas === undefined ? {} : { 'min.insync.replicas': String(settings.minInsyncReplicas) }),
-    ...(settings.maxMessageBytes === undefined ? {} : { 'max.message.bytes': String(settings.maxMessageBytes) }),
+    ...(topic.compacted
+      ? { 'cleanup.policy': 'compact' }
+      : { 'cleanup.policy': 'delete', ...retentionConfigs(topic.retention) }),
+    ...(settings.minInsyncReplicas === undefined
+      ? {}
+      : { 'min.insync.replicas': String(settings.minInsyncReplicas) }),
+    ...(settings.maxMessageBytes === undefined
+      ? {}
+      : { 'max.message.bytes': String(settings.maxMessageBytes) }),
   };
 }
 
@@ -54,15 +63,24 @@ export function registryConfigs(settings: Settings): Readonly<Record<string, str
     'cleanup.policy': 'delete',
     'retention.ms': unlimited,
     'retention.bytes': unlimited,
-    ...(settings.minInsyncReplicas === undefined ? {} : { 'min.insync.replicas': String(settings.minInsyncReplicas) }),
+    ...(settings.minInsyncReplicas === undefined
+      ? {}
+      : { 'min.insync.replicas': String(settings.minInsyncReplicas) }),
   };
 }
 
 /** Kafka removes whole segments, so that they have to be a good deal smaller than what is to be kept. */
-export function retentionConfigs({ maxAgeMs, maxBytes }: Retention): Readonly<Record<string, string>> {
-  const segmentBytes = maxBytes === null ? largestSegment : Math.min(largestSegment, Math.max(smallestSegment, Math.floor(maxBytes / 4)));
+export function retentionConfigs({
+  maxAgeMs,
+  maxBytes,
+}: Retention): Readonly<Record<string, string>> {
+  const segmentBytes =
+    maxBytes === null
+      ? largestSegment
+      : Math.min(largestSegment, Math.max(smallestSegment, Math.floor(maxBytes / 4)));
   const day = 86_400_000;
-  const segmentMs = maxAgeMs === null ? 7 * day : Math.min(7 * day, Math.max(1_000, Math.floor(maxAgeMs / 4)));
+  const segmentMs =
+    maxAgeMs === null ? 7 * day : Math.min(7 * day, Math.max(1_000, Math.floor(maxAgeMs / 4)));
   return {
     'retention.ms': maxAgeMs === null ? unlimited : String(maxAgeMs),
     'retention.bytes': maxBytes === null ? unlimited : String(maxBytes),
@@ -72,7 +90,11 @@ export function retentionConfigs({ maxAgeMs, maxBytes }: Retention): Readonly<Re
 }
 
 /** The record of a Kafka topic that was there before duobus. */
-export function adoptedTopic(wanted: StoredTopic, partitions: number, configs: ReadonlyMap<string, string | null>): StoredTopic {
+export function adoptedTopic(
+  wanted: StoredTopic,
+  partitions: number,
+  configs: ReadonlyMap<string, string | null>,
+): StoredTopic {
   const limit = (name: string): number | null => {
     const value = Number(configs.get(name) ?? unlimited);
     return value < 0 ? null : value;
@@ -81,7 +103,9 @@ export function adoptedTopic(wanted: StoredTopic, partitions: number, configs: R
   return {
     ...wanted,
     partitions,
-    retention: policy.includes('delete') ? { maxAgeMs: limit('retention.ms'), maxBytes: limit('retention.bytes') } : { maxAgeMs: null, maxBytes: null },
+    retention: policy.includes('delete')
+      ? { maxAgeMs: limit('retention.ms'), maxBytes: limit('retention.bytes') }
+      : { maxAgeMs: null, maxBytes: null },
     compacted: policy.includes('compact'),
   };
 }

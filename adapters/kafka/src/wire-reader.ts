@@ -110,7 +110,8 @@ export class WireReader {
 
   #take(length: number): number {
     const at = this.#at;
-    if (length < 0 || at + length > this.#end) throw malformed(`${length} bytes are needed, ${this.#end - at} are there`);
+    if (length < 0 || at + length > this.#end)
+      throw malformed(`${length} bytes are needed, ${this.#end - at} are there`);
     this.#at = at + length;
     return at;
   }
