@@ -1,0 +1,119 @@
+import type { Case } from '../case.ts';
+import { expect, expectSame, numbers } from '../expect.ts';
+import type { Kind } from '../protocol.ts';
+import { listed, lettersOf } from './failure.ts';
+
+export const crashReturns: Case = {
+  name: 'crash.returns-the-document',
+  rules: ['E8', 'E12', 'C3'],
+  needs: ['event'],
+  async run(context) {
+    const topic = context.topic();
+    const doomed = await context.mortal();
+    const first = await context.consume('event', topic, 'work', { member: doomed, script: { hang: [3] }, options: { concurrency: 4 } });
+    await context.publish('event', topic, numbers(1, 10));
+    await context.until('the consumer is in the middle of it', () => first.deliveries.some(({ n }) => n === 3) && first.deliveries.filter(({ type }) => type === 'ok').length === 9);
+    await doomed.crash();
+    const second = await context.consume('event', topic, 'work');
+    await context.drain('event', topic, 'work');
+    const taken = second.deliveries.filter(({ n }) => n === 3);
+    expectSame(taken.map(({ cause, attempt, redelivered }) => [cause, attempt, redelivered]), [['takeover', 1, true]], 'how the document comes to the next consumer');
+  },
+};
+
+export const crashPoison: Case = {
+  name: 'crash.poison-is-dead-lettered',
+  rules: ['C3', 'C4'],
+  needs: ['event'],
+  async run(context) {
+    const topic = context.topic();
+    const options = { maxCrashes: 2, concurrency: 4 };
+    const keeper = await context.consume('event', topic, 'work');
+    await keeper.close();
+    await context.publish('event', topic, numbers(1, 5));
+    for (let death = 1; death <= 2; death += 1) {
+      const doomed = await context.mortal();
+      const victim = await context.consume('event', topic, 'work', { member: doomed, script: { hang: [3] }, options });
+      await context.until(`the document kills consumer ${death}`, () => victim.deliveries.some(({ n }) => n === 3));
+      await doomed.crash();
+    }
+    // Of these, only the one that was alone with its try can be blamed: the first death may have had company.
+    for (let death = 3; death <= 4 && (await listed(lettersOf(context, 'event', topic, 'work'))).length === 0; death += 1) {
+      const doomed = await context.mortal();
+      const victim = await context.consume('event', topic, 'work', { member: doomed, script: { hang: [3] }, options });
+      await context.until('it comes again, or is dead', async () => victim.deliveries.some(({ n }) => n === 3) || (await context.depth(topic, 'work')).dead > 0);
+      await doomed.crash();
+    }
+    const rest = await context.consume('event', topic, 'work', { options });
+    await context.drain('event', topic, 'work');
+    expect(rest.deliveries.every(({ n }) => n !== 3), 'the document that kills is not handed out any more');
+    const letters = await listed(lettersOf(context, 'event', topic, 'work'));
+    expectSame(letters.map(({ reason }) => reason), ['crash'], 'the reasons of the dead letters: good documents are not among them');
+  },
+};
+
+export const groupTakeover: Case = {
+  name: 'crash.group-takeover',
+  rules: ['D4', 'D9', 'E12'],
+  needs: ['data'],
+  async run(context) {
+    const topic = context.topic();
+    const doomed = await context.mortal();
+    const first = await context.consume('data', topic, 'work', { member: doomed, script: { hang: [5] }, options: { concurrency: 8 } });
+    await context.publish('data', topic, numbers(1, 20).map((n) => ({ n, key: `k${n}` })));
+    const done = (): number => first.deliveries.filter(({ type }) => type === 'ok').length;
+    await context.until('all but one are handled', () => done() === 19);
+    // What was handled before the last write of the pointer must not come again: give it the time of some writes.
+    const written = Date.now() + 1_000 * context.slow;
+    await context.until('the pointer has been written', () => Date.now() > written);
+    await doomed.crash();
+    const second = await context.consume('data', topic, 'work');
+    await context.drain('data', topic, 'work');
+    expectSame(second.deliveries.map(({ n }) => n), [5], 'what the new owner is given');
+    expect(second.deliveries.every(({ cause }) => cause === 'takeover'), 'its cause is takeover');
+  },
+};
+
+function restartCase(kind: Kind, how: 'restart' | 'kill9'): Case {
+  return {
+    name: `publish.truth-over-${how}.${kind}`,
+    rules: kind === 'event' ? ['E7', 'C2', 'C6'] : ['C2', 'D2', 'C6'],
+    needs: [kind],
+    alone: (harness) => harness.faults?.[how] !== undefined,
+    async run(context) {
+      const topic = context.topic();
+      const member = await context.member();
+      const consumer = await context.consume(kind, topic, 'work', { member });
+      const hurt = context.harness.faults?.[how];
+      const declared = kind === 'event' ? context.bus.events.capabilities : context.bus.data.capabilities;
+      const publishing: ReturnType<typeof context.attempt>[] = [];
+      for (let n = 1; n <= 50; n += 1) publishing.push(context.attempt(kind, topic, [{ n, key: `k${n % 5}` }], member));
+      let fault: Promise<void> | undefined;
+      if (hurt !== undefined) {
+        context.history.mark({ f: 'fault', process: 'suite', topic: `${kind}:${topic.name}`, name: 'work' });
+        fault = hurt();
+      }
+      for (let n = 51; n <= 100; n += 1) publishing.push(context.attempt(kind, topic, [{ n, key: `k${n % 5}` }], member));
+      const outcomes = (await Promise.all(publishing)).flat();
+      await fault;
+      await context.publish(kind, topic, [{ n: 101, key: 'k1' }], member);
+      const stored = outcomes.filter(({ op }) => op.type === 'ok').map(({ op }) => op.id);
+      expect(how === 'kill9' && !declared.durability.processKill ? true : stored.length > 0, 'some publishes are confirmed');
+      await context.until('every confirmed document is handled', () => {
+        const handled = new Set(consumer.deliveries.filter(({ type }) => type === 'ok').map(({ id }) => id));
+        return stored.every((id) => handled.has(id));
+      }, 60_000);
+      expectSame(consumer.handle.state, 'running', 'the state of the consumer after the fault');
+    },
+  };
+}
+
+export const cases: readonly Case[] = [
+  crashReturns,
+  crashPoison,
+  groupTakeover,
+  restartCase('event', 'restart'),
+  restartCase('data', 'restart'),
+  restartCase('event', 'kill9'),
+  restartCase('data', 'kill9'),
+];

@@ -1,0 +1,138 @@
+import type { Case } from '../case.ts';
+import type { CaseContext } from '../context.ts';
+import type { Consumer } from '../consumer.ts';
+import { expect, expectSame, numbers, sorted } from '../expect.ts';
+
+const handledBy = (...consumers: readonly Consumer[]): number[] =>
+  sorted([...new Set(consumers.flatMap(({ deliveries }) => deliveries.filter(({ type, n }) => type === 'ok' && n < 1_000_000).map(({ n }) => n)))]);
+
+export const fanOut: Case = {
+  name: 'fan-out',
+  rules: ['E1', 'E9'],
+  needs: ['event'],
+  async run(context) {
+    const topic = context.topic();
+    const names = ['billing', 'mail', 'search'];
+    const consumers = await Promise.all(names.map((name) => context.consume('event', topic, name)));
+    await context.publish('event', topic, numbers(1, 30));
+    for (const [index, name] of names.entries()) {
+      await context.drain('event', topic, name);
+      expectSame(handledBy(consumers[index] as Consumer), numbers(1, 30), `what subscription ${name} handled`);
+    }
+  },
+};
+
+export const topicsApart: Case = {
+  name: 'topics-apart',
+  rules: ['E1', 'C1'],
+  needs: ['event', 'data'],
+  async run(context) {
+    const [one, two] = [context.topic(), context.topic()];
+    const first = await context.consume('event', one, 'same');
+    const second = await context.consume('event', two, 'same');
+    const logged = await context.consume('data', one, 'same', { options: { from: 'latest' } });
+    await context.publish('event', one, numbers(1, 10));
+    await context.publish('event', two, numbers(101, 10));
+    await context.publish('data', one, numbers(201, 10));
+    await context.drain('event', one, 'same');
+    await context.drain('event', two, 'same');
+    await context.drain('data', one, 'same');
+    expectSame(handledBy(first), numbers(1, 10), 'what the first event topic delivered');
+    expectSame(handledBy(second), numbers(101, 10), 'what the second event topic delivered');
+    expectSame(handledBy(logged), numbers(201, 10), 'what the data topic of the same name delivered');
+  },
+};
+
+export const competing: Case = {
+  name: 'competing-consumers',
+  rules: ['E2'],
+  needs: ['event'],
+  async run(context) {
+    const topic = context.topic();
+    const consumers: Consumer[] = [];
+    for (const member of [context.here, await context.mortal(), await context.mortal()]) {
+      consumers.push(await context.consume('event', topic, 'workers', { member, script: { delayMs: 5 }, options: { concurrency: 2, prefetch: 4 } }));
+    }
+    await context.publish('event', topic, numbers(1, 120));
+    await context.drain('event', topic, 'workers');
+    expectSame(handledBy(...consumers), numbers(1, 120), 'what the consumers handled together');
+    for (const { id, deliveries } of consumers) expect(deliveries.length > 0, `consumer ${id} gets a part of the work`);
+    const count = consumers.reduce((sum, { deliveries }) => sum + deliveries.length, 0);
+    expectSame(count, 120, 'deliveries in all, with three healthy consumers');
+  },
+};
+
+export const noHistory: Case = {
+  name: 'no-history',
+  rules: ['E3'],
+  needs: ['event'],
+  async run(context) {
+    const topic = context.topic();
+    await context.consume('event', topic, 'old');
+    await context.publish('event', topic, numbers(1, 10));
+    const late = await context.consume('event', topic, 'late');
+    await context.publish('event', topic, numbers(11, 10));
+    await context.sentinel('event', topic, [late]);
+    await context.drain('event', topic, 'late');
+    expectSame(handledBy(late), numbers(11, 10), 'what a new subscription gets');
+  },
+};
+
+export const oneCreates: Case = {
+  name: 'subscribe.adds-a-consumer',
+  rules: ['E3', 'E2'],
+  needs: ['event'],
+  async run(context) {
+    const topic = context.topic();
+    const [a, b] = await Promise.all([context.consume('event', topic, 'same'), context.consume('event', topic, 'same', { member: await context.member() })]);
+    await context.publish('event', topic, numbers(1, 20));
+    await context.drain('event', topic, 'same');
+    await Promise.all([a.close(), b.close()]);
+    await context.publish('event', topic, numbers(21, 20));
+    const third = await context.consume('event', topic, 'same');
+    expect(third.handle.resumed, 'a subscription that existed says resumed');
+    await context.drain('event', topic, 'same');
+    expectSame(handledBy(a, b), numbers(1, 20), 'what the two creators handled');
+    expectSame(handledBy(third), numbers(21, 20), 'what was kept for the third consumer');
+  },
+};
+
+export const durable: Case = {
+  name: 'durable-while-away',
+  rules: ['E4', 'E11'],
+  needs: ['event'],
+  async run(context: CaseContext) {
+    const topic = context.topic();
+    const first = await context.consume('event', topic, 'away', { member: await context.member() });
+    await first.close();
+    await context.publish('event', topic, numbers(1, 20));
+    await context.until('the subscription has collected all', async () => (await context.depth(topic, 'away')).ready === 20);
+    const second = await context.consume('event', topic, 'away', { member: await context.member() });
+    await context.drain('event', topic, 'away');
+    expectSame(handledBy(second), numbers(1, 20), 'what had been collected meanwhile');
+    expectSame(first.deliveries.length, 0, 'deliveries to the consumer that was closed');
+  },
+};
+
+export const independence: Case = {
+  name: 'independence',
+  rules: ['E9'],
+  needs: ['event'],
+  async run(context) {
+    const topic = context.topic();
+    const blocked = await context.consume('event', topic, 'blocked', { script: { hang: numbers(1, 40) }, options: { concurrency: 2, prefetch: 2, graceMs: 100 } });
+    await context.consume('event', topic, 'failing', { script: { fail: Object.fromEntries(numbers(1, 40).map((n) => [n, 99])) }, options: { maxAttempts: 2, brakeAfter: 5, brakeMs: 500 } });
+    await context.consume('event', topic, 'deleted');
+    const healthy = await context.consume('event', topic, 'healthy');
+    await context.publish('event', topic, numbers(1, 20));
+    await context.remove('event', topic, 'deleted');
+    await context.publish('event', topic, numbers(21, 20));
+    await context.drain('event', topic, 'healthy');
+    expectSame(handledBy(healthy), numbers(1, 40), 'what the healthy subscription handled');
+    expectSame(healthy.deliveries.length, 40, 'its deliveries');
+    expectSame((await context.depth(topic, 'blocked')).total, 40, 'what the blocked subscription still holds');
+    await blocked.close();
+  },
+};
+
+export const cases: readonly Case[] = [fanOut, topicsApart, competing, noHistory, oneCreates, durable, independence];

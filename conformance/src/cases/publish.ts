@@ -1,0 +1,144 @@
+import { type Bus, bytes, type Delivery, topic as topicWith } from '@duobus/core';
+import type { Case } from '../case.ts';
+import type { CaseContext } from '../context.ts';
+import { topicOf } from '../document.ts';
+import { expect, expectRefused, expectSame } from '../expect.ts';
+import type { Kind } from '../protocol.ts';
+import { handled, spread } from './groups.ts';
+
+const half = (bus: Bus, kind: Kind): Bus['events'] | Bus['data'] => (kind === 'event' ? bus.events : bus.data);
+
+function publishMany(kind: Kind): Case {
+  return {
+    name: `publish.many.${kind}`,
+    rules: ['C2', 'C10'],
+    needs: [kind],
+    async run(context) {
+      const topic = context.topic({ maxBytes: 2_000 });
+      const consumer = await context.consume(kind, topic, 'work', { handler: () => undefined });
+      const document = (n: number, text = ''): object => ({ run: 'many', n, key: `k${n}`, text });
+      const results = await half(context.bus, kind).publishMany(topicOf(topic) as never, [document(1), document(2, 'x'.repeat(3_000)), document(3)] as never);
+      expectSame(results.map(({ status }) => status), ['fulfilled', 'rejected', 'fulfilled'], 'what became of each document');
+      const reason = results[1]?.status === 'rejected' ? (results[1].reason as { code?: string; outcome?: string }) : {};
+      expectSame([reason.code, reason.outcome], ['DUOBUS_TOO_LARGE', 'rejected'], 'why the second was refused');
+      await context.publish(kind, topic, [{ n: 4, key: 'k1' }]);
+      await context.drain(kind, topic, 'work');
+      expectSame(handled(consumer), [4], 'documents of this run');
+      expectSame(consumer.handle.stats().handled, 3, 'documents handled');
+    },
+  };
+}
+
+export const size: Case = {
+  name: 'size',
+  rules: ['C10'],
+  needs: ['event', 'data'],
+  async run(context) {
+    const topic = context.topic();
+    for (const kind of ['event', 'data'] as const) {
+      const consumer = await context.consume(kind, topic, 'work');
+      const error = await expectRefused('a document above the default of 180 KiB', () => half(context.bus, kind).publish(topicOf(topic), { run: context.run, n: 1, key: 'k', text: 'x'.repeat(190_000) }), 'DUOBUS_TOO_LARGE');
+      const { message } = error as Error;
+      expect(message.includes('maxBytes'), 'the refusal names the option that raises the limit');
+      await context.publish(kind, topic, [{ n: 2, key: 'k', text: 'x'.repeat(180_000) }]);
+      await context.drain(kind, topic, 'work');
+      expectSame(consumer.deliveries.map(({ n }) => n), [2], 'what was delivered');
+    }
+  },
+};
+
+export const waits: Case = {
+  name: 'publish.signal',
+  rules: ['C2'],
+  needs: ['event', 'data'],
+  async run(context) {
+    const topic = context.topic();
+    const reason = new Error('enough');
+    for (const kind of ['event', 'data'] as const) {
+      const consumer = await context.consume(kind, topic, 'work');
+      let thrown: unknown;
+      try {
+        await half(context.bus, kind).publish(topicOf(topic), { run: context.run, n: 1, key: 'k' }, { signal: AbortSignal.abort(reason) });
+      } catch (error) {
+        thrown = error;
+      }
+      expect(thrown === reason, 'a publish whose signal is aborted already rejects with its reason');
+      await context.sentinel(kind, topic, [consumer], ['k']);
+      expectSame(consumer.deliveries.length, 1, 'deliveries: the sentinel alone');
+    }
+  },
+};
+
+export const republish: Case = {
+  name: 'publish.same-envelope-again',
+  rules: ['C2', 'E12'],
+  needs: ['event'],
+  async run(context) {
+    const topic = context.topic();
+    const consumer = await context.consume('event', topic, 'work');
+    for (let time = 0; time < 2; time += 1) await context.publish('event', topic, [{ n: 1, id: `again-${context.run}` }]);
+    await context.publish('event', topic, [2]);
+    await context.drain('event', topic, 'work');
+    const times = consumer.deliveries.filter(({ n }) => n === 1).length;
+    expect(times === 1 || times === 2, `an envelope published twice arrives once or twice, not ${times} times`);
+  },
+};
+
+/** Everything an envelope can carry, and bodies that are easily spoilt. */
+function envelope(kind: Kind): Case {
+  return {
+    name: `envelope.${kind}`,
+    rules: kind === 'event' ? ['C9', 'E1'] : ['C9', 'D7'],
+    needs: [kind],
+    async run(context) {
+      const plain = context.topic({ keyed: false });
+      const topic = topicWith<Uint8Array>(plain.name, { codec: bytes, partitions: 2 });
+      const got: { readonly body: Uint8Array; readonly delivery: Delivery }[] = [];
+      const bushalf = half(context.bus, kind);
+      const handle = await bushalf.subscribe(topic, 'work', (body: Uint8Array, delivery: Delivery) => void got.push({ body, delivery }));
+      context.defer(() => context.remove(kind, plain, 'work'));
+      context.defer(() => handle.close());
+      const bodies = [new Uint8Array(0), new Uint8Array([0, 255, 254, 0, 195, 40]), Uint8Array.from({ length: 100_000 }, () => context.random.below(256))];
+      const options = {
+        type: plain.name,
+        subject: 'Grüße, "quotes", 100% & 🎉',
+        time: '2026-01-02T03:04:05.678Z',
+        correlationId: 'c-1',
+        causationId: 'c-0',
+        key: 'kéy 🎉',
+        extensions: { tenant: 'ünï', empty: 'x y' },
+      };
+      for (const [index, body] of bodies.entries()) await bushalf.publish(topic, body, { ...options, id: `id ${index} ü` });
+      await context.until('all have come', () => got.length >= bodies.length);
+      for (const [index, body] of bodies.entries()) {
+        const found = got.find(({ delivery }) => delivery.id === `id ${index} ü`);
+        expect(found !== undefined && Buffer.compare(found.body, body) === 0, `body ${index} arrives byte for byte`);
+        const { key, attributes } = found.delivery;
+        expectSame(
+          [attributes['subject'], attributes['time'], attributes['correlationid'], attributes['causationid'], attributes['tenant'], attributes['empty'], attributes['partitionkey'], key, attributes['specversion'], attributes['datacontenttype']],
+          [options.subject, options.time, 'c-1', 'c-0', 'ünï', 'x y', 'kéy 🎉', 'kéy 🎉', '1.0', 'application/octet-stream'],
+          `the attributes of document ${index}`,
+        );
+      }
+    },
+  };
+}
+
+export const correlation: Case = {
+  name: 'envelope.correlation',
+  rules: ['C9'],
+  needs: ['event', 'data'],
+  async run(context: CaseContext) {
+    const [first, second] = [context.topic(), context.topic()];
+    const got: Delivery[] = [];
+    await context.consume('event', first, 'work', { handler: async (document, delivery) => void (await delivery.publish(topicOf(second), { ...document, run: 'caused' })) });
+    const handle = await context.bus.events.subscribe(topicOf(second), 'work', (_, delivery) => void got.push(delivery));
+    context.defer(() => context.remove('event', second, 'work'));
+    context.defer(() => handle.close());
+    const [receipt] = await context.publish('event', first, spread(1, 1));
+    await context.until('the caused document has come', () => got.length > 0);
+    expectSame([got[0]?.attributes['causationid'], got[0]?.attributes['correlationid']], [receipt?.id, receipt?.id], 'causation and correlation of what a handler publishes');
+  },
+};
+
+export const cases: readonly Case[] = [publishMany('event'), publishMany('data'), size, waits, republish, envelope('event'), envelope('data'), correlation];

@@ -1,0 +1,212 @@
+import { randomUUID } from 'node:crypto';
+import type { Bus, BusOptions, Depth, From, Receipt, ResetResult } from '@duobus/core';
+import type { Consumer } from './consumer.ts';
+import { digestOf, topicOf } from './document.ts';
+import type { Harness } from './harness.ts';
+import { History, type PublishOp } from './history.ts';
+import { InProcessMember } from './local-member.ts';
+import type { LocalHandler, LocalMember, Member } from './member.ts';
+import type { ConsumeSpec, Doc, Kind, PlainTopic, PlainTopicOptions, Script } from './protocol.ts';
+import type { Random } from './random.ts';
+import { RemoteMember } from './remote-member.ts';
+
+export interface Setting {
+  readonly harness: Harness;
+  readonly shared: Bus;
+  /** Unique for this run of the suite. */
+  readonly run: string;
+  /** Unique within the run, for names. */
+  readonly serial: number;
+  readonly random: Random;
+}
+
+/** What is published: a number, and perhaps a key. */
+export type Draft = number | { readonly n: number; readonly key?: string; readonly text?: string; readonly id?: string };
+
+export interface ConsumeOptions {
+  readonly member?: Member;
+  readonly handler?: LocalHandler;
+  readonly script?: Script;
+  readonly options?: ConsumeSpec['options'];
+  /** What an aborted delivery counts as in the history. */
+  readonly abort?: 'fail' | 'info';
+}
+
+const source = '/duobus/conformance';
+
+/** What one case works with. Everything it does through here is recorded, and undone at the end. */
+export class CaseContext {
+  readonly history: History = new History();
+  readonly random: Random;
+  readonly harness: Harness;
+  readonly run: string;
+  readonly slow: number;
+  /** The bus that cases share, and a member on it. */
+  readonly bus: Bus;
+  readonly here: LocalMember;
+  /** How consumers that had to die were run, for the report. */
+  consumers: 'processes' | 'in-process' | undefined;
+  readonly ordered: string[] = [];
+  readonly #setting: Setting;
+  readonly #members: Member[] = [];
+  readonly #cleanups: (() => Promise<unknown>)[] = [];
+  #topics = 0;
+
+  constructor(setting: Setting) {
+    this.#setting = setting;
+    this.harness = setting.harness;
+    this.random = setting.random;
+    this.run = setting.run;
+    this.slow = setting.harness.slow ?? 1;
+    this.bus = setting.shared;
+    this.here = new InProcessMember('here', setting.shared, false, setting.harness, this.history, setting.run);
+    this.#members.push(this.here);
+  }
+
+  /** A topic of this case alone. */
+  topic(options: PlainTopicOptions = {}): PlainTopic {
+    this.#topics += 1;
+    const plain: PlainTopic = { name: `dc-${this.run}-${this.#setting.serial}-${this.#topics}`, options: { partitions: 2, ...options } };
+    if (options.order === 'key') this.ordered.push(`event:${plain.name}`);
+    this.ordered.push(`data:${plain.name}`);
+    return plain;
+  }
+
+  /** A bus of this case alone, in this process. */
+  async member(options: Partial<BusOptions> = {}): Promise<LocalMember> {
+    const bus = await this.harness.connect({ source, ...options });
+    const member = new InProcessMember(`m${this.#members.length}`, bus, true, this.harness, this.history, this.run);
+    this.#members.push(member);
+    return member;
+  }
+
+  /** A member that can die: in a process of its own where the harness has processes. */
+  async mortal(): Promise<Member> {
+    const { processes } = this.harness;
+    if (processes === undefined) {
+      this.consumers = 'in-process';
+      return this.member();
+    }
+    this.consumers = 'processes';
+    const member = await RemoteMember.start(`p${this.#members.length}`, processes, { source }, this.history, this.run);
+    this.#members.push(member);
+    return member;
+  }
+
+  /** Starts a consumer and sees to its removal. */
+  async consume(kind: Kind, topic: PlainTopic, name: string, how: ConsumeOptions = {}): Promise<Consumer> {
+    const { member = this.here, handler, script, abort } = how;
+    const patient = kind === 'data' ? { commitIntervalMs: 100 } : {};
+    const options = { backoff: { firstMs: 20, factor: 2, maxMs: 200 }, graceMs: 10_000 * this.slow, ...patient, ...how.options };
+    const spec: ConsumeSpec = { kind, topic, name, options, ...(script === undefined ? {} : { script }) };
+    this.#cleanups.push(() => this.remove(kind, topic, name));
+    if (handler === undefined) return member.consume(spec);
+    if (member.remote) throw new Error('a handler cannot be sent to another process: use a script');
+    return (member as LocalMember).consume(spec, handler, abort);
+  }
+
+  /** Publishes and expects every document to be stored. */
+  async publish(kind: Kind, topic: PlainTopic, drafts: readonly Draft[], member: Member = this.here): Promise<readonly Receipt[]> {
+    const results = await this.attempt(kind, topic, drafts, member);
+    return results.map(({ receipt, message }, index) => {
+      if (receipt === undefined) throw new Error(`publish of document ${JSON.stringify(drafts[index])} to ${kind} topic ${topic.name}: ${message}`);
+      return receipt;
+    });
+  }
+
+  /** Publishes, whatever becomes of it. */
+  async attempt(kind: Kind, topic: PlainTopic, drafts: readonly Draft[], member: Member = this.here): Promise<readonly { readonly op: PublishOp; readonly receipt?: Receipt; readonly message?: string }[]> {
+    const documents = drafts.map((draft) => {
+      const { n, id = randomUUID(), ...rest } = typeof draft === 'number' ? { n: draft } : draft;
+      return { id, document: { run: this.run, n, ...rest } satisfies Doc };
+    });
+    const ops = documents.map(({ id, document }) => this.#begin(kind, topic, id, document, member));
+    const results = await member.publish(kind, topic, documents);
+    return results.map((result, index) => {
+      const op = ops[index] as PublishOp;
+      if (result.type === 'ok' && result.receipt.position !== undefined) op.position = result.receipt.position;
+      this.history.end(op, result.type);
+      return result.type === 'ok' ? { op, receipt: result.receipt } : { op, message: result.message };
+    });
+  }
+
+  /** Moves a group and records where to. */
+  async reset(topic: PlainTopic, group: string, to: From, member: Member = this.here): Promise<ResetResult> {
+    const op = { f: 'reset', process: member.id, topic: `data:${topic.name}`, name: group, targets: [] } as const;
+    return this.history.during(op, async (begun) => {
+      const result = await member.reset(topic, group, to);
+      // A superseded reset says nothing about what comes next: the one that replaced it does.
+      begun.targets = result.superseded ? [] : result.moves.map((move) => move.to);
+      return result;
+    });
+  }
+
+  async depth(topic: PlainTopic, name: string): Promise<Depth> {
+    return this.bus.events.depth(topicOf(topic), name);
+  }
+
+  /** Waits until a subscription holds nothing, or a group has handled all, and notes it. */
+  async drain(kind: Kind, topic: PlainTopic, name: string): Promise<void> {
+    if (kind === 'event') {
+      await this.until(`subscription ${name} holds nothing`, async () => (await this.depth(topic, name)).total === 0);
+    } else {
+      await this.until(`group ${name} has no lag`, async () => (await this.bus.data.lag(topicOf(topic), name)).records === 0);
+    }
+    this.history.mark({ f: 'drained', process: 'suite', topic: `${kind}:${topic.name}`, name });
+  }
+
+  /** Publishes one more document and waits until it was handled by a consumer: what was there before has come, or never will. */
+  async sentinel(kind: Kind, topic: PlainTopic, consumers: readonly Consumer[], keys: readonly string[] = ['sentinel']): Promise<void> {
+    const receipts = await this.publish(kind, topic, keys.map((key, index) => ({ n: 1_000_000 + this.history.ops.length + index, key })));
+    for (const { id } of receipts) {
+      await this.until(`the sentinel reaches ${consumers.map((consumer) => consumer.id).join(' or ')}`, () =>
+        consumers.some(({ deliveries }) => deliveries.some((op) => op.id === id && op.type === 'ok')),
+      );
+    }
+  }
+
+  /** Waits for a condition: looks at every change of the history, and every 20 ms. */
+  async until(what: string, condition: () => boolean | Promise<boolean>, ms: number = 30_000): Promise<void> {
+    const limit = ms * this.slow;
+    const deadline = Date.now() + limit;
+    while (!(await condition())) {
+      if (Date.now() > deadline) throw new Error(`waited ${limit} ms in vain until ${what}`);
+      await this.history.change(20);
+    }
+  }
+
+  /** Deletes a subscription or group with all it holds. */
+  async remove(kind: Kind, topic: PlainTopic, name: string): Promise<void> {
+    if (kind === 'event') await this.bus.events.unsubscribe(topicOf(topic), name, { discard: true });
+    else await this.bus.data.remove(topicOf(topic), name, { discard: true });
+  }
+
+  /** Runs at the end of the case, whatever happens. */
+  defer(cleanup: () => Promise<unknown>): void {
+    this.#cleanups.push(cleanup);
+  }
+
+  /** Closes and removes what the case has made. Rejects with the first thing that went wrong, after trying all. */
+  async cleanUp(): Promise<void> {
+    const closed = await Promise.allSettled(this.#members.map((member) => member.close()));
+    const removed = await Promise.allSettled(this.#cleanups.map((cleanup) => cleanup()));
+    const failure = [...closed, ...removed].find((result) => result.status === 'rejected');
+    if (failure !== undefined) throw new Error(`cleaning up: ${String(failure.reason)}`, { cause: failure.reason });
+  }
+
+  #begin(kind: Kind, topic: PlainTopic, id: string, document: Doc, member: Member): PublishOp {
+    const key = topic.options.keyed === false ? undefined : document.key;
+    const attributes = {
+      id,
+      source,
+      type: topic.name,
+      datacontenttype: 'application/json',
+      specversion: '1.0' as const,
+      ...(key === undefined ? {} : { partitionkey: key }),
+    };
+    const digest = digestOf(document, attributes);
+    return this.history.begin({ f: 'publish', process: member.id, topic: `${kind}:${topic.name}`, id, n: document.n, key, digest });
+  }
+}
+
+export { source };

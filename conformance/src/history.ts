@@ -1,0 +1,138 @@
+import type { Cause } from '@duobus/core';
+
+/** What an operation came to: `info` is not known (a crash, a timeout): it may have happened or not. */
+export type Outcome = 'running' | 'ok' | 'fail' | 'info';
+
+interface Common {
+  /** Order in which operations began. */
+  readonly begun: number;
+  /** Place in that same order at which it ended; infinite while it runs. */
+  ended: number;
+  type: Outcome;
+  /** Which member (bus, process) did it. */
+  readonly process: string;
+  /** `event:name` or `data:name`. */
+  readonly topic: string;
+}
+
+export interface PublishOp extends Common {
+  readonly f: 'publish';
+  readonly id: string;
+  readonly n: number;
+  readonly key: string | undefined;
+  readonly digest: string;
+  position?: string;
+}
+
+export interface DeliverOp extends Common {
+  readonly f: 'deliver';
+  /** Subscription or group. */
+  readonly name: string;
+  readonly consumer: string;
+  readonly id: string;
+  readonly n: number;
+  readonly key: string | undefined;
+  readonly digest: string;
+  readonly attempt: number;
+  readonly cause: Cause;
+  readonly redelivered: boolean;
+  readonly partition: number;
+  readonly position: string | undefined;
+  readonly epoch: number;
+}
+
+export interface ResetOp extends Common {
+  readonly f: 'reset';
+  readonly name: string;
+  /** Where each moved partition goes on: known when it has succeeded. */
+  targets: readonly string[];
+}
+
+/** Everything else that matters to a subscription or group. `drained`: it was seen to hold nothing any more. */
+export interface MarkOp extends Common {
+  readonly f: 'subscribe' | 'close' | 'crash' | 'redrive' | 'drained' | 'fault' | 'alter';
+  readonly name: string;
+}
+
+export type Op = PublishOp | DeliverOp | ResetOp | MarkOp;
+
+type OpOf<F extends Op['f']> = F extends MarkOp['f'] ? MarkOp : Extract<Op, { f: F }>;
+
+type Fields<T extends Op> = Omit<T, 'begun' | 'ended' | 'type'>;
+/** What is said of an operation when it begins. */
+export type NewOp = Fields<PublishOp> | Fields<DeliverOp> | Fields<ResetOp> | Fields<MarkOp>;
+
+/** What has happened in one run of a case, in order: the only thing it is judged by. */
+export class History {
+  readonly ops: Op[] = [];
+  #clock = 0;
+  #changed = new Set<() => void>();
+
+  begin<T extends NewOp>(op: T): OpOf<T['f']> {
+    this.#clock += 1;
+    const begun = { ...op, begun: this.#clock, ended: Number.POSITIVE_INFINITY, type: 'running' } as unknown as Op;
+    this.ops.push(begun);
+    this.#wake();
+    return begun as OpOf<T['f']>;
+  }
+
+  end(op: Op, type: Exclude<Outcome, 'running'>): void {
+    this.#clock += 1;
+    op.ended = this.#clock;
+    op.type = type;
+    this.#wake();
+  }
+
+  mark(op: Fields<MarkOp>): void {
+    this.end(this.begin(op), 'ok');
+  }
+
+  /** Records an operation around a promise: rejected is `fail`, unless `outcome` says otherwise. */
+  async during<T, O extends NewOp>(op: O, run: (op: OpOf<O['f']>) => Promise<T>, outcome?: (error: unknown) => 'fail' | 'info'): Promise<T> {
+    const begun = this.begin(op);
+    try {
+      const value = await run(begun);
+      this.end(begun, 'ok');
+      return value;
+    } catch (error) {
+      this.end(begun, outcome?.(error) ?? 'fail');
+      throw error;
+    }
+  }
+
+  of<F extends Op['f']>(f: F): OpOf<F>[] {
+    return this.ops.filter((op) => op.f === f) as OpOf<F>[];
+  }
+
+  /** Resolves at the next change, or after `ms`. */
+  async change(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#changed.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      this.#changed.add(done);
+    });
+  }
+
+  /** The last operations, one a line. */
+  tail(count: number): string {
+    return this.ops.slice(-count).map(describeOp).join('\n');
+  }
+
+  #wake(): void {
+    for (const changed of this.#changed) changed();
+  }
+}
+
+export function describeOp(op: Op): string {
+  const span = `${op.begun}-${op.ended === Number.POSITIVE_INFINITY ? '' : op.ended}`;
+  const who = `${span} ${op.process} ${op.f} ${op.type} ${op.topic}`;
+  if (op.f === 'publish') return `${who} n=${op.n} key=${op.key ?? '-'} ${op.position ?? ''}`;
+  if (op.f === 'deliver') {
+    return `${who}/${op.name} n=${op.n} key=${op.key ?? '-'} attempt=${op.attempt} cause=${op.cause} epoch=${op.epoch} ${op.position ?? ''}`;
+  }
+  return `${who}/${op.name}`;
+}

@@ -1,0 +1,34 @@
+import type { History } from './history.ts';
+import { noSkips, onePlaceEach, resetExact } from './log-predicates.ts';
+import {
+  attemptsCount,
+  causedDuplicates,
+  keyOrder,
+  noHistory,
+  noPhantoms,
+  nothingAltered,
+  oneConsumerAtATime,
+  type Predicate,
+  readOnce,
+} from './predicates.ts';
+
+/** What holds for every history, whatever the case is about. */
+export const always: Readonly<Record<string, Predicate>> = {
+  noPhantoms,
+  nothingAltered,
+  noHistory,
+  causedDuplicates,
+  readOnce,
+  oneConsumerAtATime,
+  attemptsCount,
+  onePlaceEach,
+  resetExact,
+  noSkips,
+};
+
+/** What a history violates. `ordered`: topics whose order is by key. */
+export function judge(history: History, ordered: readonly string[]): string[] {
+  const general = Object.entries(always).flatMap(([name, predicate]) => predicate(history).map((fault) => `${name}: ${fault}`));
+  const order = ordered.flatMap((topic) => keyOrder(topic)(history).map((fault) => `keyOrder: ${fault}`));
+  return [...general, ...order];
+}

@@ -1,0 +1,163 @@
+import type { DeliverOp, History, Op, PublishOp } from './history.ts';
+
+/** Looks through a history and says what is wrong with it, a sentence each. */
+export type Predicate = (history: History) => string[];
+
+const where = (op: DeliverOp): string => `${op.topic}/${op.name}: document ${op.n}${op.key === undefined ? '' : ` of key ${op.key}`}`;
+
+/** Deliveries by subscription or group, and document. */
+function byDocument(history: History): Map<string, DeliverOp[]> {
+  return grouped(history.of('deliver'), (op) => `${op.topic}/${op.name}/${op.id}`);
+}
+
+function grouped<T>(values: readonly T[], keyOf: (value: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const value of values) {
+    const key = keyOf(value);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [value]);
+    else group.push(value);
+  }
+  return groups;
+}
+
+function publishes(history: History): Map<string, PublishOp[]> {
+  return grouped(history.of('publish'), (op) => `${op.topic}/${op.id}`);
+}
+
+/** Nothing is delivered that nobody published, or whose publish was refused (Jepsen: unexpected, G1a). */
+export const noPhantoms: Predicate = (history) => {
+  const known = publishes(history);
+  return history.of('deliver').flatMap((op) => {
+    const attempts = known.get(`${op.topic}/${op.id}`);
+    if (attempts === undefined) return [`${where(op)} was delivered and never published there`];
+    return attempts.every(({ type }) => type === 'fail') ? [`${where(op)} was delivered although its publish was rejected`] : [];
+  });
+};
+
+/** What is delivered is what was published: same bytes, attributes and key. */
+export const nothingAltered: Predicate = (history) => {
+  const known = publishes(history);
+  return history.of('deliver').flatMap((op) => {
+    const attempts = known.get(`${op.topic}/${op.id}`) ?? [];
+    const same = attempts.some(({ digest, key, n }) => digest === op.digest && key === op.key && n === op.n);
+    return attempts.length === 0 || same ? [] : [`${where(op)} arrived altered: ${op.digest}, published ${attempts.map(({ digest }) => digest).join(' or ')}`];
+  });
+};
+
+/** An event subscription never sees what was published before the call that created it (E3). */
+export const noHistory: Predicate = (history) => {
+  const known = publishes(history);
+  const created = new Map<string, number>();
+  for (const op of history.of('subscribe')) {
+    const key = `${op.topic}/${op.name}`;
+    if (op.topic.startsWith('event:') && op.type === 'ok' && !created.has(key)) created.set(key, op.begun);
+  }
+  return history.of('deliver').flatMap((op) => {
+    const begun = created.get(`${op.topic}/${op.name}`);
+    const attempts = known.get(`${op.topic}/${op.id}`) ?? [];
+    const old = begun !== undefined && attempts.length > 0 && attempts.every(({ ended }) => ended < begun);
+    return old ? [`${where(op)} was published before the subscription was created`] : [];
+  });
+};
+
+/** What can explain a repetition: it must have happened before it. */
+function explained(op: DeliverOp, earlier: readonly DeliverOp[], ops: readonly Op[], tries: number): boolean {
+  const before = ops.filter((other) => other.begun < op.begun && other.topic === op.topic && other.f !== 'publish' && other.f !== 'deliver' && other.name === op.name);
+  const has = (...kinds: Op['f'][]): boolean => before.some(({ f }) => kinds.includes(f));
+  const moved = (): boolean => has('close', 'crash', 'fault', 'alter') || before.filter(({ f }) => f === 'subscribe').length > 1;
+  switch (op.cause) {
+    case 'first':
+      // The same envelope published again is another record: brokers cannot know better.
+      return earlier.filter(({ cause }) => cause === 'first').length < tries;
+    case 'retry':
+      return earlier.some(({ type, ended }) => type === 'fail' && ended < op.begun) || moved();
+    case 'returned':
+      return moved() || has('reset');
+    case 'takeover':
+      return moved();
+    case 'reset':
+      return has('reset');
+    case 'redrive':
+      return has('redrive');
+    case 'republished':
+      return tries > 1;
+    case 'broker':
+      return false;
+  }
+}
+
+/** Every delivery after the first has a cause, and the cause has happened (E12). */
+export const causedDuplicates: Predicate = (history) => {
+  const known = publishes(history);
+  return [...byDocument(history).values()].flatMap((deliveries) =>
+    deliveries.slice(1).flatMap((op, index) => {
+      const tries = known.get(`${op.topic}/${op.id}`)?.length ?? 0;
+      if (!explained(op, deliveries.slice(0, index + 1), history.ops, tries)) {
+        return [`${where(op)} was delivered ${index + 2} times, with cause '${op.cause}' and nothing that explains it`];
+      }
+      return op.redelivered || op.cause === 'republished' || op.cause === 'first' ? [] : [`${where(op)} was delivered again (${op.cause}) and says redelivered: false`];
+    }),
+  );
+};
+
+/** After a subscription or group was seen to hold nothing, nothing that was handled before comes back (E5). */
+export const readOnce: Predicate = (history) => {
+  const drained = grouped(history.of('drained'), (op) => `${op.topic}/${op.name}`);
+  return [...byDocument(history).values()].flatMap((deliveries) => {
+    const marks = drained.get(`${deliveries[0]?.topic}/${deliveries[0]?.name}`) ?? [];
+    return deliveries.flatMap((op, index) => {
+      const wanted = ['reset', 'redrive', 'republished'].includes(op.cause) || op.cause === 'first';
+      const mark = marks.findLast(({ begun }) => begun < op.begun);
+      const handled = deliveries.slice(0, index).some(({ type, ended }) => type === 'ok' && mark !== undefined && ended < mark.begun);
+      return handled && !wanted ? [`${where(op)} came back (${op.cause}) after it was handled and settled`] : [];
+    });
+  });
+};
+
+/** Two consumers of one subscription never have the same document at a time (E2). */
+export const oneConsumerAtATime: Predicate = (history) =>
+  [...byDocument(history).values()].flatMap((deliveries) =>
+    deliveries.slice(1).flatMap((op, index) => {
+      const other = deliveries.slice(0, index + 1).find((earlier) => earlier.ended > op.begun && earlier.type !== 'info');
+      return other === undefined ? [] : [`${where(op)} was handed to ${op.consumer} while ${other.consumer} had it`];
+    }),
+  );
+
+/** `attempt` is one more than the runs that failed since the last reset or redrive (C3). */
+export const attemptsCount: Predicate = (history) =>
+  [...byDocument(history).values()].flatMap((deliveries) => {
+    let failed = 0;
+    return deliveries.flatMap((op, index) => {
+      if (op.cause === 'reset' || op.cause === 'redrive' || op.cause === 'republished' || op.epoch !== deliveries[index - 1]?.epoch) failed = 0;
+      const wrong = op.attempt < 1 || op.attempt > failed + 1 || (op.cause === 'retry' && op.attempt !== failed + 1);
+      const message = `${where(op)} says attempt ${op.attempt} after ${failed} failed runs`;
+      if (op.type === 'fail') failed += 1;
+      return wrong ? [message] : [];
+    });
+  });
+
+/** Documents of a key are handled in the order in which they were published, one at a time (C12). */
+export const keyOrder =
+  (topic: string): Predicate =>
+  (history) => {
+    const order = new Map(history.of('publish').filter((op) => op.topic === topic && op.type !== 'fail').map((op) => [op.id, op.begun]));
+    const lanes = grouped(
+      history.of('deliver').filter((op) => op.topic === topic && op.key !== undefined && op.cause !== 'redrive'),
+      (op) => `${op.name}/${op.epoch}/${op.key}`,
+    );
+    return [...lanes.values()].flatMap((lane) => lane.flatMap((op, index) => laneFaults(op, lane.slice(0, index), lane.slice(index + 1), order)));
+  };
+
+function laneFaults(op: DeliverOp, before: readonly DeliverOp[], after: readonly DeliverOp[], order: ReadonlyMap<string, number>): string[] {
+  const faults: string[] = [];
+  const at = order.get(op.id) ?? 0;
+  const running = before.find((other) => other.id !== op.id && other.ended > op.begun && other.type !== 'info');
+  if (running !== undefined) faults.push(`${where(op)} began while document ${running.n} of the same key was being handled`);
+  const overtaken = after.find(({ id }) => (order.get(id) ?? 0) < at && !before.some((earlier) => earlier.id === id));
+  if (overtaken !== undefined) faults.push(`${where(op)} was handled before document ${overtaken.n} of the same key, which was published earlier`);
+  const open = before.findLast(({ id }) => id !== op.id && (order.get(id) ?? 0) < at);
+  const retried = open !== undefined && after.some(({ id, cause }) => id === open.id && cause === 'retry');
+  if (open?.type === 'fail' && retried) faults.push(`${where(op)} passed document ${open.n} of the same key while that was waiting for its retry`);
+  return faults;
+}

@@ -1,0 +1,42 @@
+import type { LogCapabilities, QueueCapabilities } from '@duobus/core';
+import type { Rule } from './rules.ts';
+
+export interface CaseResult {
+  readonly name: string;
+  /** The rules of the contract that it is about. */
+  readonly contract: readonly Rule[];
+  /** `unsupported`: the adapter does not declare it, and says so with DUOBUS_NOT_SUPPORTED. Never a pass. */
+  readonly verdict: 'pass' | 'fail' | 'unsupported';
+  readonly ms: number;
+  readonly seed: number;
+  readonly error?: string;
+  /** How consumers that had to die were run. */
+  readonly consumers?: 'processes' | 'in-process';
+}
+
+export interface Report {
+  readonly adapter: string;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly capabilities: { readonly event?: QueueCapabilities; readonly data?: LogCapabilities };
+  readonly seed: number;
+  readonly cases: readonly CaseResult[];
+}
+
+/** One line per case, and a count. */
+export function table(report: Report): string {
+  const width = Math.max(...report.cases.map(({ name }) => name.length), 4);
+  const contracts = Math.max(...report.cases.map(({ contract }) => contract.join(' ').length), 8);
+  const lines = report.cases.map((result) => row(result, width, contracts));
+  const count = (verdict: CaseResult['verdict']): number => report.cases.filter((result) => result.verdict === verdict).length;
+  return [
+    `${'contract'.padEnd(contracts)}  ${'case'.padEnd(width)}  verdict      time`,
+    ...lines,
+    '',
+    `${report.adapter}: ${count('pass')} passed, ${count('fail')} failed, ${count('unsupported')} unsupported (seed ${report.seed})`,
+  ].join('\n');
+}
+
+function row({ name, contract, verdict, ms, consumers }: CaseResult, width: number, contracts: number): string {
+  const how = consumers === undefined ? '' : `  ${consumers}`;
+  return `${contract.join(' ').padEnd(contracts)}  ${name.padEnd(width)}  ${verdict.padEnd(11)}  ${`${ms} ms`.padStart(8)}${how}`;
+}
