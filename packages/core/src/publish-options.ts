@@ -16,7 +16,8 @@ export interface PublishOptions {
   readonly cause?: Delivery;
   /** More CloudEvents extension attributes: names of a-z and 0-9, at most 20 characters. */
   readonly extensions?: Readonly<Record<string, string>>;
-  /** Gives up waiting. A document that was already handed to the broker then rejects with outcome `unknown`. */
+  /** Gives up waiting: publish rejects with its reason. The document may be stored all the same: publish it again with
+   *  the same id. */
   readonly signal?: AbortSignal;
 }
 
