@@ -1,7 +1,7 @@
 import { adapterFor, isAdapter } from './adapters.ts';
 import type { AdapterConfig } from './adapters.ts';
 import type { Adapter, Bus, BusOptions } from './bus.ts';
-import { checkSource } from './envelope.ts';
+import { busOptions, checkBusOptions } from './internal/check-bus-options.ts';
 import { checkOptions } from './internal/check-options.ts';
 import { createBus } from './runtime/create-bus.ts';
 
@@ -14,20 +14,6 @@ export type ConnectTarget =
   | Adapter
   | (AdapterConfig & Partial<BusOptions>)
   | ({ readonly events?: Broker; readonly data?: Broker } & Partial<BusOptions>);
-
-const busOptions = [
-  'source',
-  'topology',
-  'publishTimeoutMs',
-  'publishBuffer',
-  'settleIntervalMs',
-  'stuckAfterMs',
-  'graceMs',
-  'connectTimeoutMs',
-  'maxClockSkewMs',
-  'store',
-  'instrument',
-] as const satisfies readonly (keyof BusOptions)[];
 
 /**
  * Connects to a broker, or to one for events and one for data.
@@ -42,14 +28,9 @@ export async function connect(
 ): Promise<Bus> {
   const { brokers, inner } = split(target);
   checkOptions('connect', options, busOptions);
-  const merged = { ...inner, ...options };
-  if (merged.source === undefined) {
-    throw new TypeError(
-      "connect: source is missing: say who publishes, e.g. connect(url, { source: '/shop/orders' })",
-    );
-  }
-  checkSource(merged.source);
-  return createBus(await adaptersOf(brokers), { ...merged, source: merged.source });
+  const merged: Partial<BusOptions> = { ...inner, ...options };
+  checkBusOptions('connect', merged);
+  return createBus(await adaptersOf(brokers), merged);
 }
 
 interface Brokers {

@@ -93,7 +93,22 @@ describe('connect: wrong arguments', () => {
     it(`refuses ${JSON.stringify(target)}`, () => refused(target, { source }, /connect/));
   }
 
-  it('lists the schemes it knows', () => refused('nats://u:secret@host', { source }, /amqp:.*kafka:.*memory:/));
+  for (const options of [
+    { topology: 'none' },
+    { publishTimeoutMs: 0 },
+    { publishTimeoutMs: '5' },
+    { settleIntervalMs: -1 },
+    { graceMs: 1.5 },
+    { publishBuffer: 5 },
+    { publishBuffer: { documents: 0 } },
+    { publishBuffer: { size: 1 } },
+    { store: {} },
+    { instrument: 'x' },
+  ]) {
+    it(`refuses the options ${JSON.stringify(options)}`, () => refused('memory:', { source, ...options }, new RegExp(Object.keys(options)[0] as string)));
+  }
+
+  it('lists the schemes it knows', () => refused('nats://u:secret@host', { source }, /Known are memory: amqp:.*kafka:.*sns\+sqs:/));
 
   it('has no credentials in what it throws', async () => {
     for (const target of ['nats://u:secret@host', 'u:secret@host', { url: 'x+y://u:secret@h' }]) {

@@ -74,7 +74,7 @@ class SteppedClock implements ManualClock {
       first.fn();
       await this.settle();
     }
-    this.#now = end;
+    this.#now = Math.max(this.#now, end);
   }
 
   /** A turn of the event loop runs every promise that can settle, a few let what they started do so too. */

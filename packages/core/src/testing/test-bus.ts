@@ -1,12 +1,15 @@
 import { adapterFor } from '../adapters.ts';
 import type { Bus, BusOptions } from '../bus.ts';
 import type { Handler, Middleware } from '../delivery.ts';
-import { checkSource } from '../envelope.ts';
 import type { Handle, Health } from '../handle.ts';
+import { busOptions, checkBusOptions } from '../internal/check-bus-options.ts';
+import { checkOptions } from '../internal/check-options.ts';
 import { intercept } from '../internal/intercept.ts';
 import { newId } from '../internal/new-id.ts';
 import { createBus } from '../runtime/create-bus.ts';
 import type { Topic } from '../topic.ts';
+import { drive, driven, shortReach } from './drive.ts';
+import type { Reach } from './drive.ts';
 import { deliver } from './deliver.ts';
 import type { DeliverOptions } from './deliver.ts';
 import { untilIdle } from './idle.ts';
@@ -22,7 +25,7 @@ export interface TestBusOptions extends Partial<BusOptions> {
 
 /** A bus for unit tests: on @duobus/memory, its time controlled. */
 export interface TestBus extends Bus {
-  /** The time of the bus, and of everything in its broker. */
+  /** The time of the bus, and of everything in its broker. Calls of the bus move it where they need to, by little. */
   readonly clock: ManualClock;
   /** Resolves when every handler has handled what is there. Documents that wait for a retry go on waiting: see
    *  `clock.advance`. Rejects after 5 s, with what is still to be done. */
@@ -41,15 +44,20 @@ export interface TestBus extends Bus {
 /** A bus for unit tests. Needs the package @duobus/memory.
  *  @example await using bus = await testBus() */
 export async function testBus(options: TestBusOptions = {}): Promise<TestBus> {
+  checkOptions('testBus', options, ['clock', ...busOptions]);
   const { clock = manualClock(), source = '/test', ...rest } = options;
-  checkSource(source);
+  const merged = { ...rest, source };
+  checkBusOptions('testBus', merged);
   const recorder = new Recorder();
   const adapter = recorder.attach(
     await adapterFor({ url: `memory://test-${newId()}`, options: { clock } }),
   );
-  const bus = await createBus({ events: adapter, data: adapter }, { ...rest, source });
-  return new ControlledBus(bus, clock, recorder, source, rest);
+  const bus = await createBus({ events: adapter, data: adapter }, merged);
+  return new ControlledBus(bus, clock, recorder, merged);
 }
+
+/** Closing waits for handlers as long as it would in earnest, but at once. */
+const closeReach: Reach = { nearMs: 60_000, totalMs: 120_000 };
 
 class ControlledBus implements TestBus {
   readonly clock: ManualClock;
@@ -57,33 +65,23 @@ class ControlledBus implements TestBus {
   readonly data: Bus['data'];
   readonly #bus: Bus;
   readonly #recorder: Recorder;
-  readonly #source: string;
-  readonly #options: Partial<BusOptions>;
+  readonly #options: BusOptions;
   readonly #handles = new Set<Handle>();
 
-  constructor(
-    bus: Bus,
-    clock: ManualClock,
-    recorder: Recorder,
-    source: string,
-    options: Partial<BusOptions>,
-  ) {
+  constructor(bus: Bus, clock: ManualClock, recorder: Recorder, options: BusOptions) {
     this.#bus = bus;
     this.clock = clock;
     this.#recorder = recorder;
-    this.#source = source;
     this.#options = options;
-    this.events = intercept(bus.events, {
-      subscribe: async (...args) => this.#kept(await bus.events.subscribe(...args)),
-    });
-    this.data = intercept(bus.data, {
-      subscribe: async (...args) => this.#kept(await bus.data.subscribe(...args)),
-    });
+    const { events, data } = bus;
+    this.events = driven(clock, intercept(events, { subscribe: async (...args) => this.#kept(await events.subscribe(...args)) }));
+    this.data = driven(clock, intercept(data, { subscribe: async (...args) => this.#kept(await data.subscribe(...args)) }));
   }
 
   #kept(handle: Handle): Handle {
     this.#handles.add(handle);
-    return handle;
+    const close = (): Promise<void> => drive(this.clock, handle.close(), closeReach);
+    return intercept(handle, { close, [Symbol.asyncDispose]: close });
   }
 
   idle(): Promise<void> {
@@ -103,7 +101,8 @@ class ControlledBus implements TestBus {
     document: unknown,
     options?: DeliverOptions,
   ): Promise<unknown> {
-    const home = { bus: this, source: this.#source, clock: this.clock, store: this.#options.store };
+    const { source, store } = this.#options;
+    const home = { bus: this, source, clock: this.clock, store };
     return deliver(home, handler, document, options);
   }
 
@@ -113,11 +112,11 @@ class ControlledBus implements TestBus {
   }
 
   health(): Promise<Health> {
-    return this.#bus.health();
+    return drive(this.clock, this.#bus.health(), shortReach);
   }
 
   close(options?: { readonly graceMs?: number }): Promise<void> {
-    return this.#bus.close(options);
+    return drive(this.clock, this.#bus.close(options), closeReach);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
