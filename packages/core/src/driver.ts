@@ -134,8 +134,7 @@ export interface Leased extends InboundRecord {
 
 export type Settlement = {
   readonly token: unknown;
-} & /** Finished: must never be handed out again. */
-(
+} /** Finished: must never be handed out again. */ & (
   | { readonly verdict: 'done' }
   /** Hand out again, not before `delayMs`, with `state`. From `dead`: back to its subscription's queue. A copy must be
    *  durable before the original is removed. Where order is 'key' the runtime uses it for redrive alone. */

@@ -61,10 +61,15 @@ export function idempotent<Out = unknown, Tx = unknown>(
   return guarded;
 }
 
-/** The store of a handler made with `idempotent`, whichever copy of the package made it. */
+/** The store of a handler made with `idempotent`, whichever copy of the package made it. Of handlers by type the one
+ *  that forgets first. */
 export function storeOf(handler: unknown): IdempotenceStore | undefined {
-  if (typeof handler !== 'function') return undefined;
-  return (handler as { [mark]?: IdempotenceStore })[mark];
+  if (typeof handler === 'function') return (handler as { [mark]?: IdempotenceStore })[mark];
+  if (typeof handler !== 'object' || handler === null) return undefined;
+  const stores = Object.values(handler).flatMap((one) =>
+    typeof one === 'function' ? (storeOf(one) ?? []) : [],
+  );
+  return stores.toSorted((a, b) => (a.keepsForMs ?? Infinity) - (b.keepsForMs ?? Infinity))[0];
 }
 
 /** @throws TypeError unless it is a store. */

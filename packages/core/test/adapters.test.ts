@@ -33,7 +33,13 @@ describe('registerAdapter', () => {
 
   it('says that a function returned no adapter', async () => {
     registerAdapter('broken', () => ({ name: 'broken' }));
-    await assert.rejects(adapterFor({ url: 'broken://u:secret@h' }), (error: Error) => error instanceof TypeError && /'broken'/.test(error.message) && !/secret/.test(error.message));
+    await assert.rejects(
+      adapterFor({ url: 'broken://u:secret@h' }),
+      (error: Error) =>
+        error instanceof TypeError &&
+        /'broken'/.test(error.message) &&
+        !/secret/.test(error.message),
+    );
   });
 
   it('refuses what is no scheme and what is no adapter', () => {
@@ -54,7 +60,10 @@ describe('adapterFor', () => {
       assert.doesNotMatch(error.message, /secret/);
       return true;
     });
-    await assert.rejects(adapterFor({ url: 'no address' }), { name: 'TypeError', message: /begins with a scheme/ });
+    await assert.rejects(adapterFor({ url: 'no address' }), {
+      name: 'TypeError',
+      message: /begins with a scheme/,
+    });
   });
 });
 
@@ -62,7 +71,16 @@ describe('isAdapter', () => {
   it('takes what has a name and a half', () => {
     assert.ok(isAdapter(some));
     assert.ok(isAdapter({ name: 'x', log: {} }));
-    for (const value of [null, undefined, 'memory:', {}, { name: 'x' }, { queue: {} }, { name: 'x', queue: 'y' }]) assert.ok(!isAdapter(value));
+    for (const value of [
+      null,
+      undefined,
+      'memory:',
+      {},
+      { name: 'x' },
+      { queue: {} },
+      { name: 'x', queue: 'y' },
+    ])
+      assert.ok(!isAdapter(value));
   });
 });
 
@@ -96,7 +114,10 @@ describe('adapterFor, in an application of its own', () => {
        try { console.log((await adapterFor({ url: process.argv[2] })).name); }
        catch (error) { console.log(error.name, error.code, error.message, error.cause?.message ?? ''); }`,
     );
-    await install('rabbitmq', "export const createAdapter = (config) => ({ name: 'installed ' + config.url, queue: {} });");
+    await install(
+      'rabbitmq',
+      "export const createAdapter = (config) => ({ name: 'installed ' + config.url, queue: {} });",
+    );
     await install('redis-streams', "throw new Error('needs a newer node');");
     await install('sns-sqs', 'export const other = 1;');
   });
@@ -106,13 +127,18 @@ describe('adapterFor, in an application of its own', () => {
   async function install(name: string, source: string): Promise<void> {
     const to = join(folder, 'node_modules/@duobus', name);
     await mkdir(to, { recursive: true });
-    await writeFile(join(to, 'package.json'), JSON.stringify({ name: `@duobus/${name}`, type: 'module', exports: './index.js' }));
+    await writeFile(
+      join(to, 'package.json'),
+      JSON.stringify({ name: `@duobus/${name}`, type: 'module', exports: './index.js' }),
+    );
     await writeFile(join(to, 'index.js'), source);
   }
 
   async function application(url: string, cwd = folder): Promise<string> {
     // Without the repository's condition: packages are found as a user's application finds them.
-    const { stdout } = await run(process.execPath, [join(folder, 'main.mjs'), url, cwd], { cwd: folder });
+    const { stdout } = await run(process.execPath, [join(folder, 'main.mjs'), url, cwd], {
+      cwd: folder,
+    });
     return stdout.trim();
   }
 
@@ -125,11 +151,17 @@ describe('adapterFor, in an application of its own', () => {
   });
 
   it('says what failed in an adapter that is installed', async () => {
-    assert.match(await application('redis://u:secret@h'), /^BusError DUOBUS_NOT_FOUND .*@duobus\/redis-streams is installed but.*needs a newer node/);
+    assert.match(
+      await application('redis://u:secret@h'),
+      /^BusError DUOBUS_NOT_FOUND .*@duobus\/redis-streams is installed but.*needs a newer node/,
+    );
   });
 
   it('says that the package of an adapter does not fit', async () => {
-    assert.match(await application('sns+sqs:'), /^BusError DUOBUS_NOT_FOUND .*@duobus\/sns-sqs exports no createAdapter/);
+    assert.match(
+      await application('sns+sqs:'),
+      /^BusError DUOBUS_NOT_FOUND .*@duobus\/sns-sqs exports no createAdapter/,
+    );
   });
 
   it('says what to install when it is not, and no credentials', async () => {

@@ -25,8 +25,15 @@ const attributes = makeAttributes(
 
 const required = { ce_specversion: '1.0', ce_id: '1', ce_source: '/s', ce_type: 't' };
 
-function read(headers: Record<string, unknown>, body: string | Uint8Array | null = ''): ReturnType<typeof kafka.decode> {
-  return kafka.decode({ key: undefined, headers, body: typeof body === 'string' ? Buffer.from(body) : body });
+function read(
+  headers: Record<string, unknown>,
+  body: string | Uint8Array | null = '',
+): ReturnType<typeof kafka.decode> {
+  return kafka.decode({
+    key: undefined,
+    headers,
+    body: typeof body === 'string' ? Buffer.from(body) : body,
+  });
 }
 
 describe('binaryBinding', () => {
@@ -48,7 +55,9 @@ describe('binaryBinding', () => {
 
   it('reads headers as Kafka clients give them: bytes, the last of repeated ones', () => {
     const found = read({
-      ...Object.fromEntries(Object.entries(required).map(([name, value]) => [name, Buffer.from(value)])),
+      ...Object.fromEntries(
+        Object.entries(required).map(([name, value]) => [name, Buffer.from(value)]),
+      ),
       ce_subject: [Buffer.from('first'), Buffer.from('größe')],
       'content-type': Buffer.from('application/json'),
     });
@@ -90,28 +99,57 @@ describe('binaryBinding', () => {
   });
 
   it('ignores headers that are not attributes', () => {
-    const found = read({ ...required, traceparent: 'hop', ce_Upper: 'x', 'ce_a-b': 'x', ce_: 'x', '__proto__': 'x', ce___proto__: 'x' });
-    assert.deepEqual(Object.keys(found.attributes).sort(), ['id', 'source', 'specversion', 'type']);
+    const found = read({
+      ...required,
+      traceparent: 'hop',
+      ce_Upper: 'x',
+      'ce_a-b': 'x',
+      ce_: 'x',
+      __proto__: 'x',
+      ce___proto__: 'x',
+    });
+    assert.deepEqual(Object.keys(found.attributes).toSorted(), [
+      'id',
+      'source',
+      'specversion',
+      'type',
+    ]);
   });
 
   it('reads other prefixes, its own goes before them in any order', () => {
     for (const headers of [
-      { 'cloudEvents:id': 'own', 'cloudEvents_id': 'other' },
-      { 'cloudEvents_id': 'other', 'cloudEvents:id': 'own' },
+      { 'cloudEvents:id': 'own', cloudEvents_id: 'other' },
+      { cloudEvents_id: 'other', 'cloudEvents:id': 'own' },
     ]) {
       const found = amqp.decode({
         key: undefined,
-        headers: { ...headers, 'ce-specversion': '1.0', 'ce-source': '/s', 'cloudEvents_type': 't', 'ce-my1': 'x' },
+        headers: {
+          ...headers,
+          'ce-specversion': '1.0',
+          'ce-source': '/s',
+          cloudEvents_type: 't',
+          'ce-my1': 'x',
+        },
         body: null,
       });
-      assert.deepEqual(found.attributes, { id: 'own', specversion: '1.0', source: '/s', type: 't', my1: 'x' });
+      assert.deepEqual(found.attributes, {
+        id: 'own',
+        specversion: '1.0',
+        source: '/s',
+        type: 't',
+        my1: 'x',
+      });
       assert.equal(found.data.length, 0);
     }
   });
 
   it('reads structured mode, whatever the case of its content type', () => {
     const body = '{"specversion":"1.0","id":"1","source":"/s","type":"t","data":{"a":1}}';
-    for (const type of ['application/cloudevents+json', 'Application/CloudEvents+JSON; charset=UTF-8', 'application/cloudevents']) {
+    for (const type of [
+      'application/cloudevents+json',
+      'Application/CloudEvents+JSON; charset=UTF-8',
+      'application/cloudevents',
+    ]) {
       const found = read({ 'content-type': type, ce_id: 'a copy' }, body);
       assert.equal(found.attributes.id, '1');
       assert.equal(Buffer.from(found.data).toString(), '{"a":1}');
@@ -120,9 +158,13 @@ describe('binaryBinding', () => {
   });
 
   it('says which structured format it does not read', () => {
-    const error = errorOf('DUOBUS_DECODE', () => read({ 'content-type': 'application/cloudevents+avro' }));
+    const error = errorOf('DUOBUS_DECODE', () =>
+      read({ 'content-type': 'application/cloudevents+avro' }),
+    );
     assert.match(error.message, /application\/cloudevents\+avro/);
-    errorOf('DUOBUS_DECODE', () => read({ 'content-type': 'application/cloudevents-batch+json' }, '[]'));
+    errorOf('DUOBUS_DECODE', () =>
+      read({ 'content-type': 'application/cloudevents-batch+json' }, '[]'),
+    );
   });
 
   for (const name of ['specversion', 'id', 'source', 'type']) {
@@ -136,7 +178,10 @@ describe('binaryBinding', () => {
   }
 
   it('names another version', () => {
-    assert.match(errorOf('DUOBUS_DECODE', () => read({ ...required, ce_specversion: '0.3' })).message, /version '0\.3'.*source '\/s'/);
+    assert.match(
+      errorOf('DUOBUS_DECODE', () => read({ ...required, ce_specversion: '0.3' })).message,
+      /version '0\.3'.*source '\/s'/,
+    );
   });
 
   it('tells of what is no CloudEvent which headers it has, and not their values', () => {
@@ -149,7 +194,8 @@ describe('binaryBinding', () => {
 describe('structuredBinding', () => {
   const decode = (body: string): ReturnType<typeof structuredBinding.decode> =>
     structuredBinding.decode({ key: undefined, headers: {}, body: Buffer.from(body) });
-  const event = (members: string): string => `{"specversion":"1.0","id":"1","source":"/s","type":"t"${members}}`;
+  const event = (members: string): string =>
+    `{"specversion":"1.0","id":"1","source":"/s","type":"t"${members}}`;
   const dataOf = (members: string): string => Buffer.from(decode(event(members)).data).toString();
 
   it('writes JSON data as it is', () => {
@@ -161,8 +207,14 @@ describe('structuredBinding', () => {
   });
 
   it('writes other data as base64', () => {
-    const wire = structuredBinding.encode({ ...attributes, datacontenttype: 'image/png' }, Uint8Array.of(255, 0));
-    assert.equal((JSON.parse(Buffer.from(wire.body).toString()) as { data_base64: string }).data_base64, '/wA=');
+    const wire = structuredBinding.encode(
+      { ...attributes, datacontenttype: 'image/png' },
+      Uint8Array.of(255, 0),
+    );
+    assert.equal(
+      (JSON.parse(Buffer.from(wire.body).toString()) as { data_base64: string }).data_base64,
+      '/wA=',
+    );
   });
 
   it('keeps the bytes of JSON data, such as numbers that JavaScript would round', () => {
@@ -183,7 +235,9 @@ describe('structuredBinding', () => {
   });
 
   it('reads attributes of every JSON type', () => {
-    const found = decode(event(',"sequence":42,"sampled":true,"subject":null,"quoted":"a\\"\\u00fc","Upper":"x"')).attributes;
+    const found = decode(
+      event(',"sequence":42,"sampled":true,"subject":null,"quoted":"a\\"\\u00fc","Upper":"x"'),
+    ).attributes;
     assert.deepEqual(found, {
       specversion: '1.0',
       id: '1',
@@ -200,14 +254,35 @@ describe('structuredBinding', () => {
     assert.equal((found as { polluted?: unknown }).polluted, undefined);
   });
 
-  for (const body of ['', ' ', '[]', '1', '{', '{"a"', '{"a":', '{"a":1', '{"a":1,', '{"a":1,}', '{"a":1}x', '{"a" 1}', '{a:1}', '{"a":"x', '{"a":[1}', '{"a":}', 'plain text']) {
+  for (const body of [
+    '',
+    ' ',
+    '[]',
+    '1',
+    '{',
+    '{"a"',
+    '{"a":',
+    '{"a":1',
+    '{"a":1,',
+    '{"a":1,}',
+    '{"a":1}x',
+    '{"a" 1}',
+    '{a:1}',
+    '{"a":"x',
+    '{"a":[1}',
+    '{"a":}',
+    'plain text',
+  ]) {
     it(`refuses the body ${JSON.stringify(body)}`, () => {
       errorOf('DUOBUS_DECODE', () => decode(body));
     });
   }
 
   it('refuses an attribute that is an object, and base64 that is none', () => {
-    assert.match(errorOf('DUOBUS_DECODE', () => decode(event(',"subject":{"a":1}'))).message, /'subject' is an object/);
+    assert.match(
+      errorOf('DUOBUS_DECODE', () => decode(event(',"subject":{"a":1}'))).message,
+      /'subject' is an object/,
+    );
     errorOf('DUOBUS_DECODE', () => decode(event(',"data_base64":"%%"')));
     errorOf('DUOBUS_DECODE', () => decode(event(',"data_base64":7')));
   });
@@ -217,6 +292,8 @@ describe('structuredBinding', () => {
   });
 
   it('refuses a record without a body', () => {
-    errorOf('DUOBUS_DECODE', () => structuredBinding.decode({ key: undefined, headers: {}, body: null }));
+    errorOf('DUOBUS_DECODE', () =>
+      structuredBinding.decode({ key: undefined, headers: {}, body: null }),
+    );
   });
 });

@@ -64,7 +64,12 @@ describe('json', () => {
   });
 
   it('reads every content type that is JSON', () => {
-    for (const type of ['application/json; charset=utf-8', 'APPLICATION/JSON', 'application/vnd.order+json', 'text/json']) {
+    for (const type of [
+      'application/json; charset=utf-8',
+      'APPLICATION/JSON',
+      'application/vnd.order+json',
+      'text/json',
+    ]) {
       assert.equal(parse('1', type), 1);
     }
   });
@@ -116,7 +121,9 @@ describe('json and prototypes', () => {
 
   it('keeps a constructor that is only data', () => {
     assert.deepEqual(parse('{"constructor":"Ferrari"}'), { constructor: 'Ferrari' });
-    assert.deepEqual(parse('{"constructor":{"name":"Ferrari"}}'), { constructor: { name: 'Ferrari' } });
+    assert.deepEqual(parse('{"constructor":{"name":"Ferrari"}}'), {
+      constructor: { name: 'Ferrari' },
+    });
   });
 
   it('keeps text about it', () => {
@@ -162,7 +169,9 @@ describe('bytes', () => {
 
 describe('isJson', () => {
   it('tells JSON from the rest', () => {
-    for (const type of ['application/json', ' Application/Json ; charset=utf-8', 'a/b+json']) assert.ok(isJson(type));
-    for (const type of ['', 'application/jsonp', 'json', 'text/plain; a=/json']) assert.ok(!isJson(type));
+    for (const type of ['application/json', ' Application/Json ; charset=utf-8', 'a/b+json'])
+      assert.ok(isJson(type));
+    for (const type of ['', 'application/jsonp', 'json', 'text/plain; a=/json'])
+      assert.ok(!isJson(type));
   });
 });

@@ -24,13 +24,17 @@ async function works(target: ConnectTarget, options?: object): Promise<void> {
 }
 
 function refused(target: unknown, options: unknown, message: RegExp): Promise<void> {
-  return assert.rejects(connect(target as ConnectTarget, options as object), { name: 'TypeError', message });
+  return assert.rejects(connect(target as ConnectTarget, options as object), {
+    name: 'TypeError',
+    message,
+  });
 }
 
 describe('connect', () => {
   it('takes an address', () => works('memory://connect-1', { source }));
 
-  it('takes a plain object, with the options of the bus in it', () => works({ url: 'memory://connect-2', source }));
+  it('takes a plain object, with the options of the bus in it', () =>
+    works({ url: 'memory://connect-2', source }));
 
   it('hands its options to the adapter', async () => {
     seen.length = 0;
@@ -40,8 +44,15 @@ describe('connect', () => {
 
   it('takes one broker for events and one for data', async () => {
     seen.length = 0;
-    await works({ events: 'seen://connect-4', data: { url: 'seen://connect-5', options: {} }, source });
-    assert.deepEqual(seen.map(({ url }) => url), ['seen://connect-4', 'seen://connect-5']);
+    await works({
+      events: 'seen://connect-4',
+      data: { url: 'seen://connect-5', options: {} },
+      source,
+    });
+    assert.deepEqual(
+      seen.map(({ url }) => url),
+      ['seen://connect-4', 'seen://connect-5'],
+    );
   });
 
   it('makes one adapter where both are the same', async () => {
@@ -62,9 +73,14 @@ describe('connect', () => {
   });
 
   it('prefers the options of the call to those of the target', async () => {
-    await using bus = await connect({ url: 'memory://connect-9', source: '/config' }, { source: '/call' });
+    await using bus = await connect(
+      { url: 'memory://connect-9', source: '/config' },
+      { source: '/call' },
+    );
     const found = deferred<string>();
-    await bus.events.subscribe(orders, 'a', (_document, delivery) => found.resolve(delivery.source));
+    await bus.events.subscribe(orders, 'a', (_document, delivery) =>
+      found.resolve(delivery.source),
+    );
     await bus.events.publish(orders, 1);
     assert.equal(await found.promise, '/call');
   });
@@ -72,7 +88,8 @@ describe('connect', () => {
 
 describe('connect: wrong arguments', () => {
   for (const target of [undefined, null, '']) {
-    it(`says what to set for ${JSON.stringify(target)}, and takes no broker by itself`, () => refused(target, { source }, /BUS_URL.*'memory:'/));
+    it(`says what to set for ${JSON.stringify(target)}, and takes no broker by itself`, () =>
+      refused(target, { source }, /BUS_URL.*'memory:'/));
   }
 
   it('says that source is missing', async () => {
@@ -81,7 +98,8 @@ describe('connect: wrong arguments', () => {
     await refused({ url: 'memory:' }, {}, /source/);
   });
 
-  it('refuses a source that is no URI reference', () => refused('memory:', { source: 'my shop' }, /URI reference/));
+  it('refuses a source that is no URI reference', () =>
+    refused('memory:', { source: 'my shop' }, /URI reference/));
 
   it('names the option that was meant', async () => {
     await refused('memory:', { source, topologi: 'check' }, /'topologi'.*'topology'/);
@@ -89,7 +107,19 @@ describe('connect: wrong arguments', () => {
     await refused({ events: 'memory:', dta: 'memory:' }, { source }, /'dta'.*'data'/);
   });
 
-  for (const target of [7, true, [], {}, { url: '' }, { url: 7 }, { url: 'memory:', options: 7 }, { events: 7 }, { events: '' }, { data: {} }, { events: null }]) {
+  for (const target of [
+    7,
+    true,
+    [],
+    {},
+    { url: '' },
+    { url: 7 },
+    { url: 'memory:', options: 7 },
+    { events: 7 },
+    { events: '' },
+    { data: {} },
+    { events: null },
+  ]) {
     it(`refuses ${JSON.stringify(target)}`, () => refused(target, { source }, /connect/));
   }
 
@@ -105,14 +135,19 @@ describe('connect: wrong arguments', () => {
     { store: {} },
     { instrument: 'x' },
   ]) {
-    it(`refuses the options ${JSON.stringify(options)}`, () => refused('memory:', { source, ...options }, new RegExp(Object.keys(options)[0] as string)));
+    it(`refuses the options ${JSON.stringify(options)}`, () =>
+      refused('memory:', { source, ...options }, new RegExp(Object.keys(options)[0] as string)));
   }
 
-  it('lists the schemes it knows', () => refused('nats://u:secret@host', { source }, /Known are memory: amqp:.*kafka:.*sns\+sqs:/));
+  it('lists the schemes it knows', () =>
+    refused('nats://u:secret@host', { source }, /Known are memory: amqp:.*kafka:.*sns\+sqs:/));
 
   it('has no credentials in what it throws', async () => {
     for (const target of ['nats://u:secret@host', 'u:secret@host', { url: 'x+y://u:secret@h' }]) {
-      await assert.rejects(connect(target, { source }), (error: Error) => !/secret/.test(error.message));
+      await assert.rejects(
+        connect(target, { source }),
+        (error: Error) => !/secret/.test(error.message),
+      );
     }
   });
 });

@@ -41,7 +41,10 @@ describe('decodeAttributes', () => {
   it('fails for what is not a CloudEvent', () => {
     assert.throws(
       () => decodeAttributes({ key: undefined, headers: {}, body: null }, binding),
-      (error) => error instanceof DecodeFailure && error.reason === 'decode' && error.attributes === undefined,
+      (error) =>
+        error instanceof DecodeFailure &&
+        error.reason === 'decode' &&
+        error.attributes === undefined,
     );
   });
 });
@@ -56,7 +59,10 @@ describe('decodeDocument', () => {
 
   it('gives what the schema makes of it', async () => {
     for (const mode of ['sync', 'async'] as const) {
-      const found = decodeDocument(topic('t', { schema: numberSchema(mode), type: 'a' }), envelopeOf({ n: '1' }));
+      const found = decodeDocument(
+        topic('t', { schema: numberSchema(mode), type: 'a' }),
+        envelopeOf({ n: '1' }),
+      );
       assert.equal(found instanceof Promise, mode === 'async');
       const decoded = await found;
       assert.ok(decoded.kind === 'document');
@@ -70,7 +76,11 @@ describe('decodeDocument', () => {
   });
 
   it('fails for a type that the topic does not list', () => {
-    for (const other of [topic('t', { type: 'b' }), topic('t', { schema: numberSchema('sync') }), topic('t', { types: { b: numberSchema('sync') } })]) {
+    for (const other of [
+      topic('t', { type: 'b' }),
+      topic('t', { schema: numberSchema('sync') }),
+      topic('t', { types: { b: numberSchema('sync') } }),
+    ]) {
       const failure = failureOf(other, envelopeOf(1));
       assert.equal(failure.reason, 'unknown-type');
       assert.match(failure.message, /no type 'a'/);
@@ -91,11 +101,18 @@ describe('decodeDocument', () => {
   });
 
   it('fails for what does not fit the schema, and says where', async () => {
-    const failure = failureOf(topic('t', { schema: numberSchema('sync'), type: 'a' }), envelopeOf({ n: 'x' }));
+    const failure = failureOf(
+      topic('t', { schema: numberSchema('sync'), type: 'a' }),
+      envelopeOf({ n: 'x' }),
+    );
     assert.equal(failure.reason, 'schema');
     assert.match(failure.message, /n: must be a number/);
     await assert.rejects(
-      async () => decodeDocument(topic('t', { schema: numberSchema('async'), type: 'a' }), envelopeOf({ n: 'x' })),
+      async () =>
+        decodeDocument(
+          topic('t', { schema: numberSchema('async'), type: 'a' }),
+          envelopeOf({ n: 'x' }),
+        ),
       (error) => error instanceof DecodeFailure && error.reason === 'schema',
     );
   });

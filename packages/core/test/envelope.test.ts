@@ -65,7 +65,15 @@ describe('makeAttributes', () => {
 });
 
 describe('checkExtensions', () => {
-  for (const name of ['Upper', 'under_score', 'da-sh', '', 'a'.repeat(21), '__proto__x', 'ümlaut']) {
+  for (const name of [
+    'Upper',
+    'under_score',
+    'da-sh',
+    '',
+    'a'.repeat(21),
+    '__proto__x',
+    'ümlaut',
+  ]) {
     it(`refuses the name '${name}'`, () => {
       assert.throws(() => checkExtensions({ [name]: 'x' }), TypeError);
     });
@@ -89,7 +97,7 @@ describe('checkExtensions', () => {
   }
 
   it('takes what CloudEvents allows', () => {
-    checkExtensions({ a: '', a1: 'größe 😀', [`${'a'.repeat(20)}`]: 'x' });
+    checkExtensions({ a: '', a1: 'größe 😀', ['a'.repeat(20)]: 'x' });
   });
 
   it('refuses what is not an object', () => {
@@ -98,10 +106,29 @@ describe('checkExtensions', () => {
 });
 
 describe('checkSource', () => {
-  for (const source of ['/shop/orders', 'urn:uuid:6e8b', 'https://shop.example/a?b=c#d', 'mailto:a@b.c', 'a%20b', '#x']) {
+  for (const source of [
+    '/shop/orders',
+    'urn:uuid:6e8b',
+    'https://shop.example/a?b=c#d',
+    'mailto:a@b.c',
+    'a%20b',
+    '#x',
+  ]) {
     it(`takes ${source}`, () => checkSource(source));
   }
-  for (const source of ['', ' ', '/a b', '/größe', 'a%2', '/a\n', undefined, null, 7, '/<x>', 'x'.repeat(1025)]) {
+  for (const source of [
+    '',
+    ' ',
+    '/a b',
+    '/größe',
+    'a%2',
+    '/a\n',
+    undefined,
+    null,
+    7,
+    '/<x>',
+    'x'.repeat(1025),
+  ]) {
     it(`refuses ${JSON.stringify(source)?.slice(0, 30)}`, () => {
       assert.throws(() => checkSource(source), { name: 'TypeError', message: /source/ });
     });
@@ -109,10 +136,21 @@ describe('checkSource', () => {
 });
 
 describe('checkTime', () => {
-  for (const time of ['2026-11-01T12:00:00Z', '2026-11-01t12:00:00.123456+05:30', '2016-12-31T23:59:60z']) {
+  for (const time of [
+    '2026-11-01T12:00:00Z',
+    '2026-11-01t12:00:00.123456+05:30',
+    '2016-12-31T23:59:60z',
+  ]) {
     it(`takes ${time}`, () => checkTime(time));
   }
-  for (const time of ['2026-11-01', '2026-11-01T12:00:00', '2026-13-01T12:00:00Z', 'now', 5, '2026-11-01T25:00:00Z']) {
+  for (const time of [
+    '2026-11-01',
+    '2026-11-01T12:00:00',
+    '2026-13-01T12:00:00Z',
+    'now',
+    5,
+    '2026-11-01T25:00:00Z',
+  ]) {
     it(`refuses ${time}`, () => assert.throws(() => checkTime(time), TypeError));
   }
 });

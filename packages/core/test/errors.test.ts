@@ -4,7 +4,9 @@ import { BusError, errorCodes } from '../src/errors.ts';
 
 describe('BusError', () => {
   it('is known by its code, whichever copy of the package made it', async () => {
-    const copy = (await import(`../src/errors.ts?copy=${1}`)) as { BusError: typeof BusError };
+    const copy = (await import('../src/errors.ts?copy=1' as string)) as {
+      BusError: typeof BusError;
+    };
     const error = new copy.BusError('DUOBUS_CLOSED', 'closed');
     assert.ok(!(error instanceof BusError));
     assert.ok(BusError.is(error));
@@ -13,7 +15,14 @@ describe('BusError', () => {
   });
 
   it('is not what only looks like it', () => {
-    for (const value of [undefined, null, 'DUOBUS_CLOSED', new Error('x'), { code: 'DUOBUS_CLOSED' }]) assert.ok(!BusError.is(value));
+    for (const value of [
+      undefined,
+      null,
+      'DUOBUS_CLOSED',
+      new Error('x'),
+      { code: 'DUOBUS_CLOSED' },
+    ])
+      assert.ok(!BusError.is(value));
   });
 
   it('has no cause and no outcome unless given', () => {

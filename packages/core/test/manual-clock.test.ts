@@ -31,7 +31,8 @@ describe('manualClock', () => {
   it('lets promises settle in between, and runs what they wait for', async () => {
     const clock = manualClock(0);
     const seen: number[] = [];
-    const sleep = (ms: number): Promise<void> => new Promise((resolve) => void clock.after(ms, resolve));
+    const sleep = (ms: number): Promise<void> =>
+      new Promise((resolve) => void clock.after(ms, resolve));
     const loop = (async () => {
       for (let count = 0; count < 3; count += 1) {
         await sleep(10);

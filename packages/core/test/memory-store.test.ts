@@ -57,7 +57,10 @@ describe('memoryStore', () => {
     await store.begin('a', 1000);
     await store.done('a');
     await store.begin('b', 1000);
-    await assert.rejects(store.begin('c', 1000), { code: 'DUOBUS_REJECTED', message: /maxEntries/ });
+    await assert.rejects(store.begin('c', 1000), {
+      code: 'DUOBUS_REJECTED',
+      message: /maxEntries/,
+    });
     assert.equal(await store.begin('a', 1000), 'done');
     assert.equal(await store.begin('b', 1000), 'running');
     await clock.advance(1000);

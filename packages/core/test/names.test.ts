@@ -4,7 +4,9 @@ import { bytes } from '../src/codec.ts';
 import { checkInternalName, checkName } from '../src/names.ts';
 import { topic } from '../src/topic.ts';
 
-const schema = { '~standard': { version: 1 as const, vendor: 'test', validate: (value: unknown) => ({ value }) } };
+const schema = {
+  '~standard': { version: 1 as const, vendor: 'test', validate: (value: unknown) => ({ value }) },
+};
 
 /** Options that no type lets through, as they come from plain JavaScript. */
 function make(options: object): unknown {
@@ -18,12 +20,16 @@ describe('checkName', () => {
 
   for (const name of ['', '.a', '_a', '-a', 'a b', 'a/b', 'größe', '$sys', 'a\n', 'a'.repeat(81)]) {
     it(`refuses ${JSON.stringify(name).slice(0, 20)} and says what is allowed`, () => {
-      assert.throws(() => checkName('subscription', name), { name: 'TypeError', message: /subscription.*1 to 80 of/ });
+      assert.throws(() => checkName('subscription', name), {
+        name: 'TypeError',
+        message: /subscription.*1 to 80 of/,
+      });
     });
   }
 
   for (const name of [undefined, null, 7, {}, ['a']]) {
-    it(`refuses ${JSON.stringify(name)}`, () => assert.throws(() => checkName('group', name), TypeError));
+    it(`refuses ${JSON.stringify(name)}`, () =>
+      assert.throws(() => checkName('group', name), TypeError));
   }
 
   for (const name of ['duobus', 'duobus.registry', 'duobus-x', 'DUOBUS_x']) {
@@ -39,7 +45,10 @@ describe('topic', () => {
     assert.deepEqual([...topic('orders').types], [['orders', undefined]]);
     assert.deepEqual([...topic('orders', { type: 'placed' }).types], [['placed', undefined]]);
     assert.deepEqual([...topic('orders', { schema, type: 'placed' }).types], [['placed', schema]]);
-    assert.deepEqual([...topic('orders', { types: { a: schema, b: schema } }).types.keys()], ['a', 'b']);
+    assert.deepEqual(
+      [...topic('orders', { types: { a: schema, b: schema } }).types.keys()],
+      ['a', 'b'],
+    );
   });
 
   it('keeps its options, frozen', () => {
@@ -50,7 +59,10 @@ describe('topic', () => {
   });
 
   it('names the option that was meant', () => {
-    assert.throws(() => make({ partition: 3 }), { name: 'TypeError', message: /unknown option 'partition'.*'partitions'/ });
+    assert.throws(() => make({ partition: 3 }), {
+      name: 'TypeError',
+      message: /unknown option 'partition'.*'partitions'/,
+    });
     assert.throws(() => make({ maxbytes: 3 }), /'maxBytes'/);
     assert.throws(() => make({ somethingElse: 3 }), /Known are: key, order/);
     assert.throws(() => make({ retention: { maxAge: 1 } }), /retention.*'maxAge'.*'maxAgeMs'/);
@@ -85,7 +97,8 @@ describe('topic', () => {
     { type: 'a\nb' },
     { dataschema: '' },
   ]) {
-    it(`refuses ${JSON.stringify(options)}`, () => assert.throws(() => make(options), { name: 'TypeError', message: /topic 'orders'/ }));
+    it(`refuses ${JSON.stringify(options)}`, () =>
+      assert.throws(() => make(options), { name: 'TypeError', message: /topic 'orders'/ }));
   }
 
   it('refuses options that are no object', () => {

@@ -20,7 +20,10 @@ class Transactions implements IdempotenceStore<{ readonly name: string }> {
   readonly keepsForMs = null;
   readonly done_ = new Set<string>();
 
-  async transaction<T>(key: string, effect: (tx: { readonly name: string }) => Promise<T>): Promise<{ result: BeginResult; value?: T }> {
+  async transaction<T>(
+    key: string,
+    effect: (tx: { readonly name: string }) => Promise<T>,
+  ): Promise<{ result: BeginResult; value?: T }> {
     if (this.done_.has(key)) return { result: 'done' };
     const value = await effect({ name: 'tx' });
     this.done_.add(key);
@@ -58,7 +61,10 @@ describe('effectKey', () => {
 describe('idempotent', () => {
   it('runs a handler once for each document', async () => {
     const seen: unknown[] = [];
-    const handler = idempotent((document: number) => seen.push(document), { store: memoryStore(), scope: 's' });
+    const handler = idempotent((document: number) => seen.push(document), {
+      store: memoryStore(),
+      scope: 's',
+    });
     await handler(1, delivery({ id: '1' }));
     await handler(1, delivery({ id: '1' }));
     await handler(2, delivery({ id: '2' }));
@@ -131,20 +137,33 @@ describe('idempotent', () => {
     await store.begin(effectKey(identity, 's'), 60_000);
     const controller = new AbortController();
     const handler = idempotent(() => assert.fail('must not run'), { store, scope: 's' });
-    const waiting = assert.rejects(async () => handler(1, delivery({ signal: controller.signal })), /time is up/);
+    const waiting = assert.rejects(
+      async () => handler(1, delivery({ signal: controller.signal })),
+      /time is up/,
+    );
     controller.abort(new Error('time is up'));
     await waiting;
   });
 
   it('does not begin when the signal is aborted already', async () => {
-    const handler = idempotent(() => assert.fail('must not run'), { store: memoryStore(), scope: 's' });
-    await assert.rejects(async () => handler(1, delivery({ signal: AbortSignal.abort(new Error('closed')) })), /closed/);
+    const handler = idempotent(() => assert.fail('must not run'), {
+      store: memoryStore(),
+      scope: 's',
+    });
+    await assert.rejects(
+      async () => handler(1, delivery({ signal: AbortSignal.abort(new Error('closed')) })),
+      /closed/,
+    );
   });
 
   it('hands the transaction of a store to the handler, once for each document', async () => {
     const store = new Transactions();
     const seen: unknown[] = [];
-    const handler = idempotent((document: number, _delivery, tx: { readonly name: string }) => seen.push([document, tx.name]), { store, scope: 's' });
+    const handler = idempotent(
+      (document: number, _delivery, tx: { readonly name: string }) =>
+        seen.push([document, tx.name]),
+      { store, scope: 's' },
+    );
     await handler(1, delivery());
     await handler(1, delivery());
     assert.deepEqual(seen, [[1, 'tx']]);
@@ -154,20 +173,49 @@ describe('idempotent', () => {
     const store = memoryStore();
     const handler = idempotent(() => 1, { store, scope: 's' });
     assert.equal(storeOf(handler), store);
-    assert.equal(storeOf(() => 1), undefined);
-    assert.equal(storeOf({ a: handler }), undefined);
+    assert.equal(
+      storeOf(() => 1),
+      undefined,
+    );
     assert.equal(storeOf(undefined), undefined);
+  });
+
+  it('finds the store that forgets first among handlers by type', () => {
+    const make = (keepsForMs: number | null): ReturnType<typeof idempotent> =>
+      idempotent(() => 1, { store: memoryStore({ keepsForMs }), scope: 's' });
+    assert.equal(
+      storeOf({ a: make(null), b: make(5000), c: make(9000), d: () => 1 })?.keepsForMs,
+      5000,
+    );
+    assert.equal(storeOf({ a: make(null) })?.keepsForMs, null);
+    assert.equal(storeOf({ a: () => 1 }), undefined);
   });
 
   it('refuses wrong arguments', () => {
     const store = memoryStore();
-    const make = (handler: unknown, options: unknown) => () => idempotent(handler as never, options as never);
+    const make = (handler: unknown, options: unknown) => () =>
+      idempotent(handler as never, options as never);
     assert.throws(make('x', { store, scope: 's' }), TypeError);
-    assert.throws(make(() => 1, { store, scope: '' }), /scope/);
-    assert.throws(make(() => 1, { store }), /scope/);
-    assert.throws(make(() => 1, { scope: 's' }), /store/);
-    assert.throws(make(() => 1, { store: { ...store, keepsForMs: undefined }, scope: 's' }), /store/);
-    assert.throws(make(() => 1, { store, scope: 's', leaseMs: 0 }), /leaseMs/);
+    assert.throws(
+      make(() => 1, { store, scope: '' }),
+      /scope/,
+    );
+    assert.throws(
+      make(() => 1, { store }),
+      /scope/,
+    );
+    assert.throws(
+      make(() => 1, { scope: 's' }),
+      /store/,
+    );
+    assert.throws(
+      make(() => 1, { store: { ...store, keepsForMs: undefined }, scope: 's' }),
+      /store/,
+    );
+    assert.throws(
+      make(() => 1, { store, scope: 's', leaseMs: 0 }),
+      /leaseMs/,
+    );
   });
 });
 
@@ -178,8 +226,18 @@ describe('once', () => {
     const key = effectKey(identity, 's');
     await store.begin(key, 1500);
     let looks = 0;
-    const counting: IdempotenceStore = { ...methods(store), begin: (of, leaseMs) => ((looks += 1), store.begin(of, leaseMs)) };
-    const run = once(counting, { ...identity, signal: new AbortController().signal }, 's', 1000, () => 'made', clock);
+    const counting: IdempotenceStore = {
+      ...methods(store),
+      begin: (of, leaseMs) => ((looks += 1), store.begin(of, leaseMs)),
+    };
+    const run = once(
+      counting,
+      { ...identity, signal: new AbortController().signal },
+      's',
+      1000,
+      () => 'made',
+      clock,
+    );
     await clock.advance(3000);
     assert.equal(await run, 'made');
     assert.ok(looks >= 5 && looks <= 9, `${looks} looks`);
@@ -187,25 +245,41 @@ describe('once', () => {
   });
 
   it('throws the error of the effect and that of the store, when both fail', async () => {
-    const store: IdempotenceStore = { ...methods(memoryStore()), fail: () => Promise.reject(new Error('store is away')) };
+    const store: IdempotenceStore = {
+      ...methods(memoryStore()),
+      fail: () => Promise.reject(new Error('store is away')),
+    };
     const run = async (error: Error): Promise<unknown> =>
-      once(store, delivery(), 's', 1000, () => Promise.reject(error)).catch((thrown: unknown) => thrown);
+      once(store, delivery(), 's', 1000, () => Promise.reject(error)).catch(
+        (thrown: unknown) => thrown,
+      );
     const both = await run(new Error('broken'));
     assert.ok(both instanceof AggregateError);
     assert.deepEqual(both.errors.map(String), ['Error: broken', 'Error: store is away']);
   });
 
   it('stays a signal when the store fails too', async () => {
-    const store: IdempotenceStore = { ...methods(memoryStore()), fail: () => Promise.reject(new Error('store is away')) };
-    const thrown = await once(store, delivery(), 's', 1000, () => Promise.reject(reject('no such customer'))).catch((error: unknown) => error);
+    const store: IdempotenceStore = {
+      ...methods(memoryStore()),
+      fail: () => Promise.reject(new Error('store is away')),
+    };
+    const thrown = await once(store, delivery(), 's', 1000, () =>
+      Promise.reject(reject('no such customer')),
+    ).catch((error: unknown) => error);
     assert.ok(HandlerSignal.is(thrown) && thrown.kind === 'reject');
     assert.equal(thrown.message, 'no such customer');
     assert.ok(thrown.cause instanceof AggregateError);
   });
 
   it('fails the attempt when the mark cannot be written', async () => {
-    const store: IdempotenceStore = { ...methods(memoryStore()), done: () => Promise.reject(new Error('store is away')) };
-    await assert.rejects(once(store, delivery(), 's', 1000, () => 1), /store is away/);
+    const store: IdempotenceStore = {
+      ...methods(memoryStore()),
+      done: () => Promise.reject(new Error('store is away')),
+    };
+    await assert.rejects(
+      once(store, delivery(), 's', 1000, () => 1),
+      /store is away/,
+    );
   });
 });
 

@@ -20,7 +20,7 @@ describe('partitionOf', () => {
   }
 
   it('spreads keys evenly', () => {
-    const counts = new Array<number>(8).fill(0);
+    const counts = Array.from({ length: 8 }, () => 0);
     for (let index = 0; index < 80_000; index += 1) {
       const partition = partitionOf(`order-${index}`, 8);
       counts[partition] = (counts[partition] as number) + 1;

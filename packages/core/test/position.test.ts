@@ -16,25 +16,58 @@ describe('positions', () => {
 
   it('come back as they were', () => {
     fc.assert(
-      fc.property(fc.uuid(), fc.nat(1023), fc.maxSafeNat(), fc.maxSafeNat(), fc.boolean(), (of, partition, offset, time, needsTime) => {
-        const parsed = parsePosition(formatPosition(of, partition, { offset, time }, needsTime));
-        assert.deepEqual(parsed, { incarnation: of, partition, place: { offset, time: needsTime ? time : 0 } });
-      }),
+      fc.property(
+        fc.uuid(),
+        fc.nat(1023),
+        fc.maxSafeNat(),
+        fc.maxSafeNat(),
+        fc.boolean(),
+        (of, partition, offset, time, needsTime) => {
+          const parsed = parsePosition(formatPosition(of, partition, { offset, time }, needsTime));
+          assert.deepEqual(parsed, {
+            incarnation: of,
+            partition,
+            place: { offset, time: needsTime ? time : 0 },
+          });
+        },
+      ),
     );
   });
 
-  for (const text of ['', 'v1', 'v1.x.0', 'v1.x.0.', 'v1.x.-1.0', 'v1.x.0.1.2', 'v1.x.00.1', 'v1.x.0.01', 'v1.x.0.9007199254740993', 'v1..0.1', 'v1.x.0.1-', ' v1.x.0.1', 'v1.x.0.1\n', 'earliest']) {
+  for (const text of [
+    '',
+    'v1',
+    'v1.x.0',
+    'v1.x.0.',
+    'v1.x.-1.0',
+    'v1.x.0.1.2',
+    'v1.x.00.1',
+    'v1.x.0.01',
+    'v1.x.0.9007199254740993',
+    'v1..0.1',
+    'v1.x.0.1-',
+    ' v1.x.0.1',
+    'v1.x.0.1\n',
+    'earliest',
+  ]) {
     it(`refuse '${text}' and say where to get one`, () => {
-      assert.match(errorOf('DUOBUS_INVALID', () => parsePosition(text)).message, /delivery\.position/);
+      assert.match(
+        errorOf('DUOBUS_INVALID', () => parsePosition(text)).message,
+        /delivery\.position/,
+      );
     });
   }
 
   it('refuse what is no string', () => {
-    for (const value of [undefined, null, 7, {}]) errorOf('DUOBUS_INVALID', () => parsePosition(value));
+    for (const value of [undefined, null, 7, {}])
+      errorOf('DUOBUS_INVALID', () => parsePosition(value));
   });
 
   it('say that a version is not known', () => {
-    assert.match(errorOf('DUOBUS_INVALID', () => parsePosition('v2.x.0.1')).message, /version 2.*upgrade/);
+    assert.match(
+      errorOf('DUOBUS_INVALID', () => parsePosition('v2.x.0.1')).message,
+      /version 2.*upgrade/,
+    );
   });
 
   it('have an order within a partition, by number', () => {
@@ -44,8 +77,14 @@ describe('positions', () => {
   });
 
   it('have no order between partitions and topics', () => {
-    assert.throws(() => comparePositions(at(0, 1), at(1, 1)), { name: 'TypeError', message: /partitions 0 and 1/ });
-    assert.throws(() => comparePositions(at(0, 1), 'v1.other.0.1'), { name: 'TypeError', message: /topic/ });
+    assert.throws(() => comparePositions(at(0, 1), at(1, 1)), {
+      name: 'TypeError',
+      message: /partitions 0 and 1/,
+    });
+    assert.throws(() => comparePositions(at(0, 1), 'v1.other.0.1'), {
+      name: 'TypeError',
+      message: /topic/,
+    });
     errorOf('DUOBUS_INVALID', () => comparePositions(at(0, 1), 'x'));
   });
 });
@@ -55,7 +94,10 @@ describe('checkReceipt', () => {
 
   it('takes what publish resolved to, also after JSON', () => {
     const withPosition = { ...receipt, position: at(0, 1) };
-    assert.deepEqual(checkReceipt(JSON.parse(JSON.stringify(withPosition)), 'orders'), withPosition);
+    assert.deepEqual(
+      checkReceipt(JSON.parse(JSON.stringify(withPosition)), 'orders'),
+      withPosition,
+    );
     assert.deepEqual(checkReceipt(receipt, 'orders'), receipt);
   });
 

@@ -12,13 +12,21 @@ import { binding, context, deliveryWith, numberSchema } from './support/prepare-
 
 const orders = topic<{ id: string }>('orders', { key: (order) => order.id });
 
-function sync(of: AnyTopic, document: unknown, options: PublishOptions = {}, more: object = {}): Prepared {
+function sync(
+  of: AnyTopic,
+  document: unknown,
+  options: PublishOptions = {},
+  more: object = {},
+): Prepared {
   const prepared = prepare(of, document, options, { ...context, ...more });
   assert.ok(!(prepared instanceof Promise));
   return prepared;
 }
 
-function headersOf(options: PublishOptions = {}, more: object = {}): Readonly<Record<string, string>> {
+function headersOf(
+  options: PublishOptions = {},
+  more: object = {},
+): Readonly<Record<string, string>> {
   return sync(orders, { id: 'k' }, options, more).record.headers;
 }
 
@@ -52,7 +60,10 @@ describe('prepare', () => {
 
   it('takes a time as Date or text', () => {
     assert.equal(headersOf({ time: new Date(0) })['ce_time'], '1970-01-01T00:00:00.000Z');
-    assert.equal(headersOf({ time: '2026-01-01T00:00:00+02:00' })['ce_time'], '2026-01-01T00:00:00+02:00');
+    assert.equal(
+      headersOf({ time: '2026-01-01T00:00:00+02:00' })['ce_time'],
+      '2026-01-01T00:00:00+02:00',
+    );
   });
 
   it("uses the topic's codec and dataschema", () => {
@@ -64,9 +75,14 @@ describe('prepare', () => {
   });
 
   it('asks for more attributes once it knows id and type', () => {
-    const extra = (id: string, type: string): Record<string, string> => ({ traceparent: `${id}/${type}` });
+    const extra = (id: string, type: string): Record<string, string> => ({
+      traceparent: `${id}/${type}`,
+    });
     assert.equal(headersOf({ id: '1' }, { extra })['ce_traceparent'], '1/orders');
-    assert.equal(headersOf({ id: '1', extensions: { traceparent: 'own' } }, { extra })['ce_traceparent'], 'own');
+    assert.equal(
+      headersOf({ id: '1', extensions: { traceparent: 'own' } }, { extra })['ce_traceparent'],
+      'own',
+    );
   });
 });
 
@@ -137,11 +153,17 @@ describe('prepare: types and schemas', () => {
   const many = topic('many', { types: { a: numberSchema('sync'), b: numberSchema('async') } });
 
   it('asks which type it is where there are several', () => {
-    assert.throws(() => prepare(many, { n: '1' }, {}, context), { name: 'TypeError', message: /'a' \| 'b'/ });
+    assert.throws(() => prepare(many, { n: '1' }, {}, context), {
+      name: 'TypeError',
+      message: /'a' \| 'b'/,
+    });
   });
 
   it('refuses a type that the topic does not list', () => {
-    assert.throws(() => prepare(many, { n: '1' }, { type: 'c' }, context), { name: 'TypeError', message: /'c', only 'a', 'b'/ });
+    assert.throws(() => prepare(many, { n: '1' }, { type: 'c' }, context), {
+      name: 'TypeError',
+      message: /'c', only 'a', 'b'/,
+    });
     assert.throws(() => prepare(topic('t', { type: 'a' }), 1, { type: 'c' }, context), TypeError);
   });
 
@@ -161,10 +183,15 @@ describe('prepare: types and schemas', () => {
   });
 
   it('rejects what does not fit, and says where', async () => {
-    const error = errorOf('DUOBUS_INVALID', () => prepare(many, { n: 'x' }, { type: 'a' }, context));
+    const error = errorOf('DUOBUS_INVALID', () =>
+      prepare(many, { n: 'x' }, { type: 'a' }, context),
+    );
     assert.match(error.message, /n: must be a number/);
     assert.equal(error.outcome, 'rejected');
-    await assert.rejects(async () => prepare(many, { n: 'x' }, { type: 'b' }, context), { code: 'DUOBUS_INVALID', outcome: 'rejected' });
+    await assert.rejects(async () => prepare(many, { n: 'x' }, { type: 'b' }, context), {
+      code: 'DUOBUS_INVALID',
+      outcome: 'rejected',
+    });
   });
 
   it('rejects when the schema itself throws', async () => {
@@ -176,13 +203,20 @@ describe('prepare: types and schemas', () => {
     });
     assert.equal(errorOf('DUOBUS_INVALID', () => prepare(throwing, 1, {}, context)).cause, cause);
     const rejecting = broken(() => Promise.reject(cause));
-    await assert.rejects(async () => prepare(rejecting, 1, {}, context), { code: 'DUOBUS_INVALID', outcome: 'rejected', cause });
+    await assert.rejects(async () => prepare(rejecting, 1, {}, context), {
+      code: 'DUOBUS_INVALID',
+      outcome: 'rejected',
+      cause,
+    });
   });
 });
 
 describe('prepare: failures', () => {
   it('rejects what the codec cannot write', () => {
-    assert.equal(errorOf('DUOBUS_INVALID', () => prepare(topic('t'), undefined, {}, context)).outcome, 'rejected');
+    assert.equal(
+      errorOf('DUOBUS_INVALID', () => prepare(topic('t'), undefined, {}, context)).outcome,
+      'rejected',
+    );
   });
 
   it('rejects when a codec throws, or returns no bytes', () => {
@@ -204,7 +238,8 @@ describe('prepare: failures', () => {
     const prepared = sync(topic('t'), 'ü', { id: '1' });
     const { attributes, data } = binding.decode(prepared.record);
     let expected = data.length;
-    for (const [name, value] of Object.entries(attributes)) expected += name.length + Buffer.byteLength(value);
+    for (const [name, value] of Object.entries(attributes))
+      expected += name.length + Buffer.byteLength(value);
     assert.equal(prepared.bytes, expected);
   });
 
@@ -212,10 +247,17 @@ describe('prepare: failures', () => {
     const { bytes: size } = sync(topic('t', { maxBytes: 10_000 }), 'x', { id: '1' });
     assert.equal(sync(topic('t', { maxBytes: size }), 'x', { id: '1' }).bytes, size);
     const limits = { maxDocumentBytes: 999, maxDocumentBytesHelp: 'Raise message.max.bytes.' };
-    const run = (): unknown => prepare(topic('t', { maxBytes: size }), 'xy', { id: '1' }, { ...context, limits });
+    const run = (): unknown =>
+      prepare(topic('t', { maxBytes: size }), 'xy', { id: '1' }, { ...context, limits });
     const error = errorOf('DUOBUS_TOO_LARGE', run);
     assert.equal(error.outcome, 'rejected');
-    for (const said of [`${size + 1} bytes`, `takes ${size}`, 'maxBytes', '999', 'Raise message.max.bytes.']) {
+    for (const said of [
+      `${size + 1} bytes`,
+      `takes ${size}`,
+      'maxBytes',
+      '999',
+      'Raise message.max.bytes.',
+    ]) {
       assert.ok(error.message.includes(said), `${error.message} should hold ${said}`);
     }
   });
@@ -244,7 +286,10 @@ describe('prepare: failures', () => {
     { cause: null },
   ]) {
     it(`refuses ${JSON.stringify(options)}`, () => {
-      assert.throws(() => prepare(orders, { id: 'k' }, options as never, context), { name: 'TypeError', message: /publish/ });
+      assert.throws(() => prepare(orders, { id: 'k' }, options as never, context), {
+        name: 'TypeError',
+        message: /publish/,
+      });
     });
   }
 });

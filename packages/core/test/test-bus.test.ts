@@ -40,7 +40,11 @@ describe('testBus', () => {
   it('waits for batches', async () => {
     await using bus = await testBus();
     let size = 0;
-    await bus.events.subscribe(orders, 'a', batch((items) => void (size = items.length), { size: 10, waitMs: 50 }));
+    await bus.events.subscribe(
+      orders,
+      'a',
+      batch((items) => void (size = items.length), { size: 10, waitMs: 50 }),
+    );
     await bus.events.publishMany(orders, [{ orderId: '1' }, { orderId: '2' }]);
     await bus.idle();
     assert.equal(size, 2);
@@ -73,10 +77,13 @@ describe('testBus', () => {
     await bus.events.publish(orders, { orderId: '1' }, { subject: 's' });
     await bus.data.publish(orders, { orderId: '2' });
     const found = bus.published(orders);
-    assert.deepEqual(found.map((one) => [one.bus, one.document.orderId, one.key]), [
-      ['event', '1', '1'],
-      ['data', '2', '2'],
-    ]);
+    assert.deepEqual(
+      found.map((one) => [one.bus, one.document.orderId, one.key]),
+      [
+        ['event', '1', '1'],
+        ['data', '2', '2'],
+      ],
+    );
     assert.equal(found[0]?.attributes.source, '/shop');
     assert.equal(found[0]?.attributes['subject'], 's');
     assert.deepEqual(bus.published(topic('other')), []);
@@ -101,16 +108,32 @@ describe('testBus', () => {
 describe('testBus: deliver', () => {
   it('calls a handler as a broker would', async () => {
     await using bus = await testBus();
-    const handler: Handler<Order> = (order, delivery) => [order, delivery.attempt, delivery.cause, delivery.key, delivery.id, delivery.bus];
-    const result = await bus.deliver(handler, { orderId: '1' }, { topic: orders, attempt: 3, id: 'x', bus: 'data' });
+    const handler: Handler<Order> = (order, delivery) => [
+      order,
+      delivery.attempt,
+      delivery.cause,
+      delivery.key,
+      delivery.id,
+      delivery.bus,
+    ];
+    const result = await bus.deliver(
+      handler,
+      { orderId: '1' },
+      { topic: orders, attempt: 3, id: 'x', bus: 'data' },
+    );
     assert.deepEqual(result, [{ orderId: '1' }, 3, 'retry', '1', 'x', 'data']);
   });
 
   it("runs the topic's schema", async () => {
     await using bus = await testBus();
     const numbers = topic('numbers', { schema: numberSchema('async') });
-    assert.deepEqual(await bus.deliver((document) => document, { n: '1' }, { topic: numbers }), { n: 1 });
-    await assert.rejects(bus.deliver((document) => document, { n: 'x' }, { topic: numbers }), { code: 'DUOBUS_INVALID' });
+    assert.deepEqual(await bus.deliver((document) => document, { n: '1' }, { topic: numbers }), {
+      n: 1,
+    });
+    await assert.rejects(
+      bus.deliver((document) => document, { n: 'x' }, { topic: numbers }),
+      { code: 'DUOBUS_INVALID' },
+    );
   });
 
   it('rejects with what the handler throws', async () => {
@@ -123,7 +146,11 @@ describe('testBus: deliver', () => {
 
   it('lets the handler publish, with the document as cause', async () => {
     await using bus = await testBus();
-    await bus.deliver((_document, delivery) => delivery.publish(orders, { orderId: '2' }), {}, { id: 'cause' });
+    await bus.deliver(
+      (_document, delivery) => delivery.publish(orders, { orderId: '2' }),
+      {},
+      { id: 'cause' },
+    );
     assert.equal(bus.published(orders)[0]?.attributes['causationid'], 'cause');
   });
 
@@ -138,7 +165,13 @@ describe('testBus: deliver', () => {
 
   it('refuses wrong options', async () => {
     await using bus = await testBus();
-    await assert.rejects(bus.deliver(() => 1, {}, { attempt: 0 }), TypeError);
-    await assert.rejects(bus.deliver(() => 1, {}, { atempt: 1 } as never), /'attempt'/);
+    await assert.rejects(
+      bus.deliver(() => 1, {}, { attempt: 0 }),
+      TypeError,
+    );
+    await assert.rejects(
+      bus.deliver(() => 1, {}, { atempt: 1 } as never),
+      /'attempt'/,
+    );
   });
 });

@@ -11,12 +11,16 @@ interface Order {
   readonly total: number;
 }
 
-declare const Placed: StandardSchema<{ orderId: string; at: string }, { orderId: string; at: Date }>;
+declare const Placed: StandardSchema<
+  { orderId: string; at: string },
+  { orderId: string; at: Date }
+>;
 declare const Paid: StandardSchema<{ orderId: string; cents: number }>;
 declare const events: EventBus;
 declare const data: DataBus;
 
-type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+type Same<A, B> =
+  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 function same<A, B>(_same: Same<A, B>): void {}
 
 /** Never called: tsc is the judge. */
@@ -82,7 +86,9 @@ export async function typed(): Promise<void> {
   await events.subscribe(
     [Orders, Parsed],
     'a',
-    batch(async (items) => same<(typeof items)[number]['document'], Order | { orderId: string; at: Date }>(true)),
+    batch(async (items) =>
+      same<(typeof items)[number]['document'], Order | { orderId: string; at: Date }>(true),
+    ),
   );
   await events.unsubscribe(Orders, 'a');
   await events.depth(Many, 'a');

@@ -30,17 +30,26 @@ const times = [
 ] as const;
 
 /** @throws TypeError for values that a bus does not take. */
-export function checkBusOptions(call: string, options: Partial<BusOptions>): asserts options is BusOptions {
+export function checkBusOptions(
+  call: string,
+  options: Partial<BusOptions>,
+): asserts options is BusOptions {
   const { source, topology, publishBuffer, store, instrument } = options;
   if (source === undefined) {
-    throw new TypeError(`${call}: source is missing: say who publishes, e.g. connect(url, { source: '/shop/orders' })`);
+    throw new TypeError(
+      `${call}: source is missing: say who publishes, e.g. connect(url, { source: '/shop/orders' })`,
+    );
   }
   checkSource(source);
   if (topology !== undefined && topology !== 'create' && topology !== 'check') {
     throw new TypeError(`${call}: topology must be 'create' or 'check', got ${String(topology)}`);
   }
-  for (const [name, least] of times) checkInteger(call, name, options[name], least, Number.MAX_SAFE_INTEGER);
-  const { documents, bytes } = checkOptions(`${call}: publishBuffer`, publishBuffer, ['documents', 'bytes']);
+  for (const [name, least] of times)
+    checkInteger(call, name, options[name], least, Number.MAX_SAFE_INTEGER);
+  const { documents, bytes } = checkOptions(`${call}: publishBuffer`, publishBuffer, [
+    'documents',
+    'bytes',
+  ]);
   checkInteger(call, 'publishBuffer.documents', documents, 1, Number.MAX_SAFE_INTEGER);
   checkInteger(call, 'publishBuffer.bytes', bytes, 1, Number.MAX_SAFE_INTEGER);
   if (store !== undefined) checkStore(store);

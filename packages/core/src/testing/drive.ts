@@ -13,7 +13,11 @@ export interface Reach {
 export const shortReach: Reach = { nearMs: 50, totalMs: 1000 };
 
 /** Lets time go on while a call of the bus waits for it, so that `await` ends though nobody else moves the clock. */
-export async function drive<T>(clock: ManualClock, call: Promise<T>, { nearMs, totalMs }: Reach): Promise<T> {
+export async function drive<T>(
+  clock: ManualClock,
+  call: Promise<T>,
+  { nearMs, totalMs }: Reach,
+): Promise<T> {
   let pending = true;
   const end = (): void => {
     pending = false;

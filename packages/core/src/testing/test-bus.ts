@@ -74,8 +74,16 @@ class ControlledBus implements TestBus {
     this.#recorder = recorder;
     this.#options = options;
     const { events, data } = bus;
-    this.events = driven(clock, intercept(events, { subscribe: async (...args) => this.#kept(await events.subscribe(...args)) }));
-    this.data = driven(clock, intercept(data, { subscribe: async (...args) => this.#kept(await data.subscribe(...args)) }));
+    this.events = driven(
+      clock,
+      intercept(events, {
+        subscribe: async (...args) => this.#kept(await events.subscribe(...args)),
+      }),
+    );
+    this.data = driven(
+      clock,
+      intercept(data, { subscribe: async (...args) => this.#kept(await data.subscribe(...args)) }),
+    );
   }
 
   #kept(handle: Handle): Handle {
