@@ -115,10 +115,10 @@ function contentTypeOf(
   name: string,
 ): string | undefined {
   const value = headers[name];
-  if (value !== undefined) return textOf(value);
+  if (value !== undefined) return textOf(value) || undefined;
   for (const header of Object.keys(headers)) {
     if (header.length === name.length && header.toLowerCase() === name)
-      return textOf(headers[header]);
+      return textOf(headers[header]) || undefined;
   }
   return undefined;
 }

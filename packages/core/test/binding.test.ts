@@ -116,6 +116,11 @@ describe('binaryBinding', () => {
     ]);
   });
 
+  it('takes an empty content type for none', () => {
+    const found = read({ ...required, 'content-type': '' }).attributes;
+    assert.equal(found['datacontenttype'], undefined);
+  });
+
   it('reads other prefixes, its own goes before them in any order', () => {
     for (const headers of [
       { 'cloudEvents:id': 'own', cloudEvents_id: 'other' },

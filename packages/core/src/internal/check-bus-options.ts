@@ -5,7 +5,7 @@ import { checkInteger } from '../names.ts';
 import { checkOptions } from './check-options.ts';
 
 /** The names of the options of a bus. */
-export const busOptions = [
+export const busOptions: readonly (keyof BusOptions)[] = [
   'source',
   'topology',
   'publishTimeoutMs',
@@ -17,7 +17,7 @@ export const busOptions = [
   'maxClockSkewMs',
   'store',
   'instrument',
-] as const satisfies readonly (keyof BusOptions)[];
+];
 
 /** Times in ms with the least that makes sense. */
 const times = [
