@@ -38,6 +38,7 @@ export interface ResetOptions {
   readonly dryRun?: boolean;
   /** How long running handlers get, in ms. Default 25,000. */
   readonly graceMs?: number;
+  /** Gives up waiting. */
   readonly signal?: AbortSignal;
 }
 
@@ -70,7 +71,9 @@ export interface Lag {
 }
 
 export interface WaitOptions {
+  /** How long to wait, in ms. Default: until the signal is aborted. */
   readonly timeoutMs?: number;
+  /** Gives up waiting. */
   readonly signal?: AbortSignal;
 }
 
@@ -86,6 +89,7 @@ export interface ReadOptions {
   readonly partition?: number;
   /** Documents at most. Default: no limit. */
   readonly limit?: number;
+  /** Ends reading. */
   readonly signal?: AbortSignal;
 }
 

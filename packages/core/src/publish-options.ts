@@ -5,12 +5,15 @@ export interface PublishOptions {
   readonly id?: string;
   /** CloudEvents type. Default: the topic's; required where the topic has several. */
   readonly type?: string;
+  /** CloudEvents subject. Default none. */
   readonly subject?: string;
   /** CloudEvents time. Default: now, by this process's clock. */
   readonly time?: Date | string;
   /** Replaces the topic's key for this document. */
   readonly key?: string;
+  /** What the document belongs to. Default: that of `cause`, else none. */
   readonly correlationId?: string;
+  /** Id of the document that led to this one. Default: that of `cause`, else none. */
   readonly causationId?: string;
   /** Takes over correlation and sets causation from a delivery. Default: the one whose handler is running. */
   readonly cause?: Delivery;
