@@ -71,7 +71,7 @@ export interface Lag {
 }
 
 export interface WaitOptions {
-  /** How long to wait, in ms. Default: until the signal is aborted. */
+  /** How long to wait, in ms. Default 30,000. */
   readonly timeoutMs?: number;
   /** Gives up waiting. */
   readonly signal?: AbortSignal;

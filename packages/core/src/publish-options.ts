@@ -11,9 +11,9 @@ export interface PublishOptions {
   readonly time?: Date | string;
   /** Replaces the topic's key for this document. */
   readonly key?: string;
-  /** What the document belongs to. Default: that of `cause`, else none. */
+  /** What the document belongs to. Default: that of `cause`, else the document's own id. */
   readonly correlationId?: string;
-  /** Id of the document that led to this one. Default: that of `cause`, else none. */
+  /** Id of the document that led to this one. Default: that of `cause` itself, else none. */
   readonly causationId?: string;
   /** Takes over correlation and sets causation from a delivery. Default: the one whose handler is running. */
   readonly cause?: Delivery;
