@@ -6,6 +6,7 @@ export interface DocumentedOption {
 }
 
 const member = /\/\*\*([\s\S]*?)\*\/\s*readonly (\w+)(\??):/g;
+const anyMember = /^ {2}readonly (\w+)\??:/gm;
 
 /** Reads the options of an interface from its source: the JSDoc there is what an editor shows, and what is true. */
 export function documentedOptions(source: string, name: string): readonly DocumentedOption[] {
@@ -15,7 +16,12 @@ export function documentedOptions(source: string, name: string): readonly Docume
     required: mark !== '?',
     text: comment.replaceAll(/\s*\n\s*\*\s*/g, ' ').trim(),
   }));
-  if (options.length === 0) throw new Error(`interface ${name} has no documented options`);
+  const known = new Set(options.map((option) => option.name));
+  const undocumented = [...body.matchAll(anyMember)]
+    .map(([, option = '']) => option)
+    .filter((option) => !known.has(option));
+  if (undocumented.length > 0)
+    throw new Error(`interface ${name}: no JSDoc for ${undocumented.join(', ')}`);
   return options;
 }
 

@@ -24,6 +24,11 @@ describe('documentedOptions', () => {
     ]);
   });
 
+  it('refuses options that nobody has described', () => {
+    const bare = 'export interface Bare {\n  readonly waitMs?: number;\n}\n';
+    assert.throws(() => documentedOptions(bare, 'Bare'), /no JSDoc for waitMs/);
+  });
+
   it('refuses an interface that does not exist', () => {
     assert.throws(() => documentedOptions(source, 'Missing'), /no exported interface Missing/);
   });

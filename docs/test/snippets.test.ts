@@ -19,7 +19,9 @@ describe('the code of the documentation', () => {
       const broker = brokers[name];
       const urls = {
         BUS_URL: 'memory://docs',
-        ...(broker === undefined ? {} : { [broker[0]]: testUrl(broker[1]).replace('kafka://', '') }),
+        ...(broker === undefined
+          ? {}
+          : { [broker[0]]: testUrl(broker[1]).replace('kafka://', '') }),
       };
       const { NODE_TEST_CONTEXT: _, ...environment } = process.env;
       const child = spawn(

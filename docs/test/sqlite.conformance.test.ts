@@ -1,19 +1,18 @@
+// #region suite
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe } from 'node:test';
-
-// #region suite
-import { it } from 'node:test';
+import { after, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { overUrl, suite } from '@duobus/conformance';
 import * as sqlite from '../snippets/sqlite/index.ts';
 
-// #endregion suite
-describe('the adapter of the tutorial', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'duobus-'));
-  after(() => rmSync(folder, { recursive: true, force: true }));
-  const file = join(folder, 'conformance.db');
-  const adapter = new URL('../snippets/sqlite/index.ts', import.meta.url).href;
+const adapter = fileURLToPath(new URL('../snippets/sqlite/index.ts', import.meta.url));
 
-  suite({ test: it, adapter: { name: 'sqlite', ...overUrl(`sqlite:${file}`, { module: sqlite, adapter }) } });
+describe('the SQLite adapter', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'duobus-'));
+  after(() => rmSync(folder, { recursive: true }));
+  const url = `sqlite:${join(folder, 'suite.db')}`;
+  suite({ test: it, adapter: { name: 'sqlite', ...overUrl(url, { module: sqlite, adapter }) } });
 });
+// #endregion suite

@@ -13,7 +13,7 @@ import {
   type TopologyMode,
 } from '@duobus/core/driver';
 import { SqliteQueueMember } from './queue-member.ts';
-import { leaseMs, Store } from './store.ts';
+import { Store } from './store.ts';
 
 // #region capabilities
 export const capabilities: QueueCapabilities = Object.freeze({
@@ -112,6 +112,7 @@ export class SqliteQueueDriver implements QueueDriver<DatabaseSync> {
   }
 
   async inspect(topic: StoredTopic, name: string): Promise<SubscriptionCounts> {
+    this.#existing(topic.name, name);
     return this.#try('count', () => this.#store.counts(topic.name, name));
   }
 
@@ -121,14 +122,14 @@ export class SqliteQueueDriver implements QueueDriver<DatabaseSync> {
     source: 'main' | 'dead',
     credit: number,
   ): Promise<QueueMember> {
-    if (!this.#try('consume', () => this.#store.names(topic.name)).includes(name)) {
-      missing(`subscription ${name} of topic ${topic.name}`);
-    }
-    return new SqliteQueueMember(
-      this.#store,
-      { topic: topic.name, name, dead: source === 'dead' ? 1 : 0 },
-      credit,
-    );
+    this.#existing(topic.name, name);
+    const queue = { topic: topic.name, name, dead: source === 'dead' ? 1 : 0 } as const;
+    return new SqliteQueueMember(this.#store, queue, credit);
+  }
+
+  #existing(topic: string, name: string): void {
+    const names = this.#try('look for a subscription', () => this.#store.names(topic));
+    if (!names.includes(name)) missing(`subscription ${name} of topic ${topic}`);
   }
 
   /** Only BusErrors may leave a driver. */

@@ -23,7 +23,7 @@ const schema = `
 `;
 // #endregion schema
 
-export const leaseMs = 30_000;
+export const leaseMs = 5_000;
 
 interface Row {
   readonly seq: number;
@@ -155,7 +155,7 @@ export class Store {
     }
     const { verdict, state } = settlement;
     const readyAt = verdict === 'again' ? Date.now() + settlement.delayMs : 0;
-    const update = `UPDATE documents SET leasedBy = NULL, leaseEnds = 0, readyAt = ?, state = ?,
+    const update = `UPDATE documents SET leasedBy = NULL, leaseEnds = 0, handOvers = 0, readyAt = ?, state = ?,
       dead = CASE ? WHEN 'dead' THEN 1 WHEN 'again' THEN 0 ELSE dead END WHERE seq = ? AND leasedBy = ?`;
     return this.#run(update, readyAt, state, verdict, seq, member) === 1;
   }
