@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Bus, BusOptions, Depth, From, Receipt, ResetResult } from '@duobus/core';
 import type { Consumer } from './consumer.ts';
-import { digestOf, topicOf } from './document.ts';
+import { bare, digestOf } from './document.ts';
 import type { Harness } from './harness.ts';
 import { History, type PublishOp } from './history.ts';
 import { InProcessMember } from './local-member.ts';
@@ -49,7 +49,8 @@ export class CaseContext {
   readonly ordered: string[] = [];
   readonly #setting: Setting;
   readonly #members: Member[] = [];
-  readonly #cleanups: (() => Promise<unknown>)[] = [];
+  readonly #ends: (() => Promise<unknown>)[] = [];
+  readonly #removals = new Map<string, () => Promise<unknown>>();
   #topics = 0;
 
   constructor(setting: Setting) {
@@ -99,7 +100,7 @@ export class CaseContext {
     const patient = kind === 'data' ? { commitIntervalMs: 100 } : {};
     const options = { backoff: { firstMs: 20, factor: 2, maxMs: 200 }, graceMs: 10_000 * this.slow, ...patient, ...how.options };
     const spec: ConsumeSpec = { kind, topic, name, options, ...(script === undefined ? {} : { script }) };
-    this.#cleanups.push(() => this.remove(kind, topic, name));
+    this.removeLater(kind, topic, name);
     if (handler === undefined) return member.consume(spec);
     if (member.remote) throw new Error('a handler cannot be sent to another process: use a script');
     return (member as LocalMember).consume(spec, handler, abort);
@@ -142,7 +143,7 @@ export class CaseContext {
   }
 
   async depth(topic: PlainTopic, name: string): Promise<Depth> {
-    return this.bus.events.depth(topicOf(topic), name);
+    return this.bus.events.depth(bare(topic), name);
   }
 
   /** Waits until a subscription holds nothing, or a group has handled all, and notes it. */
@@ -150,7 +151,7 @@ export class CaseContext {
     if (kind === 'event') {
       await this.until(`subscription ${name} holds nothing`, async () => (await this.depth(topic, name)).total === 0);
     } else {
-      await this.until(`group ${name} has no lag`, async () => (await this.bus.data.lag(topicOf(topic), name)).records === 0);
+      await this.until(`group ${name} has no lag`, async () => (await this.bus.data.lag(bare(topic), name)).records === 0);
     }
     this.history.mark({ f: 'drained', process: 'suite', topic: `${kind}:${topic.name}`, name });
   }
@@ -177,20 +178,26 @@ export class CaseContext {
 
   /** Deletes a subscription or group with all it holds. */
   async remove(kind: Kind, topic: PlainTopic, name: string): Promise<void> {
-    if (kind === 'event') await this.bus.events.unsubscribe(topicOf(topic), name, { discard: true });
-    else await this.bus.data.remove(topicOf(topic), name, { discard: true });
+    if (kind === 'event') await this.bus.events.unsubscribe(bare(topic), name, { discard: true });
+    else await this.bus.data.remove(bare(topic), name, { discard: true });
   }
 
   /** Runs at the end of the case, whatever happens. */
-  defer(cleanup: () => Promise<unknown>): void {
-    this.#cleanups.push(cleanup);
+  defer(end: () => Promise<unknown>): void {
+    this.#ends.push(end);
+  }
+
+  /** Deletes a subscription or group when everything is closed. */
+  removeLater(kind: Kind, topic: PlainTopic, name: string): void {
+    this.#removals.set(`${kind}:${topic.name}/${name}`, () => this.remove(kind, topic, name));
   }
 
   /** Closes and removes what the case has made. Rejects with the first thing that went wrong, after trying all. */
   async cleanUp(): Promise<void> {
+    const ended = await Promise.allSettled(this.#ends.map((end) => end()));
     const closed = await Promise.allSettled(this.#members.map((member) => member.close()));
-    const removed = await Promise.allSettled(this.#cleanups.map((cleanup) => cleanup()));
-    const failure = [...closed, ...removed].find((result) => result.status === 'rejected');
+    const removed = await Promise.allSettled([...this.#removals.values()].map((removal) => removal()));
+    const failure = [...ended, ...closed, ...removed].find((result) => result.status === 'rejected');
     if (failure !== undefined) throw new Error(`cleaning up: ${String(failure.reason)}`, { cause: failure.reason });
   }
 

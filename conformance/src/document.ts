@@ -8,6 +8,11 @@ export function topicOf({ name, options }: PlainTopic): Topic<Doc> {
   return topic<Doc>(name, { ...rest, ...(keyed ? { key: (document: Doc) => document.key } : {}) });
 }
 
+/** The topic by name alone: it adopts what is stored. */
+export function bare({ name }: PlainTopic): Topic<Doc> {
+  return topicOf({ name, options: {} });
+}
+
 /** Stands for all that a reader gets of a document. `time` is the publisher's and the same at every reading. */
 export function digestOf(document: unknown, attributes: Partial<Attributes>): string {
   const text = document instanceof Uint8Array ? Buffer.from(document).toString('base64') : JSON.stringify(document);

@@ -48,9 +48,10 @@ export interface ResetOp extends Common {
   targets: readonly string[];
 }
 
-/** Everything else that matters to a subscription or group. `drained`: it was seen to hold nothing any more. */
+/** Everything else that matters to a subscription or group. `drained`: it was seen to hold nothing any
+ *  more. `trimmed`: retention has passed its pointer. */
 export interface MarkOp extends Common {
-  readonly f: 'subscribe' | 'close' | 'crash' | 'redrive' | 'drained' | 'fault' | 'alter';
+  readonly f: 'subscribe' | 'close' | 'crash' | 'redrive' | 'drained' | 'fault' | 'alter' | 'trimmed';
   readonly name: string;
 }
 

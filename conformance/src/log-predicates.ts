@@ -63,8 +63,9 @@ function positionsOf(history: History, like: string): string[] {
 export const noSkips: Predicate = (history) => {
   const faults: string[] = [];
   const epochs = new Map<string, DeliverOp[]>();
+  const trimmed = new Set(history.of('trimmed').map((op) => `${op.topic}/${op.name}`));
   for (const op of history.of('deliver')) {
-    if (op.position === undefined) continue;
+    if (op.position === undefined || trimmed.has(`${op.topic}/${op.name}`)) continue;
     const key = `${op.topic}/${op.name}/${op.epoch}/${partitionOf(op.position)}`;
     epochs.set(key, [...(epochs.get(key) ?? []), op]);
   }

@@ -30,6 +30,11 @@ export class Connection {
     this.broker.connections.add(this);
   }
 
+  /** Why nothing can be published just now, if so: then it is certain that nothing was stored. */
+  refusal(): BusError | undefined {
+    return this.#state === 'cut' ? this.#unavailable('the connection was lost') : undefined;
+  }
+
   /** Throws unless calls can reach the broker. */
   check(signal?: AbortSignal): void {
     signal?.throwIfAborted();

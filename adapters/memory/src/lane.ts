@@ -7,7 +7,7 @@ export interface Entry {
   /** Its place among the others: lower is handed out earlier. */
   seq: number;
   state: string | undefined;
-  /** Has been handed to a consumer before. */
+  /** As it is stored now it has been handed to a consumer. */
   handed: boolean;
   dueAt: number;
 }

@@ -22,6 +22,7 @@ import { MemoryLogMember } from './log-member.ts';
 import type { PartitionLog } from './partition-log.ts';
 import { publishAll } from './publish.ts';
 import { binding } from './record-codec.ts';
+import { rejected } from './stored.ts';
 
 /** The data bus half. */
 export class MemoryLogDriver implements LogDriver<MemoryBroker> {
@@ -84,6 +85,8 @@ export class MemoryLogDriver implements LogDriver<MemoryBroker> {
     records: readonly OutboundRecord[],
     signal: AbortSignal,
   ): Promise<readonly Outcome[]> {
+    const refusal = this.#connection.refusal();
+    if (refusal !== undefined) return records.map(() => rejected(refusal));
     this.#connection.check(signal);
     const state = this.native.data.get(topic);
     const outcomes = publishAll(this.native, records, state.record.compacted, (record) =>

@@ -114,9 +114,9 @@ export class MemoryLogMember implements LogMember, ConnectionMember, Owner {
     });
   }
 
-  revoking(partition: number, token: number, cause: RevokeCause, deadlineMs: number): void {
+  revoking(partition: number, token: number, cause: RevokeCause, withinMs: number): void {
     this.#readings.delete(partition);
-    this.#inbox.push({ type: 'revoking', partition, token, cause, deadlineMs });
+    this.#inbox.push({ type: 'revoking', partition, token, cause, withinMs });
   }
 
   revoked(partition: number, token: number): void {

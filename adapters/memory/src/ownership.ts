@@ -7,7 +7,7 @@ export type RevokeCause = 'rebalance' | 'reset';
 /** What a member is told about its partitions. */
 export interface Owner {
   assigned(partition: number, token: number): void;
-  revoking(partition: number, token: number, cause: RevokeCause, deadlineMs: number): void;
+  revoking(partition: number, token: number, cause: RevokeCause, withinMs: number): void;
   /** Called only when the partition was taken away: not after a release, not when the member left. */
   revoked(partition: number, token: number): void;
 }
@@ -94,7 +94,7 @@ export class Ownership<Member extends Owner> {
     for (const [partition, holding] of this.#holdings) {
       const asked = holding.deadline !== undefined;
       holding.deadline = Math.min(holding.deadline ?? deadline, deadline);
-      if (!asked) holding.member.revoking(partition, holding.token, 'reset', deadline);
+      if (!asked) holding.member.revoking(partition, holding.token, 'reset', graceMs);
     }
     this.#wind();
     if (this.#holdings.size === 0) return;
@@ -133,9 +133,8 @@ export class Ownership<Member extends Owner> {
   }
 
   #ask(partition: number, holding: Holding<Member>): void {
-    const deadline = this.#clock.now() + this.#leaseMs;
-    holding.deadline = deadline;
-    holding.member.revoking(partition, holding.token, 'rebalance', deadline);
+    holding.deadline = this.#clock.now() + this.#leaseMs;
+    holding.member.revoking(partition, holding.token, 'rebalance', this.#leaseMs);
   }
 
   #expire(): void {

@@ -16,6 +16,7 @@ import type { Connection } from './connection.ts';
 import { publishAll } from './publish.ts';
 import { MemoryQueueMember } from './queue-member.ts';
 import { binding } from './record-codec.ts';
+import { rejected } from './stored.ts';
 
 /** The event bus half. */
 export class MemoryQueueDriver implements QueueDriver<MemoryBroker> {
@@ -93,6 +94,8 @@ export class MemoryQueueDriver implements QueueDriver<MemoryBroker> {
     records: readonly OutboundRecord[],
     signal: AbortSignal,
   ): Promise<readonly Outcome[]> {
+    const refusal = this.#connection.refusal();
+    if (refusal !== undefined) return records.map(() => rejected(refusal));
     this.#connection.check(signal);
     const state = this.native.events.get(topic);
     const outcomes = publishAll(this.native, records, false, (record) =>

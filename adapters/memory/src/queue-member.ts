@@ -35,8 +35,13 @@ export class MemoryQueueMember implements QueueMember, ConnectionMember, Owner {
     subscription.join(this);
   }
 
-  receive(signal: AbortSignal): Promise<readonly QueueEvent[]> {
-    return this.#inbox.receive(signal);
+  async receive(signal: AbortSignal): Promise<readonly QueueEvent[]> {
+    const events = await this.#inbox.receive(signal);
+    // Only from here on can a consumer have seen them.
+    for (const event of events) {
+      if (event.type === 'records') for (const { token } of event.records) (token as Lease).entry.handed = true;
+    }
+    return events;
   }
 
   async settle(batch: readonly Settlement[]): Promise<readonly ('settled' | 'lost')[]> {
@@ -102,8 +107,8 @@ export class MemoryQueueMember implements QueueMember, ConnectionMember, Owner {
     this.#subscription.dispatch();
   }
 
-  revoking(partition: number, _token: number, _cause: RevokeCause, deadlineMs: number): void {
-    this.push({ type: 'revoking', partition, deadlineMs });
+  revoking(partition: number, _token: number, _cause: RevokeCause, withinMs: number): void {
+    this.push({ type: 'revoking', partition, withinMs });
   }
 
   revoked(partition: number): void {
@@ -115,6 +120,7 @@ export class MemoryQueueMember implements QueueMember, ConnectionMember, Owner {
   #end(event: QueueEvent): void {
     if (this.#over !== undefined) return;
     this.#over = 'lost';
+    this.#inbox.discard(({ type }) => type === 'records');
     this.push(event);
     this.#leave();
   }

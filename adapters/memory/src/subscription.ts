@@ -114,7 +114,9 @@ export class Subscription {
       this.#freed(entry.stored.bytes);
       return 'settled';
     }
+    // Stored anew with its state: that says why it comes again.
     entry.state = settlement.state;
+    entry.handed = false;
     if (settlement.verdict === 'again') this.#again(entry, settlement.delayMs);
     else if (settlement.verdict === 'dead') this.#dead.push(this.#last(entry));
     else this.#laneOf(lease).push(entry);
@@ -202,12 +204,10 @@ export class Subscription {
 
   #lease(entry: Entry, member: MemoryQueueMember, source: Lease['source']): Leased {
     const lease: Lease = { entry, member, source, expiresAt: this.#clock.now() + this.#leaseMs };
-    const redelivered = entry.handed;
-    entry.handed = true;
     this.#leases.add(lease);
     member.leases.add(lease);
     if (source === 'main') member.take(entry.partition, 1);
-    return { ...copy(entry.stored), token: lease, redelivered, state: entry.state };
+    return { ...copy(entry.stored), token: lease, redelivered: entry.handed, state: entry.state };
   }
 
   #held(member: MemoryQueueMember, token: unknown): Lease | undefined {

@@ -97,7 +97,7 @@ describe('queue driver', () => {
     assert.equal(broker.bytes, 0);
   });
 
-  it('hands out again after the delay, with the state, marked as redelivered', async () => {
+  it('hands out again after the delay, with the state, stored anew', async () => {
     const { queue, topic, clock } = await subscribed();
     await queue.publish(topic, 0, [record('1')], signal);
     const member = await queue.consume(topic, 'billing', 'main', 10, signal);
@@ -108,7 +108,7 @@ describe('queue driver', () => {
     assert.deepEqual(await taken(member), []);
     clock.advance(1);
     const [again] = await taken(member);
-    assert.deepEqual([again?.redelivered, again?.state], [true, 'tried']);
+    assert.deepEqual([again?.redelivered, again?.state], [false, 'tried']);
     assert.deepEqual(await member.settle([{ token: one?.token, verdict: 'done' }]), ['lost']);
   });
 
@@ -173,7 +173,7 @@ describe('queue driver', () => {
       (await taken(other)).map((again) => [text(again), again.state, again.redelivered]),
       [
         ['1', 'suspect', true],
-        ['2', 'unseen', true],
+        ['2', 'unseen', false],
         ['3', undefined, false],
       ],
     );

@@ -85,7 +85,7 @@ function batchCase(kind: Kind): Case {
       );
       const bushalf = kind === 'event' ? context.bus.events : context.bus.data;
       const running = await bushalf.subscribe(topicOf(topic), 'work', handler, { backoff: { firstMs: 10, factor: 1, maxMs: 20 } });
-      context.defer(() => context.remove(kind, topic, 'work'));
+      context.removeLater(kind, topic, 'work');
       context.defer(() => running.close());
       await context.publish(kind, topic, numbers(1, 40).map((n) => ({ n, key: `k${n}` })));
       await context.drain(kind, topic, 'work');
@@ -119,7 +119,7 @@ export const schemas: Case = {
     const typed = topicWith(name, { partitions: 2, types: { 'order.placed': schema('amount'), 'order.paid': schema('paid') } });
     const got: unknown[] = [];
     const running = await events.subscribe(typed, 'work', { 'order.placed': (document) => void got.push(['placed', document]), 'order.paid': (document) => void got.push(['paid', document]) });
-    context.defer(() => events.unsubscribe(typed, 'work', { discard: true }));
+    context.removeLater('event', { name, options: {} }, 'work');
     context.defer(() => running.close());
     await events.publish(typed, { amount: '12' } as never, { type: 'order.placed' });
     await events.publish(typed, { paid: '7' } as never, { type: 'order.paid' });

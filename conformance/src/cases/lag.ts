@@ -102,6 +102,7 @@ export const lostPosition: Case = {
       return (await first()) !== before && (await gone(context, topic));
     };
     await context.until('retention has passed the pointers', fill, 90_000);
+    for (const name of policies) context.history.mark({ f: 'trimmed', process: 'suite', topic: `data:${topic.name}`, name });
     const failing = await context.consume('data', topic, 'fail', { options: { onLost: 'fail' } as never });
     await context.until("the policy 'fail' says lost", () => failing.handle.state === 'lost');
     expectSame(failing.deliveries.length, 0, "deliveries under the policy 'fail'");

@@ -96,7 +96,7 @@ function envelope(kind: Kind): Case {
       const got: { readonly body: Uint8Array; readonly delivery: Delivery }[] = [];
       const bushalf = half(context.bus, kind);
       const handle = await bushalf.subscribe(topic, 'work', (body: Uint8Array, delivery: Delivery) => void got.push({ body, delivery }));
-      context.defer(() => context.remove(kind, plain, 'work'));
+      context.removeLater(kind, plain, 'work');
       context.defer(() => handle.close());
       const bodies = [new Uint8Array(0), new Uint8Array([0, 255, 254, 0, 195, 40]), Uint8Array.from({ length: 100_000 }, () => context.random.below(256))];
       const options = {
@@ -133,7 +133,7 @@ export const correlation: Case = {
     const got: Delivery[] = [];
     await context.consume('event', first, 'work', { handler: async (document, delivery) => void (await delivery.publish(topicOf(second), { ...document, run: 'caused' })) });
     const handle = await context.bus.events.subscribe(topicOf(second), 'work', (_, delivery) => void got.push(delivery));
-    context.defer(() => context.remove('event', second, 'work'));
+    context.removeLater('event', second, 'work');
     context.defer(() => handle.close());
     const [receipt] = await context.publish('event', first, spread(1, 1));
     await context.until('the caused document has come', () => got.length > 0);
