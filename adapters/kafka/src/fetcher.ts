@@ -206,7 +206,7 @@ export class Fetcher {
     }[],
   ): Promise<void> {
     for (const { part, answer, from } of full) {
-      const { records, error } = await decodeBatches(
+      const { records, next, error } = await decodeBatches(
         answer.batches,
         from,
         answer.aborted,
@@ -218,14 +218,24 @@ export class Fetcher {
         const logRecords = records.map(toLogRecord);
         if (part.open) this.#hand(part, logRecords);
         else for (const record of logRecords) part.held.push(record);
-      } else this.#kick();
+      } else if (error !== undefined) throw this.#unreadable(part, error);
+      // what cannot be read is only reported when it is the next to be handed out
       if (error !== undefined)
-        throw new BusError(
-          error.code,
-          `partition ${part.partition} of topic '${this.#topic}': ${error.message}`,
-          { cause: error, context: { topic: this.#topic, partition: part.partition } },
-        );
+        this.#parts.set(part.partition, { ...part, offset: next, fetching: false });
+      this.#kick();
     }
+  }
+
+  #unreadable({ partition }: Part, error: BusError): BusError {
+    const topic = this.#topic;
+    return new BusError(
+      error.code,
+      `partition ${partition} of topic '${topic}': ${error.message}`,
+      {
+        cause: error,
+        context: { ...error.context, topic, partition },
+      },
+    );
   }
 
   #hand(part: Part, records: readonly LogRecord[]): void {

@@ -2,14 +2,40 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { type Broker, startBroker } from '@duobus/brokers';
 import { BusError, type LogDriver, type Outcome, type StoredTopic } from '@duobus/core/driver';
-import { at, Consumer, eventually, makeTopic, numbered, openDriver, records, soon, textOf } from './support/driver.ts';
+import {
+  at,
+  Consumer,
+  eventually,
+  makeTopic,
+  numbered,
+  openDriver,
+  records,
+  soon,
+  textOf,
+} from './support/driver.ts';
 
-const statuses = (outcomes: readonly Outcome[]): string[] => [...new Set(outcomes.map(({ status }) => status))];
+const statuses = (outcomes: readonly Outcome[]): string[] => [
+  ...new Set(outcomes.map(({ status }) => status)),
+];
 
-async function readAll(driver: LogDriver, topic: StoredTopic, partition: number): Promise<string[]> {
+async function readAll(
+  driver: LogDriver,
+  topic: StoredTopic,
+  partition: number,
+): Promise<string[]> {
   const all: string[] = [];
   for (let offset = 0; ; ) {
-    const { records: some, next, atEnd } = await driver.read(topic, partition, at(offset), { maxBytes: 1_000_000, maxWaitMs: 0 }, soon());
+    const {
+      records: some,
+      next,
+      atEnd,
+    } = await driver.read(
+      topic,
+      partition,
+      at(offset),
+      { maxBytes: 1_000_000, maxWaitMs: 0 },
+      soon(),
+    );
     all.push(...some.map(textOf));
     if (atEnd) return all;
     offset = next.offset;
@@ -17,7 +43,12 @@ async function readAll(driver: LogDriver, topic: StoredTopic, partition: number)
 }
 
 /** What the runtime does: opens again and tries again what is certainly not stored, or can be recognised. */
-async function appendUntilStored(driver: LogDriver, topic: StoredTopic, partition: number, batch: ReturnType<typeof records>): Promise<readonly Outcome[]> {
+async function appendUntilStored(
+  driver: LogDriver,
+  topic: StoredTopic,
+  partition: number,
+  batch: ReturnType<typeof records>,
+): Promise<readonly Outcome[]> {
   return await eventually(
     async () => {
       await driver.open(soon()).catch(() => undefined);
@@ -59,8 +90,12 @@ describe('faults of Kafka', () => {
     broker.freeze();
     try {
       const began = Date.now();
-      await assert.rejects(driver.bounds(topic, AbortSignal.timeout(300)), { name: 'TimeoutError' });
-      await assert.rejects(driver.pointers(topic, 'g', AbortSignal.timeout(300)), { name: 'TimeoutError' });
+      await assert.rejects(driver.bounds(topic, AbortSignal.timeout(300)), {
+        name: 'TimeoutError',
+      });
+      await assert.rejects(driver.pointers(topic, 'g', AbortSignal.timeout(300)), {
+        name: 'TimeoutError',
+      });
       assert.ok(Date.now() - began < 2_000);
     } finally {
       broker.thaw();
@@ -76,8 +111,18 @@ describe('faults of Kafka', () => {
     await consumer.commit(0, 50);
     await broker.kill9();
     const during = await driver.append(topic, 0, records(numbered(50, 50)), soon());
-    assert.ok(during.every((outcome) => outcome.status !== 'stored' && outcome.error.code === 'DUOBUS_UNAVAILABLE' && outcome.error.retryable));
-    await assert.rejects(driver.bounds(topic, soon()), (error) => BusError.is(error, 'DUOBUS_UNAVAILABLE') && error.retryable);
+    assert.ok(
+      during.every(
+        (outcome) =>
+          outcome.status !== 'stored' &&
+          outcome.error.code === 'DUOBUS_UNAVAILABLE' &&
+          outcome.error.retryable,
+      ),
+    );
+    await assert.rejects(
+      driver.bounds(topic, soon()),
+      (error) => BusError.is(error, 'DUOBUS_UNAVAILABLE') && error.retryable,
+    );
     await broker.start();
     await appendUntilStored(driver, topic, 0, records(numbered(50, 50)));
     const texts = await readAll(driver, topic, 0);
@@ -89,12 +134,16 @@ describe('faults of Kafka', () => {
           await current.close();
           current = await Consumer.join(driver, topic, 'g');
         }
-        return [...consumer.got, ...(current === consumer ? [] : current.got)].map(({ text }) => text);
+        return [...consumer.got, ...(current === consumer ? [] : current.got)].map(
+          ({ text }) => text,
+        );
       },
       (got) => new Set(got).size === 100,
       60_000,
     );
-    const got = [...consumer.got, ...(current === consumer ? [] : current.got)].map(({ text }) => text);
+    const got = [...consumer.got, ...(current === consumer ? [] : current.got)].map(
+      ({ text }) => text,
+    );
     assert.equal(got.length, 100);
     await current.close();
   });
@@ -112,14 +161,27 @@ describe('faults of Kafka', () => {
     assert.ok(Date.now() - began < 5_000);
     await consumer.until(() => consumer.events.some(({ type }) => type === 'lost'), 'lost', 30_000);
     const lost = consumer.events.find((event) => event.type === 'lost');
-    assert.ok(lost?.type === 'lost' && lost.error.retryable && lost.error.code === 'DUOBUS_UNAVAILABLE');
+    assert.ok(
+      lost?.type === 'lost' && lost.error.retryable && lost.error.code === 'DUOBUS_UNAVAILABLE',
+    );
     await consumer.close();
     await broker.start();
-    await eventually(async () => driver.open(soon()).then(() => true, () => false), (open) => open, 60_000);
+    await eventually(
+      async () =>
+        driver.open(soon()).then(
+          () => true,
+          () => false,
+        ),
+      (open) => open,
+      60_000,
+    );
   });
 
   it('says what is wrong when there is no broker', async () => {
     const nowhere = openDriver({ connectTimeoutMs: 500 }, 'kafka://127.0.0.1:1');
-    await assert.rejects(nowhere, (error) => BusError.is(error, 'DUOBUS_UNAVAILABLE') && error.message.includes('127.0.0.1:1'));
+    await assert.rejects(
+      nowhere,
+      (error) => BusError.is(error, 'DUOBUS_UNAVAILABLE') && error.message.includes('127.0.0.1:1'),
+    );
   });
 });

@@ -1,10 +1,25 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { BusError, type LogDriver, type StoredPointer, type StoredTopic } from '@duobus/core/driver';
-import { at, Consumer, eventually, makeTopic, numbered, openDriver, records, soon } from './support/driver.ts';
+import {
+  BusError,
+  type LogDriver,
+  type StoredPointer,
+  type StoredTopic,
+} from '@duobus/core/driver';
+import {
+  at,
+  Consumer,
+  eventually,
+  makeTopic,
+  numbered,
+  openDriver,
+  records,
+  soon,
+} from './support/driver.ts';
 
 async function fill(driver: LogDriver, topic: StoredTopic, count: number): Promise<void> {
-  for (let partition = 0; partition < topic.partitions; partition += 1) await driver.append(topic, partition, records(numbered(0, count)), soon());
+  for (let partition = 0; partition < topic.partitions; partition += 1)
+    await driver.append(topic, partition, records(numbered(0, count)), soon());
 }
 
 const pointer = (offset: number, text = ''): StoredPointer => ({ place: at(offset), text });
@@ -25,7 +40,10 @@ describe('a group on Kafka', () => {
     const consumer = await Consumer.join(driver, topic, 'g');
     await consumer.until(() => consumer.got.length >= 60, '60 records');
     for (let partition = 0; partition < 3; partition += 1) {
-      assert.deepEqual(consumer.got.filter((one) => one.partition === partition).map(({ text }) => text), numbered(0, 20));
+      assert.deepEqual(
+        consumer.got.filter((one) => one.partition === partition).map(({ text }) => text),
+        numbered(0, 20),
+      );
     }
     await consumer.close();
     assert.equal(consumer.got.length, 60);
@@ -41,7 +59,10 @@ describe('a group on Kafka', () => {
     assert.deepEqual(await driver.pointers(topic, 'g', soon()), [undefined, pointer(7, 'seven ✓')]);
     const second = await Consumer.join(other, topic, 'g');
     await second.until(() => second.got.length >= 13, '13 records');
-    assert.deepEqual(second.got.filter(({ partition }) => partition === 1).map(({ offset }) => offset), [7, 8, 9]);
+    assert.deepEqual(
+      second.got.filter(({ partition }) => partition === 1).map(({ offset }) => offset),
+      [7, 8, 9],
+    );
     await second.close();
   });
 
@@ -50,7 +71,10 @@ describe('a group on Kafka', () => {
     const consumer = await Consumer.join(driver, topic, 'g');
     await consumer.untilOwning(2);
     const token = consumer.owned.get(0) as number;
-    assert.deepEqual(await consumer.member.commit([{ partition: 0, token: token + 100, pointer: pointer(1) }]), ['fenced']);
+    assert.deepEqual(
+      await consumer.member.commit([{ partition: 0, token: token + 100, pointer: pointer(1) }]),
+      ['fenced'],
+    );
     assert.deepEqual(
       await consumer.member.commit([
         { partition: 0, token, pointer: pointer(1) },
@@ -58,8 +82,14 @@ describe('a group on Kafka', () => {
       ]),
       ['ok', 'fenced'],
     );
-    await assert.rejects(consumer.member.commit([{ partition: 0, token, pointer: pointer(-1) }]), (error) => BusError.is(error, 'DUOBUS_INVALID'));
-    await assert.rejects(consumer.member.commit([{ partition: 0, token, pointer: pointer(1, 'x'.repeat(4_097)) }]), (error) => BusError.is(error, 'DUOBUS_TOO_LARGE'));
+    await assert.rejects(
+      consumer.member.commit([{ partition: 0, token, pointer: pointer(-1) }]),
+      (error) => BusError.is(error, 'DUOBUS_INVALID'),
+    );
+    await assert.rejects(
+      consumer.member.commit([{ partition: 0, token, pointer: pointer(1, 'x'.repeat(4_097)) }]),
+      (error) => BusError.is(error, 'DUOBUS_TOO_LARGE'),
+    );
     assert.deepEqual(await driver.pointers(topic, 'g', soon()), [pointer(1), undefined]);
     await consumer.close();
   });
@@ -70,7 +100,8 @@ describe('a group on Kafka', () => {
     const consumers: Consumer[] = [];
     let published = 0;
     const publish = async (): Promise<void> => {
-      for (let partition = 0; partition < 6; partition += 1) await driver.append(topic, partition, records(numbered(published, 20)), soon());
+      for (let partition = 0; partition < 6; partition += 1)
+        await driver.append(topic, partition, records(numbered(published, 20)), soon());
       published += 20;
     };
     await publish();
@@ -83,7 +114,8 @@ describe('a group on Kafka', () => {
       await publish();
     }
     const [, second] = consumers as [Consumer, Consumer, Consumer];
-    for (const [partition, offset] of second.next) if (second.owned.has(partition)) await second.commit(partition, offset);
+    for (const [partition, offset] of second.next)
+      if (second.owned.has(partition)) await second.commit(partition, offset);
     const before = second.got.length;
     await second.close();
     assert.ok(second.got.length >= before);
@@ -92,7 +124,10 @@ describe('a group on Kafka', () => {
     await publish();
     const total = published * 6;
     const all = (): { partition: number; offset: number }[] => consumers.flatMap(({ got }) => got);
-    await eventually(async () => new Set(all().map(({ partition, offset }) => `${partition}/${offset}`)).size, (size) => size === total);
+    await eventually(
+      async () => new Set(all().map(({ partition, offset }) => `${partition}/${offset}`)).size,
+      (size) => size === total,
+    );
     const repeats = all().length - total;
     assert.ok(repeats <= second.got.length - before, `${repeats} records were repeated`);
     await Promise.all(left.map((one) => one.close()));
@@ -107,7 +142,10 @@ describe('a group on Kafka', () => {
     const kept = [...first.owned.keys()];
     const third = await Consumer.join(other, topic, 'g');
     await third.untilOwning(1);
-    await eventually(async () => first.owned.size + second.owned.size, (size) => size === 3);
+    await eventually(
+      async () => first.owned.size + second.owned.size,
+      (size) => size === 3,
+    );
     assert.ok([...first.owned.keys()].every((partition) => kept.includes(partition)));
     await Promise.all([first, second, third].map((one) => one.close()));
   });
@@ -120,7 +158,9 @@ describe('a group on Kafka', () => {
     const second = await Consumer.join(other, topic, 'g');
     await second.untilOwning(1);
     await first.untilOwning(1);
-    const tokens = first.events.flatMap((event) => (event.type === 'assigned' ? [event.token] : []));
+    const tokens = first.events.flatMap((event) =>
+      event.type === 'assigned' ? [event.token] : [],
+    );
     assert.equal(new Set(tokens).size, tokens.length);
     const asked = new Set<number>();
     for (const event of first.events) {
@@ -136,12 +176,16 @@ describe('a group on Kafka', () => {
     await consumer.untilOwning(1);
     const token = consumer.owned.get(0) as number;
     consumer.member.flow(0, token, false);
-    for (let round = 0; round < 5; round += 1) await driver.append(topic, 0, records(numbered(round * 10, 10)), soon());
+    for (let round = 0; round < 5; round += 1)
+      await driver.append(topic, 0, records(numbered(round * 10, 10)), soon());
     await driver.read(topic, 0, at(50), { maxBytes: 1_000, maxWaitMs: 600 }, soon());
     assert.equal(consumer.got.length, 0);
     consumer.member.flow(0, token, true);
     await consumer.until(() => consumer.got.length >= 50, '50 records');
-    assert.deepEqual(consumer.got.map(({ text }) => text), numbered(0, 50));
+    assert.deepEqual(
+      consumer.got.map(({ text }) => text),
+      numbered(0, 50),
+    );
     await consumer.close();
   });
 
@@ -153,19 +197,30 @@ describe('a group on Kafka', () => {
     consumer.got.length = 0;
     consumer.member.start(0, consumer.owned.get(0) as number, at(25));
     await consumer.until(() => consumer.got.length === 5, '5 records');
-    assert.deepEqual(consumer.got.map(({ offset }) => offset), [25, 26, 27, 28, 29]);
+    assert.deepEqual(
+      consumer.got.map(({ offset }) => offset),
+      [25, 26, 27, 28, 29],
+    );
     await consumer.close();
   });
 
   it('gives a partition up unasked', async () => {
     const topic = await makeTopic(driver, { partitions: 2 });
-    const [first, second] = await Promise.all([Consumer.join(driver, topic, 'g'), Consumer.join(other, topic, 'g')]);
+    const [first, second] = await Promise.all([
+      Consumer.join(driver, topic, 'g'),
+      Consumer.join(other, topic, 'g'),
+    ]);
     await Promise.all([first.untilOwning(1), second.untilOwning(1)]);
     const [[partition, token] = [0, 0]] = [...first.owned];
     first.owned.delete(partition);
     await first.member.release(partition, token);
-    assert.deepEqual(await first.member.commit([{ partition, token, pointer: pointer(1) }]), ['fenced']);
-    await eventually(async () => first.owned.size + second.owned.size, (size) => size === 2);
+    assert.deepEqual(await first.member.commit([{ partition, token, pointer: pointer(1) }]), [
+      'fenced',
+    ]);
+    await eventually(
+      async () => first.owned.size + second.owned.size,
+      (size) => size === 2,
+    );
     await Promise.all([first.close(), second.close()]);
   });
 
@@ -177,7 +232,10 @@ describe('a group on Kafka', () => {
     consumer.member.start(0, consumer.owned.get(0) as number, at(500));
     await consumer.until(() => consumer.events.some(({ type }) => type === 'trimmed'), 'trimmed');
     const trimmed = consumer.events.find((event) => event.type === 'trimmed');
-    assert.deepEqual(trimmed?.type === 'trimmed' ? [trimmed.bounds.first.offset, trimmed.bounds.end.offset] : [], [0, 5]);
+    assert.deepEqual(
+      trimmed?.type === 'trimmed' ? [trimmed.bounds.first.offset, trimmed.bounds.end.offset] : [],
+      [0, 5],
+    );
     consumer.member.start(0, consumer.owned.get(0) as number, at(3));
     await consumer.until(() => consumer.got.length === 7, '7 records');
     await consumer.close();
@@ -191,7 +249,10 @@ describe('a group on Kafka', () => {
     assert.equal(altered.partitions, 5);
     await driver.append(altered, 4, records(['new']), soon());
     await consumer.untilOwning(5);
-    await consumer.until(() => consumer.got.some(({ partition, text }) => partition === 4 && text === 'new'), 'the record in the new partition');
+    await consumer.until(
+      () => consumer.got.some(({ partition, text }) => partition === 4 && text === 'new'),
+      'the record in the new partition',
+    );
     await consumer.close();
   });
 
@@ -204,7 +265,9 @@ describe('a group on Kafka', () => {
     const consumer = await Consumer.join(driver, topic, 'running');
     await consumer.untilOwning(2);
     assert.deepEqual(await driver.names(topic, soon()), ['idle', 'running']);
-    await assert.rejects(driver.removeGroup(topic, 'running', soon()), (error) => BusError.is(error, 'DUOBUS_CONFLICT'));
+    await assert.rejects(driver.removeGroup(topic, 'running', soon()), (error) =>
+      BusError.is(error, 'DUOBUS_CONFLICT'),
+    );
     await consumer.close();
     await driver.removeGroup(topic, 'running', soon());
     await driver.removeGroup(topic, 'idle', soon());
@@ -216,6 +279,9 @@ describe('a group on Kafka', () => {
 
   it('does not make a topic by joining, and ends with gone when the topic is deleted', async () => {
     const topic = await makeTopic(driver);
-    await assert.rejects(driver.join({ ...topic, name: 'never-made', incarnation: 'x' }, 'g', soon()), (error) => BusError.is(error, 'DUOBUS_NOT_FOUND'));
+    await assert.rejects(
+      driver.join({ ...topic, name: 'never-made', incarnation: 'x' }, 'g', soon()),
+      (error) => BusError.is(error, 'DUOBUS_NOT_FOUND'),
+    );
   });
 });

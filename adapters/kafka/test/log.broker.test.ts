@@ -22,12 +22,18 @@ describe('the log on Kafka', () => {
     const second = await driver.append(topic, 0, records(['c']), soon());
     assert.deepEqual(offsets([...first, ...second]), [0, 1, 2]);
     for (const outcome of first) {
-      assert.ok(outcome.status === 'stored' && outcome.place !== undefined && Math.abs(outcome.place.time - began) < 60_000);
+      assert.ok(
+        outcome.status === 'stored' &&
+          outcome.place !== undefined &&
+          Math.abs(outcome.place.time - began) < 60_000,
+      );
     }
   });
 
   it('reads back key, headers, body and append time', async () => {
-    const [, , third] = (await driver.read(topic, 0, at(0), { maxBytes: 100_000, maxWaitMs: 0 }, soon())).records;
+    const [, , third] = (
+      await driver.read(topic, 0, at(0), { maxBytes: 100_000, maxWaitMs: 0 }, soon())
+    ).records;
     assert.ok(third !== undefined && third.body !== null);
     assert.equal(third.key, 'key-c');
     assert.equal(String(third.headers['ce_id']), 'c');
@@ -45,7 +51,12 @@ describe('the log on Kafka', () => {
   it('hands out a record that is larger than asked for', async () => {
     const own = await makeTopic(driver, { partitions: 1 });
     const body = Buffer.alloc(300_000, 'x');
-    await driver.append(own, 0, [{ key: undefined, headers: {}, body }, ...records(['after'])], soon());
+    await driver.append(
+      own,
+      0,
+      [{ key: undefined, headers: {}, body }, ...records(['after'])],
+      soon(),
+    );
     const result = await driver.read(own, 0, at(0), { maxBytes: 10, maxWaitMs: 0 }, soon());
     assert.equal(result.records[0]?.body?.length, 300_000);
   });
@@ -61,7 +72,13 @@ describe('the log on Kafka', () => {
   it('ends a waiting read soon after its signal is aborted, with the reason', async () => {
     const abort = new AbortController();
     const reason = new Error('enough');
-    const reading = driver.read(topic, 1, at(0), { maxBytes: 1_000, maxWaitMs: 30_000 }, abort.signal);
+    const reading = driver.read(
+      topic,
+      1,
+      at(0),
+      { maxBytes: 1_000, maxWaitMs: 30_000 },
+      abort.signal,
+    );
     await driver.bounds(topic, soon());
     const began = Date.now();
     abort.abort(reason);
@@ -71,7 +88,11 @@ describe('the log on Kafka', () => {
 
   it('does not let a waiting read hold up others', async () => {
     const abort = new AbortController();
-    const waiting = [0, 1, 2].map(() => driver.read(topic, 1, at(0), { maxBytes: 1_000, maxWaitMs: 20_000 }, abort.signal).catch((error: unknown) => error));
+    const waiting = [0, 1, 2].map(() =>
+      driver
+        .read(topic, 1, at(0), { maxBytes: 1_000, maxWaitMs: 20_000 }, abort.signal)
+        .catch((error: unknown) => error),
+    );
     const began = Date.now();
     await driver.read(topic, 0, at(0), { maxBytes: 1_000, maxWaitMs: 0 }, soon());
     await driver.append(topic, 0, records(['meanwhile']), soon());
@@ -83,7 +104,10 @@ describe('the log on Kafka', () => {
 
   it('throws DUOBUS_POSITION_GONE beyond the end and for what is no offset', async () => {
     for (const offset of [1_000_000, -1, 1.5, Number.NaN]) {
-      await assert.rejects(driver.read(topic, 0, at(offset), { maxBytes: 1_000, maxWaitMs: 0 }, soon()), (error) => BusError.is(error, 'DUOBUS_POSITION_GONE'));
+      await assert.rejects(
+        driver.read(topic, 0, at(offset), { maxBytes: 1_000, maxWaitMs: 0 }, soon()),
+        (error) => BusError.is(error, 'DUOBUS_POSITION_GONE'),
+      );
     }
   });
 
@@ -91,7 +115,14 @@ describe('the log on Kafka', () => {
     const own = await makeTopic(driver, { partitions: 3 });
     await driver.append(own, 1, records(['x', 'y']), soon());
     const bounds = await driver.bounds(own, soon());
-    assert.deepEqual(bounds.map(({ first, end }) => [first.offset, end.offset]), [[0, 0], [0, 2], [0, 0]]);
+    assert.deepEqual(
+      bounds.map(({ first, end }) => [first.offset, end.offset]),
+      [
+        [0, 0],
+        [0, 2],
+        [0, 0],
+      ],
+    );
   });
 
   it('finds places by append time: never late, the end for the future', async () => {
@@ -116,7 +147,8 @@ describe('the log on Kafka', () => {
       const abort = new AbortController();
       const given = driver.append(own, 0, batch, abort.signal).catch(() => []);
       // somewhere between before the request is written and after the answer is there
-      for (let turn = 0; turn < round % 8; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      for (let turn = 0; turn < round % 8; turn += 1)
+        await new Promise((resolve) => setImmediate(resolve));
       abort.abort(new Error('no patience'));
       const outcomes = await given;
       if (outcomes.length > 0 && outcomes.every(({ status }) => status === 'unknown')) missed += 1;
@@ -128,7 +160,13 @@ describe('the log on Kafka', () => {
     const [bounds] = await driver.bounds(own, soon());
     const all = [];
     for (let offset = 0; offset < (bounds?.end.offset ?? 0); ) {
-      const result = await driver.read(own, 0, at(offset), { maxBytes: 1_000_000, maxWaitMs: 0 }, soon());
+      const result = await driver.read(
+        own,
+        0,
+        at(offset),
+        { maxBytes: 1_000_000, maxWaitMs: 0 },
+        soon(),
+      );
       all.push(...result.records.map(textOf));
       offset = result.next.offset;
     }
@@ -145,31 +183,77 @@ describe('the log on Kafka', () => {
       const [outcome] = await driver.append(own, 0, records([text]), soon());
       assert.equal(outcome?.status, 'stored');
     }
-    const { records: all } = await driver.read(own, 0, at(0), { maxBytes: 1_000_000, maxWaitMs: 0 }, soon());
-    assert.deepEqual(all.map(textOf).filter((text) => text !== 'given up'), ['x', 'y', 'z']);
+    const { records: all } = await driver.read(
+      own,
+      0,
+      at(0),
+      { maxBytes: 1_000_000, maxWaitMs: 0 },
+      soon(),
+    );
+    assert.deepEqual(
+      all.map(textOf).filter((text) => text !== 'given up'),
+      ['x', 'y', 'z'],
+    );
   });
 
   it('refuses a record that is too large by itself and stores the others of its batch in order', async () => {
     const own = await makeTopic(driver, { partitions: 1 });
     const huge = { key: undefined, headers: {}, body: Buffer.alloc(1_200_000) };
-    const outcomes = await driver.append(own, 0, [...records(['a', 'b']), huge, ...records(['c'])], soon());
+    const outcomes = await driver.append(
+      own,
+      0,
+      [...records(['a', 'b']), huge, ...records(['c'])],
+      soon(),
+    );
     assert.deepEqual(offsets(outcomes), [0, 1, undefined, 2]);
     const [, , refused] = outcomes;
-    assert.ok(refused?.status === 'rejected' && refused.error.code === 'DUOBUS_TOO_LARGE' && refused.error.message.includes('max.message.bytes'));
-    const { records: all } = await driver.read(own, 0, at(0), { maxBytes: 1_000_000, maxWaitMs: 0 }, soon());
+    assert.ok(
+      refused?.status === 'rejected' &&
+        refused.error.code === 'DUOBUS_TOO_LARGE' &&
+        refused.error.message.includes('max.message.bytes'),
+    );
+    const { records: all } = await driver.read(
+      own,
+      0,
+      at(0),
+      { maxBytes: 1_000_000, maxWaitMs: 0 },
+      soon(),
+    );
     assert.deepEqual(all.map(textOf), ['a', 'b', 'c']);
   });
 
   it('keeps tombstones and the newest record of a key in a compacted topic', async () => {
     const own = await makeTopic(driver, { partitions: 1, compacted: true });
-    await driver.append(own, 0, [{ key: 'k', headers: {}, body: Buffer.from('v') }, { key: 'k', headers: {}, body: null }], soon());
-    const { records: all } = await driver.read(own, 0, at(0), { maxBytes: 1_000_000, maxWaitMs: 0 }, soon());
-    assert.deepEqual(all.map(({ key, body }) => [key, body === null]), [['k', false], ['k', true]]);
+    await driver.append(
+      own,
+      0,
+      [
+        { key: 'k', headers: {}, body: Buffer.from('v') },
+        { key: 'k', headers: {}, body: null },
+      ],
+      soon(),
+    );
+    const { records: all } = await driver.read(
+      own,
+      0,
+      at(0),
+      { maxBytes: 1_000_000, maxWaitMs: 0 },
+      soon(),
+    );
+    assert.deepEqual(
+      all.map(({ key, body }) => [key, body === null]),
+      [
+        ['k', false],
+        ['k', true],
+      ],
+    );
   });
 
   it('rejects for good what is published to a topic that was never made', async () => {
     const ghost = { ...topic, name: `ghost-${topic.name}`, incarnation: 'nobody' };
-    await assert.rejects(driver.append(ghost, 0, records(['x']), soon()), (error) => BusError.is(error, 'DUOBUS_NOT_FOUND'));
+    await assert.rejects(driver.append(ghost, 0, records(['x']), soon()), (error) =>
+      BusError.is(error, 'DUOBUS_NOT_FOUND'),
+    );
     const [outcome] = await driver.append(topic, 99, records(['x']), soon());
     assert.ok(outcome?.status === 'rejected' && outcome.error.code === 'DUOBUS_NOT_FOUND');
   });

@@ -6,7 +6,13 @@ import { type Broker, startBroker, users } from '@duobus/brokers';
 import { BusError } from '@duobus/core/driver';
 import { at, Consumer, makeTopic, openDriver, records, soon, textOf } from './support/driver.ts';
 
-const withLogin = (url: string | undefined, scheme: string, mechanism: string, username: string, password: string): string =>
+const withLogin = (
+  url: string | undefined,
+  scheme: string,
+  mechanism: string,
+  username: string,
+  password: string,
+): string =>
   `${scheme}://${username}:${encodeURIComponent(password)}@${String(url).replace(/^\w+:\/\//, '')}?sasl=${mechanism.toLowerCase()}`;
 
 describe('a Kafka that asks for TLS and a user', () => {
@@ -23,7 +29,13 @@ describe('a Kafka that asks for TLS and a user', () => {
     const driver = await openDriver(options, url);
     const topic = await makeTopic(driver, { partitions: 1 });
     await driver.append(topic, 0, records(['secret']), soon());
-    const { records: read } = await driver.read(topic, 0, at(0), { maxBytes: 1_000, maxWaitMs: 0 }, soon());
+    const { records: read } = await driver.read(
+      topic,
+      0,
+      at(0),
+      { maxBytes: 1_000, maxWaitMs: 0 },
+      soon(),
+    );
     assert.deepEqual(read.map(textOf), ['secret']);
     const consumer = await Consumer.join(driver, topic, 'g');
     await consumer.until(() => consumer.got.length === 1, 'the record');
@@ -39,13 +51,28 @@ describe('a Kafka that asks for TLS and a user', () => {
 
   for (const { mechanism, username, password } of users) {
     it(`takes ${mechanism} from the URL, without TLS and with it`, async () => {
-      await roundTrip(withLogin(broker.endpoints.saslPlain, 'kafka', mechanism, username, password), {});
-      await roundTrip(withLogin(broker.endpoints.saslTls, 'kafka+ssl', mechanism, username, password), { tls: { ca } });
+      await roundTrip(
+        withLogin(broker.endpoints.saslPlain, 'kafka', mechanism, username, password),
+        {},
+      );
+      await roundTrip(
+        withLogin(broker.endpoints.saslTls, 'kafka+ssl', mechanism, username, password),
+        { tls: { ca } },
+      );
     });
 
     it(`says that a wrong password of ${mechanism} is refused, without repeating it`, async () => {
-      const wrong = withLogin(broker.endpoints.saslPlain, 'kafka', mechanism, username, 'hunter-2-wrong');
-      const error = await openDriver({}, wrong).then(() => undefined, (reason: unknown) => reason);
+      const wrong = withLogin(
+        broker.endpoints.saslPlain,
+        'kafka',
+        mechanism,
+        username,
+        'hunter-2-wrong',
+      );
+      const error = await openDriver({}, wrong).then(
+        () => undefined,
+        (reason: unknown) => reason,
+      );
       assert.ok(BusError.is(error, 'DUOBUS_PERMISSION') && !error.retryable, inspect(error));
       assert.ok(!inspect(error, { depth: 10 }).includes('hunter-2-wrong'));
     });
@@ -53,6 +80,9 @@ describe('a Kafka that asks for TLS and a user', () => {
 
   it('is not trusted without its authority', async () => {
     const url = String(broker.endpoints.tls).replace('kafka:', 'kafka+ssl:');
-    await assert.rejects(openDriver({}, url), (error) => BusError.is(error, 'DUOBUS_PERMISSION') && error.message.includes('TLS'));
+    await assert.rejects(
+      openDriver({}, url),
+      (error) => BusError.is(error, 'DUOBUS_PERMISSION') && error.message.includes('TLS'),
+    );
   });
 });

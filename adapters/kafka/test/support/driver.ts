@@ -1,16 +1,34 @@
 import { randomUUID } from 'node:crypto';
 import { testUrl } from '@duobus/brokers';
-import type { LogDriver, LogEvent, LogMember, LogRecord, OutboundRecord, StoredTopic } from '@duobus/core/driver';
+import type {
+  LogDriver,
+  LogEvent,
+  LogMember,
+  LogRecord,
+  OutboundRecord,
+  StoredTopic,
+} from '@duobus/core/driver';
 import { createAdapter } from '../../src/index.ts';
 import type { KafkaOptions } from '../../src/options.ts';
 
 /** Short times, so that tests do not wait for a session of ten seconds. */
-export const quick: Partial<KafkaOptions> = { sessionTimeoutMs: 6_000, heartbeatIntervalMs: 200, metadataIntervalMs: 1_000, rebalanceTimeoutMs: 5_000 };
+export const quick: Partial<KafkaOptions> = {
+  sessionTimeoutMs: 6_000,
+  heartbeatIntervalMs: 200,
+  metadataIntervalMs: 1_000,
+  rebalanceTimeoutMs: 5_000,
+};
 
 export const soon = (ms = 20_000): AbortSignal => AbortSignal.timeout(ms);
 
-export async function openDriver(options: Partial<KafkaOptions> = {}, url?: string): Promise<LogDriver> {
-  const adapter = createAdapter({ url: url ?? (await testUrl('kafka')), options: { ...quick, ...options } });
+export async function openDriver(
+  options: Partial<KafkaOptions> = {},
+  url?: string,
+): Promise<LogDriver> {
+  const adapter = createAdapter({
+    url: url ?? (await testUrl('kafka')),
+    options: { ...quick, ...options },
+  });
   const driver = adapter.log as LogDriver;
   await driver.open(soon());
   return driver;
@@ -30,17 +48,26 @@ export function wantedTopic(over: Partial<StoredTopic> = {}): StoredTopic {
   };
 }
 
-export async function makeTopic(driver: LogDriver, over: Partial<StoredTopic> = {}): Promise<StoredTopic> {
+export async function makeTopic(
+  driver: LogDriver,
+  over: Partial<StoredTopic> = {},
+): Promise<StoredTopic> {
   return await driver.ensureTopic(wantedTopic(over), 'create', soon());
 }
 
 export function records(texts: readonly string[]): OutboundRecord[] {
-  return texts.map((text) => ({ key: `key-${text}`, headers: { ce_id: text }, body: Buffer.from(text) }));
+  return texts.map((text) => ({
+    key: `key-${text}`,
+    headers: { ce_id: text },
+    body: Buffer.from(text),
+  }));
 }
 
-export const numbered = (from: number, count: number): string[] => Array.from({ length: count }, (_, index) => String(from + index));
+export const numbered = (from: number, count: number): string[] =>
+  Array.from({ length: count }, (_, index) => String(from + index));
 
-export const textOf = ({ body }: Pick<LogRecord, 'body'>): string => Buffer.from(body ?? []).toString();
+export const textOf = ({ body }: Pick<LogRecord, 'body'>): string =>
+  Buffer.from(body ?? []).toString();
 
 export const at = (offset: number): { offset: number; time: number } => ({ offset, time: 0 });
 
@@ -49,7 +76,8 @@ export class Consumer {
   readonly member: LogMember;
   readonly events: LogEvent[] = [];
   readonly owned = new Map<number, number>();
-  readonly got: { readonly partition: number; readonly offset: number; readonly text: string }[] = [];
+  readonly got: { readonly partition: number; readonly offset: number; readonly text: string }[] =
+    [];
   readonly next = new Map<number, number>();
   /** How long what runs takes when a partition is asked back. */
   drainMs = 0;
@@ -69,7 +97,10 @@ export class Consumer {
   /** Waits until `condition` holds; looks after every event. */
   async until(condition: () => boolean, what: string, ms = 20_000): Promise<void> {
     for (const deadline = Date.now() + ms; !condition(); ) {
-      if (Date.now() > deadline) throw new Error(`not within ${ms} ms: ${what}; got ${JSON.stringify(this.events.slice(-5))}`);
+      if (Date.now() > deadline)
+        throw new Error(
+          `not within ${ms} ms: ${what}; got ${JSON.stringify(this.events.slice(-5))}`,
+        );
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, 50);
         this.#wake.push(() => {
@@ -84,9 +115,15 @@ export class Consumer {
     await this.until(() => this.owned.size === count, `owning ${count} partitions`);
   }
 
-  async commit(partition: number, offset: number, text = `text-${offset}`): Promise<'ok' | 'fenced'> {
+  async commit(
+    partition: number,
+    offset: number,
+    text = `text-${offset}`,
+  ): Promise<'ok' | 'fenced'> {
     const token = this.owned.get(partition) ?? -1;
-    const [result] = await this.member.commit([{ partition, token, pointer: { place: at(offset), text } }]);
+    const [result] = await this.member.commit([
+      { partition, token, pointer: { place: at(offset), text } },
+    ]);
     return result as 'ok' | 'fenced';
   }
 
@@ -117,7 +154,8 @@ export class Consumer {
       this.member.start(event.partition, event.token, at(start));
     } else if (event.type === 'records') {
       if (this.owned.get(event.partition) !== event.token) return;
-      for (const record of event.records) this.got.push({ partition: event.partition, offset: record.offset, text: textOf(record) });
+      for (const record of event.records)
+        this.got.push({ partition: event.partition, offset: record.offset, text: textOf(record) });
       this.next.set(event.partition, (event.records.at(-1) as LogRecord).offset + 1);
     } else if (event.type === 'revoking') {
       this.#giveUp(event);
@@ -136,11 +174,16 @@ export class Consumer {
 }
 
 /** Looks again until it holds. */
-export async function eventually<T>(look: () => Promise<T>, holds: (value: T) => boolean, ms = 20_000): Promise<T> {
+export async function eventually<T>(
+  look: () => Promise<T>,
+  holds: (value: T) => boolean,
+  ms = 20_000,
+): Promise<T> {
   for (const deadline = Date.now() + ms; ; ) {
     const value = await look();
     if (holds(value)) return value;
-    if (Date.now() > deadline) throw new Error(`not within ${ms} ms, last seen: ${JSON.stringify(value)}`);
+    if (Date.now() > deadline)
+      throw new Error(`not within ${ms} ms, last seen: ${JSON.stringify(value)}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
