@@ -2,10 +2,10 @@ import { json } from './codec.ts';
 import type { Binding } from './binding.ts';
 import type { Delivery } from './delivery.ts';
 import type { OutboundRecord } from './driver.ts';
-import { checkExtensions, checkText, checkTime, isPlainText, makeAttributes } from './envelope.ts';
+import { isPlainText, makeAttributes } from './envelope.ts';
 import type { Attributes } from './envelope.ts';
 import { BusError } from './errors.ts';
-import { checkOptions } from './internal/check-options.ts';
+import { checkPublishOptions } from './internal/check-publish-options.ts';
 import { newId } from './internal/new-id.ts';
 import { describeIssues } from './internal/schema-issues.ts';
 import type { PublishOptions } from './publish-options.ts';
@@ -42,19 +42,6 @@ export interface Prepared {
 
 const defaultMaxBytes = 184_320;
 const maxKeyBytes = 255;
-
-const optionNames = [
-  'id',
-  'type',
-  'subject',
-  'time',
-  'key',
-  'correlationId',
-  'causationId',
-  'cause',
-  'extensions',
-  'signal',
-];
 
 /** Validates a document and puts its envelope together. A promise only where the topic's schema is asynchronous.
  *  @throws TypeError for wrong options
@@ -124,25 +111,6 @@ function assemble(
   const bytes = checkSize(topic, attributes, data, context);
   const { headers, body } = context.binding.encode(attributes, data);
   return { id, key, type, record: { key, headers, body }, bytes };
-}
-
-function checkPublishOptions(options: PublishOptions): void {
-  checkOptions('publish', options, optionNames);
-  const { id, type, subject, correlationId, causationId, time, extensions, cause } = options;
-  if (id !== undefined) checkText('publish: id', id, 1);
-  if (type !== undefined) checkText('publish: type', type, 1);
-  if (subject !== undefined) checkText('publish: subject', subject, 1);
-  if (correlationId !== undefined) checkText('publish: correlationId', correlationId, 1);
-  if (causationId !== undefined) checkText('publish: causationId', causationId, 1);
-  if (time !== undefined && !isDate(time)) checkTime(time, 'publish: time');
-  if (extensions !== undefined) checkExtensions(extensions);
-  if (cause !== undefined && typeof (cause as Delivery | null)?.attributes?.id !== 'string') {
-    throw new TypeError('publish: cause must be a delivery, as handlers get it');
-  }
-}
-
-function isDate(time: unknown): time is Date {
-  return time instanceof Date && !Number.isNaN(time.getTime());
 }
 
 function typeOf(topic: AnyTopic, options: PublishOptions): string {

@@ -101,31 +101,36 @@ describe('redact', () => {
 
 describe('adapterFor, in an application of its own', () => {
   const run = promisify(execFile);
+  let base = '';
   let folder = '';
 
   before(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'duobus-application-'));
-    // A copy, so that core finds nothing of this repository beside itself.
-    await cp(join(import.meta.dirname, '../src'), join(folder, 'core'), { recursive: true });
+    base = await mkdtemp(join(tmpdir(), 'duobus-application-'));
+    folder = join(base, 'application');
+    // A copy outside the application, as strict package managers keep it: it sees nothing of this repository.
+    await cp(join(import.meta.dirname, '../src'), join(base, 'store/core'), { recursive: true });
+    await mkdir(folder);
+    await mkdir(join(base, 'tool'));
     await writeFile(
       join(folder, 'main.mjs'),
-      `import { adapterFor } from './core/adapters.ts';
+      `import { adapterFor } from '../store/core/adapters.ts';
        process.chdir(process.argv[3] ?? '.');
        try { console.log((await adapterFor({ url: process.argv[2] })).name); }
        catch (error) { console.log(error.name, error.code, error.message, error.cause?.message ?? ''); }`,
     );
-    await install(
-      'rabbitmq',
-      "export const createAdapter = (config) => ({ name: 'installed ' + config.url, queue: {} });",
-    );
+    await cp(join(folder, 'main.mjs'), join(base, 'tool/main.mjs'));
+    const sound =
+      "export const createAdapter = (config) => ({ name: 'installed ' + config.url, queue: {} });";
+    await install('rabbitmq', sound);
+    await install('memory', sound, join(base, 'store'));
     await install('redis-streams', "throw new Error('needs a newer node');");
     await install('sns-sqs', 'export const other = 1;');
   });
 
-  after(() => rm(folder, { recursive: true }));
+  after(() => rm(base, { recursive: true }));
 
-  async function install(name: string, source: string): Promise<void> {
-    const to = join(folder, 'node_modules/@duobus', name);
+  async function install(name: string, source: string, beside = folder): Promise<void> {
+    const to = join(beside, 'node_modules/@duobus', name);
     await mkdir(to, { recursive: true });
     await writeFile(
       join(to, 'package.json'),
@@ -134,9 +139,9 @@ describe('adapterFor, in an application of its own', () => {
     await writeFile(join(to, 'index.js'), source);
   }
 
-  async function application(url: string, cwd = folder): Promise<string> {
+  async function application(url: string, cwd = folder, main = folder): Promise<string> {
     // Without the repository's condition: packages are found as a user's application finds them.
-    const { stdout } = await run(process.execPath, [join(folder, 'main.mjs'), url, cwd], {
+    const { stdout } = await run(process.execPath, [join(main, 'main.mjs'), url, cwd], {
       cwd: folder,
     });
     return stdout.trim();
@@ -148,6 +153,14 @@ describe('adapterFor, in an application of its own', () => {
 
   it('finds it from the main script too, wherever the process was started', async () => {
     assert.equal(await application('amqp://host', '/'), 'installed amqp://host');
+  });
+
+  it('finds it from the working directory, when a tool elsewhere runs the application', async () => {
+    assert.equal(await application('amqp://h', folder, join(base, 'tool')), 'installed amqp://h');
+  });
+
+  it('finds one that is installed only beside core', async () => {
+    assert.equal(await application('memory:'), 'installed memory:');
   });
 
   it('says what failed in an adapter that is installed', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { binaryBinding, structuredBinding } from '../src/binding.ts';
+import { binaryBinding } from '../src/binding.ts';
 import { makeAttributes } from '../src/envelope.ts';
 import { errorOf } from './support/error-of.ts';
 
@@ -193,112 +193,5 @@ describe('binaryBinding', () => {
     const error = errorOf('DUOBUS_DECODE', () => read({ __TypeId__: 'secret' }, 'body-content'));
     assert.match(error.message, /__TypeId__/);
     assert.doesNotMatch(error.message, /secret|body-content/);
-  });
-});
-
-describe('structuredBinding', () => {
-  const decode = (body: string): ReturnType<typeof structuredBinding.decode> =>
-    structuredBinding.decode({ key: undefined, headers: {}, body: Buffer.from(body) });
-  const event = (members: string): string =>
-    `{"specversion":"1.0","id":"1","source":"/s","type":"t"${members}}`;
-  const dataOf = (members: string): string => Buffer.from(decode(event(members)).data).toString();
-
-  it('writes JSON data as it is', () => {
-    const wire = structuredBinding.encode(attributes, Buffer.from('{"a":1.0}'));
-    const text = Buffer.from(wire.body).toString();
-    assert.ok(text.endsWith('"data":{"a":1.0}}'));
-    assert.deepEqual(JSON.parse(text), { ...attributes, data: { a: 1 } });
-    assert.deepEqual(wire.headers, { 'content-type': 'application/cloudevents+json' });
-  });
-
-  it('writes other data as base64', () => {
-    const wire = structuredBinding.encode(
-      { ...attributes, datacontenttype: 'image/png' },
-      Uint8Array.of(255, 0),
-    );
-    assert.equal(
-      (JSON.parse(Buffer.from(wire.body).toString()) as { data_base64: string }).data_base64,
-      '/wA=',
-    );
-  });
-
-  it('keeps the bytes of JSON data, such as numbers that JavaScript would round', () => {
-    const data = '{ "n" : 12345678901234567890.10, "s":"a\\"]}" , "l":[[],{"x":"}"}] }';
-    assert.equal(dataOf(`, "data" : ${data} , "subject":"s"`), data);
-  });
-
-  it('reads what other SDKs write', () => {
-    assert.equal(dataOf(',"data":"text","datacontenttype":"text/plain"'), 'text');
-    assert.equal(dataOf(',"data":"text","datacontenttype":"application/json"'), '"text"');
-    assert.equal(dataOf(',"data":"text"'), '"text"');
-    assert.equal(dataOf(',"data":{"a":1},"datacontenttype":"application/xml"'), '{"a":1}');
-    assert.equal(dataOf(',"data_base64":"aGk=","datacontenttype":"text/plain"'), 'hi');
-    assert.equal(dataOf(',"data_base64":null,"data":1'), '1');
-    assert.equal(dataOf(',"data":null'), 'null');
-    assert.equal(dataOf(''), '');
-    assert.equal(decode(`\ufeff ${event('')} \n`).attributes.id, '1');
-  });
-
-  it('reads attributes of every JSON type', () => {
-    const found = decode(
-      event(',"sequence":42,"sampled":true,"subject":null,"quoted":"a\\"\\u00fc","Upper":"x"'),
-    ).attributes;
-    assert.deepEqual(found, {
-      specversion: '1.0',
-      id: '1',
-      source: '/s',
-      type: 't',
-      sequence: '42',
-      sampled: 'true',
-      quoted: 'a"ü',
-    });
-  });
-
-  it('is not polluted by the names of members', () => {
-    const found = decode(event(',"__proto__":{"polluted":true}')).attributes;
-    assert.equal((found as { polluted?: unknown }).polluted, undefined);
-  });
-
-  for (const body of [
-    '',
-    ' ',
-    '[]',
-    '1',
-    '{',
-    '{"a"',
-    '{"a":',
-    '{"a":1',
-    '{"a":1,',
-    '{"a":1,}',
-    '{"a":1}x',
-    '{"a" 1}',
-    '{a:1}',
-    '{"a":"x',
-    '{"a":[1}',
-    '{"a":}',
-    'plain text',
-  ]) {
-    it(`refuses the body ${JSON.stringify(body)}`, () => {
-      errorOf('DUOBUS_DECODE', () => decode(body));
-    });
-  }
-
-  it('refuses an attribute that is an object, and base64 that is none', () => {
-    assert.match(
-      errorOf('DUOBUS_DECODE', () => decode(event(',"subject":{"a":1}'))).message,
-      /'subject' is an object/,
-    );
-    errorOf('DUOBUS_DECODE', () => decode(event(',"data_base64":"%%"')));
-    errorOf('DUOBUS_DECODE', () => decode(event(',"data_base64":7')));
-  });
-
-  it('refuses an attribute that is not JSON', () => {
-    errorOf('DUOBUS_DECODE', () => decode(event(',"subject":nope')));
-  });
-
-  it('refuses a record without a body', () => {
-    errorOf('DUOBUS_DECODE', () =>
-      structuredBinding.decode({ key: undefined, headers: {}, body: null }),
-    );
   });
 });

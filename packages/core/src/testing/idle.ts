@@ -33,10 +33,11 @@ export async function untilIdle({ clock, handles, stored }: Watched): Promise<vo
     const seen = `${stored()} ${fingerprint(handles)}`;
     const unchanged = seen === last;
     last = seen;
-    quiet = busy.length === 0 && unchanged ? quiet + 1 : 0;
+    const waiting = busy.length > 0 || (unsettled(handles) && advanced < longestMs);
+    quiet = !waiting && unchanged ? quiet + 1 : 0;
     if (busy.some(({ running }) => running > 0)) {
       await oneMillisecond();
-    } else if (busy.length > 0 && unchanged && advanced < longestMs) {
+    } else if (waiting && unchanged && advanced < longestMs) {
       await clock.advance(stepMs);
       advanced += stepMs;
     }
@@ -52,6 +53,15 @@ function busyOnes(handles: Iterable<Handle>): readonly Busy[] {
     if (running > 0 || buffered > 0) busy.push({ name: handle.name, running, buffered });
   }
   return busy;
+}
+
+/** Whether the broker has not yet been told of something that is handled. */
+function unsettled(handles: Iterable<Handle>): boolean {
+  for (const handle of handles) {
+    const { handled, deadLettered, settled } = handle.stats();
+    if (handle.state === 'running' && settled < handled + deadLettered) return true;
+  }
+  return false;
 }
 
 function fingerprint(handles: Iterable<Handle>): string {

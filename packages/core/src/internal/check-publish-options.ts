@@ -1,0 +1,37 @@
+import type { Delivery } from '../delivery.ts';
+import { checkExtensions, checkText, checkTime } from '../envelope.ts';
+import type { PublishOptions } from '../publish-options.ts';
+import { checkOptions } from './check-options.ts';
+
+const optionNames = [
+  'id',
+  'type',
+  'subject',
+  'time',
+  'key',
+  'correlationId',
+  'causationId',
+  'cause',
+  'extensions',
+  'signal',
+];
+
+/** @throws TypeError for options that `publish` does not take; `key` and `type` are judged with their topic. */
+export function checkPublishOptions(options: PublishOptions): void {
+  checkOptions('publish', options, optionNames);
+  const { id, type, subject, correlationId, causationId, time, extensions, cause } = options;
+  if (id !== undefined) checkText('publish: id', id, 1);
+  if (type !== undefined) checkText('publish: type', type, 1);
+  if (subject !== undefined) checkText('publish: subject', subject, 1);
+  if (correlationId !== undefined) checkText('publish: correlationId', correlationId, 1);
+  if (causationId !== undefined) checkText('publish: causationId', causationId, 1);
+  if (time !== undefined && !isDate(time)) checkTime(time, 'publish: time');
+  if (extensions !== undefined) checkExtensions(extensions);
+  if (cause !== undefined && typeof (cause as Delivery | null)?.attributes?.id !== 'string') {
+    throw new TypeError('publish: cause must be a delivery, as handlers get it');
+  }
+}
+
+function isDate(time: unknown): time is Date {
+  return time instanceof Date && !Number.isNaN(time.getTime());
+}
