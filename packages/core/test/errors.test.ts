@@ -4,7 +4,8 @@ import { BusError, errorCodes } from '../src/errors.ts';
 
 describe('BusError', () => {
   it('is known by its code, whichever copy of the package made it', async () => {
-    const copy = (await import('../src/errors.ts?copy=1' as string)) as {
+    const copyOf: string = '../src/errors.ts?copy=1';
+    const copy = (await import(copyOf)) as {
       BusError: typeof BusError;
     };
     const error = new copy.BusError('DUOBUS_CLOSED', 'closed');

@@ -72,7 +72,7 @@ describe('memoryStore', () => {
 
   it('refuses wrong options', () => {
     for (const options of [{ maxEntries: 0 }, { keepsForMs: 0 }, { keepsForMs: -1 }, { max: 5 }]) {
-      assert.throws(() => memoryStore(options as never), TypeError);
+      assert.throws(() => memoryStore(options), TypeError);
     }
   });
 });

@@ -19,8 +19,9 @@ declare const Paid: StandardSchema<{ orderId: string; cents: number }>;
 declare const events: EventBus;
 declare const data: DataBus;
 
+type IsAny<T> = 0 extends 1 & T ? true : false;
 type Same<A, B> =
-  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+  IsAny<A> extends true ? false : [A] extends [B] ? ([B] extends [A] ? true : false) : false;
 function same<A, B>(_same: Same<A, B>): void {}
 
 /** Never called: tsc is the judge. */
