@@ -16,6 +16,8 @@ export class Connection {
   #blocked = false;
   readonly #unblocked = new Set<() => void>();
   readonly #over = new AbortController();
+  /** Told by us when the connection is cut: amqplib only tells channels of an end that the peer has agreed to. */
+  readonly #channels = new Set<() => void>();
 
   static async open(
     connect: () => Promise<AmqpConnection>,
@@ -125,6 +127,13 @@ export class Connection {
     signal: AbortSignal,
   ): Promise<C> {
     if (this.#ended) throw this.lost();
+    let told = false;
+    const tell = (reason: Error | undefined): void => {
+      this.#channels.delete(cut);
+      if (!told) ended(reason);
+      told = true;
+    };
+    const cut = (): void => tell(this.#reason);
     const creating = create().then((channel) => {
       let reason: Error | undefined;
       channel.on('error', (error: Error) => (reason ??= error));
@@ -132,7 +141,8 @@ export class Connection {
         reason ??= error;
         void atMost(farewellMs, async () => channel.close());
       });
-      channel.on('close', () => ended(reason ?? this.#reason));
+      channel.on('close', () => tell(reason ?? this.#reason));
+      this.#channels.add(cut);
       return channel;
     });
     try {
@@ -157,6 +167,7 @@ export class Connection {
     this.#ended = true;
     destroyStream(this.native);
     this.#over.abort(this.lost());
+    for (const cut of this.#channels) cut();
     this.#wake();
   }
 

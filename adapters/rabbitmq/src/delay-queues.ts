@@ -35,8 +35,11 @@ export class DelayQueues {
       this.#made.set(queue, made);
       made.catch(() => this.#made.delete(queue)); // told below; the next one tries anew
     }
+    const since = performance.now();
     await made;
-    return queue;
+    const rest = delayMs - (performance.now() - since);
+    // the first retry of its kind has waited for its queue
+    return rest > 0 ? queue : target;
   }
 
   /** Another process may have removed and made the subscription again since it was last consumed here. */
@@ -79,5 +82,6 @@ export class DelayQueues {
       .with(`make the delay queue '${queue}'`, signal, (channel) =>
         channel.assertQueue(queue, delayQueue(ms, target)),
       );
+    await this.#registry.untilDurable(topic, queue, signal);
   }
 }

@@ -65,8 +65,6 @@ export class Lock {
     signal: AbortSignal,
   ): Promise<Lock> {
     const lock = new Lock(copies, queue, events, signal);
-    // surplus tokens are removed by the owner; without this one there might be none
-    await lock.#publishOrThrow(lock.#sending(tokenType, randomUUID(), ''));
     lock.#consumer = await Consumer.open(
       connection,
       queue,
@@ -85,6 +83,11 @@ export class Lock {
     this.#queue = queue;
     this.#events = events;
     this.#signal = signal;
+  }
+
+  /** Tells the owner that somebody waits, with a token more: it removes all but one, but there might be none. */
+  async announce(): Promise<void> {
+    await this.#publishOrThrow(this.#sending(tokenType, randomUUID(), ''));
   }
 
   /** Takes the note of an earlier owner about this document, if there is one. */
@@ -136,7 +139,7 @@ export class Lock {
   /** Puts anew what has been held for long: the broker ends consumers that hold a message for too long. */
   async renew(): Promise<void> {
     if (this.#token === undefined) return;
-    await this.#publishOrThrow(this.#sending(tokenType, randomUUID(), ''));
+    await this.announce();
     const notes = [...this.#notes].filter((note) => note.held !== undefined);
     const { notes: copies, error } = await this.write(notes);
     if (error !== undefined) throw error;

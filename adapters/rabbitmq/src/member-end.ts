@@ -11,17 +11,20 @@ export async function endOf(
   reason: Error | undefined,
 ): Promise<QueueEvent> {
   const tried = `go on consuming queue '${queue}'`;
+  if (reason !== undefined && isMissing(reason)) return gone(queue, reason);
   try {
     await connection.with(tried, AbortSignal.timeout(checkMs), (channel) => channel.checkQueue(queue));
   } catch (error) {
-    if (isMissing(error)) {
-      const message = `RabbitMQ: queue '${queue}' no longer exists: the subscription was removed; subscribe anew to make it again`;
-      return { type: 'gone', error: new BusError('DUOBUS_NOT_FOUND', message, { cause: error }) };
-    }
+    if (isMissing(error)) return gone(queue, error);
     // it could not be asked: what ended the consumer counts
   }
   const said = classify(reason, tried);
   if (said.code === 'DUOBUS_UNAVAILABLE') return { type: 'lost', error: said };
   const message = `RabbitMQ: the broker ended the consumer of queue '${queue}': ${said.message}; it is opened again`;
   return { type: 'lost', error: new BusError('DUOBUS_UNAVAILABLE', message, { cause: reason, retryable: true }) };
+}
+
+function gone(queue: string, cause: unknown): QueueEvent {
+  const message = `RabbitMQ: queue '${queue}' no longer exists: the subscription was removed; subscribe anew to make it again`;
+  return { type: 'gone', error: new BusError('DUOBUS_NOT_FOUND', message, { cause }) };
 }

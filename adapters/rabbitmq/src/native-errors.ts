@@ -90,6 +90,11 @@ function fromError(error: Error & { readonly code?: unknown }): Verdict {
     if (code.startsWith('ERR_')) return verdict('DUOBUS_BUG', 'please report it');
     return unavailable;
   }
+  // amqplib drops what the broker says here
+  if (message.includes('Expected ConnectionOpenOk')) {
+    const help = 'the vhost does not exist, the user has no access to it, or it has too many connections';
+    return verdict('DUOBUS_PERMISSION', help);
+  }
   // a refused handshake carries its reply code in the text only
   const reply = /\b([345]\d\d) \([A-Z-]+\)/.exec(message);
   if (reply !== null) return fromReply(Number(reply[1]), message);

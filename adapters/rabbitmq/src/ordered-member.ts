@@ -143,15 +143,16 @@ export class OrderedMember implements QueueMember, Settling {
     const end = (reason: Error | undefined, queue: string): void => this.#end(reason, queue);
     const both = AbortSignal.any([signal, this.signal]);
     this.#control = await connection.channel((reason) => end(reason, queues.members), signal);
-    await this.#addPartitions(both);
+    const added = await this.#addPartitions(both);
     // counted as a member only once it stands in every line
     this.#membership = await Consumer.open(connection, queues.members, { prefetch: 1 }, { deliver: () => undefined, end }, signal);
+    await Promise.all(added.map((partition) => partition.announce()));
     await this.#share();
     this.#every(Math.min(lookMs, this.#options.consumerTimeoutMs / 6), () => this.#look());
   }
 
   /** Stands in line for partitions that it does not know yet. */
-  async #addPartitions(signal: AbortSignal): Promise<void> {
+  async #addPartitions(signal: AbortSignal): Promise<readonly OrderedPartition[]> {
     const count = await this.#options.partitions(signal);
     const added: OrderedPartition[] = [];
     for (let partition = this.#partitions.size; partition < count; partition += 1) {
@@ -159,6 +160,7 @@ export class OrderedMember implements QueueMember, Settling {
     }
     for (const partition of added) this.#partitions.set(partition.partition, partition);
     await Promise.all(added.map((partition) => partition.wait()));
+    return added;
   }
 
   #newPartition(partition: number): OrderedPartition {
@@ -230,7 +232,8 @@ export class OrderedMember implements QueueMember, Settling {
 
   async #look(): Promise<void> {
     if (this.#stopped) return;
-    await this.#addPartitions(this.signal);
+    const added = await this.#addPartitions(this.signal);
+    await Promise.all(added.map((partition) => partition.announce()));
     await this.#share();
     if (Date.now() - this.#renewedAt < this.#options.consumerTimeoutMs / 3) return;
     this.#renewedAt = Date.now();

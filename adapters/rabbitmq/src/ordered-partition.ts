@@ -68,6 +68,11 @@ export class OrderedPartition {
     else this.#lock = lock;
   }
 
+  /** Lets the owner know that there is one more member. */
+  async announce(): Promise<void> {
+    await this.#lock?.announce();
+  }
+
   /** Begins to consume. */
   async own(): Promise<void> {
     this.state = 'owned';

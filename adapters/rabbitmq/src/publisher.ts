@@ -29,10 +29,6 @@ class Call {
     this.#resolve = resolve;
   }
 
-  get over(): boolean {
-    return this.#left === 0;
-  }
-
   settle(index: number, outcome: Outcome): void {
     if (this.outcomes[index] !== undefined) return;
     this.outcomes[index] = outcome;
@@ -55,6 +51,7 @@ export class Publisher {
   readonly #toOneQueue: boolean;
   /** Calls that wait for the end of the broker's alarm. */
   #waiting: Call[] = [];
+  readonly #underway = new Set<Call>();
   readonly #returned = new Set<number>();
   #copies = 0;
   #ended = false;
@@ -100,8 +97,10 @@ export class Publisher {
       };
       const call = new Call(sendings, (outcomes) => {
         signal.removeEventListener('abort', abort);
+        this.#underway.delete(call);
         resolve(outcomes);
       });
+      this.#underway.add(call);
       signal.addEventListener('abort', abort, { once: true });
       if (signal.aborted) abort();
       else if (this.#connection.blocked || this.#waiting.length > 0) this.#waiting.push(call);
@@ -166,15 +165,17 @@ export class Publisher {
     this.#reason ??= reason;
     this.#ended = true;
     this.#forget();
-    const waiting = this.#waiting;
     this.#waiting = [];
-    for (const call of waiting) call.giveUp(this.#connection.lost());
+    for (const call of this.#underway) call.giveUp(this.#connection.lost());
   }
 }
 
 /** A closed channel fails all that is on its way, but its reason names the one message that it refused. */
 function isAbout(error: BusError, { exchange, body }: Sending): boolean {
   if (error.code === 'DUOBUS_NOT_FOUND') return error.message.includes(`exchange '${exchange}'`);
+  if (error.code === 'DUOBUS_PERMISSION') {
+    return error.message.includes(`exchange '${exchange === '' ? 'amq.default' : exchange}'`);
+  }
   if (error.code === 'DUOBUS_TOO_LARGE') {
     return error.message.includes(`message size ${String(body.length)} `);
   }

@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { abortable, BusError, Registry, type RegistryOp, type TopologyMode } from '@duobus/core/driver';
 import type { AmqpMessage } from './client.ts';
 import type { Connection } from './connection.ts';
+import { untilDurable } from './durable-queue.ts';
 import { classify, isMissing } from './native-errors.ts';
 import type { Publisher } from './publisher.ts';
-import { RegistryTail } from './registry-tail.ts';
+import { RegistryTail, writtenHeader } from './registry-tail.ts';
 import { registryQueue, streamQueue } from './topology.ts';
 
 const opType = 'duobus.registry.op';
@@ -66,6 +67,11 @@ export class RegistryStream {
     }
   }
 
+  /** Resolves when the queues that were made after this name was registered are durable. */
+  async untilDurable(topic: string, name: string, signal: AbortSignal): Promise<void> {
+    await untilDurable(this.#tail?.ageOf(topic, name) ?? 0, signal);
+  }
+
   async #started(mode: TopologyMode, signal: AbortSignal): Promise<RegistryTail | undefined> {
     if (this.#tail?.alive === true) return this.#tail;
     this.#starting ??= this.#start(mode).finally(() => (this.#starting = undefined));
@@ -110,11 +116,12 @@ export class RegistryStream {
       .with(`make the registry '${registryQueue}'`, signal, (channel) =>
         channel.assertQueue(registryQueue, streamQueue),
       );
+    await untilDurable(0, signal);
     await this.#publish(genesisType, '', randomUUID(), signal);
   }
 
   async #publish(type: string, text: string, messageId: string, signal: AbortSignal): Promise<void> {
-    const options = { persistent: true, type, messageId };
+    const options = { persistent: true, type, messageId, headers: { [writtenHeader]: Date.now() } };
     const sending = { exchange: '', routingKey: registryQueue, body: Buffer.from(text), options };
     const [outcome] = await this.#links.copies().send([sending], signal);
     if (outcome?.status === 'stored') return;

@@ -1,10 +1,14 @@
-import { abortable, BusError, Registry } from '@duobus/core/driver';
+import { abortable, BusError, Registry, type RegistryOp } from '@duobus/core/driver';
 import type { AmqpChannel, AmqpMessage } from './client.ts';
 import type { Connection } from './connection.ts';
+import { untrustedMs } from './durable-queue.ts';
 import { classify } from './native-errors.ts';
 import { registryQueue } from './topology.ts';
 
 const prefetch = 1000;
+
+/** When a line was written, by the clock of who wrote it. */
+export const writtenHeader = 'duobus-at';
 
 interface Expected {
   seen(before: Registry): void;
@@ -26,6 +30,8 @@ export class RegistryTail {
   #failure: Error | undefined;
   readonly #expected = new Map<string, Expected>();
   #waiting: Waiting[] = [];
+  /** Names that were registered so lately that their queues may not be durable yet, and when. */
+  readonly #young = new Map<string, number>();
 
   static async open(
     connection: Connection,
@@ -51,6 +57,12 @@ export class RegistryTail {
       if (this.#failure !== undefined) reject(this.#failure);
       this.#expected.set(id, { seen: (before) => resolve(look(before)), fail: reject });
     });
+  }
+
+  /** How long ago this name was registered, in ms; infinite where it is long ago. */
+  ageOf(topic: string, name: string): number {
+    const at = this.#young.get(`${topic}/${name}`);
+    return at === undefined ? Number.POSITIVE_INFINITY : Date.now() - at;
   }
 
   forget(id: string): void {
@@ -109,8 +121,18 @@ export class RegistryTail {
     }
     this.#offset = offset;
     if (properties.type !== this.#opType) return;
+    const text = content.toString();
+    this.#noteAge(text, properties.headers?.[writtenHeader]);
     this.#expected.get(properties.messageId ?? '')?.seen(this.registry);
-    this.registry.apply(content.toString());
+    this.registry.apply(text);
+  }
+
+  #noteAge(text: string, at: unknown): void {
+    if (typeof at !== 'number' || Date.now() - at > untrustedMs) return;
+    for (const [key, time] of this.#young) if (Date.now() - time > untrustedMs) this.#young.delete(key);
+    const op = JSON.parse(text) as RegistryOp;
+    if (op.op !== 'name' || this.registry.names(op.kind, op.topic).includes(op.name)) return;
+    this.#young.set(`${op.topic}/${op.name}`, at);
   }
 
   #ended(reason: Error | undefined): BusError {

@@ -63,16 +63,19 @@ async function settleOthers(
   results: Settled[],
   settling: Settling,
 ): Promise<void> {
-  const copies: Copy[] = [];
-  for (const { index, lease } of others) {
-    try {
-      const destination = await settling.destination(lease, batch[index] as Settlement);
-      if (destination !== undefined) copies.push({ index, lease, sending: sendingOf(lease, destination) });
-    } catch (error) {
-      results[index] = 'lost';
-      if (lease.held) settling.failed(lease, classify(error));
-    }
-  }
+  const found = await Promise.all(
+    others.map(async ({ index, lease }): Promise<Copy | undefined> => {
+      try {
+        const destination = await settling.destination(lease, batch[index] as Settlement);
+        return destination && { index, lease, sending: sendingOf(lease, destination) };
+      } catch (error) {
+        results[index] = 'lost';
+        if (lease.held) settling.failed(lease, classify(error));
+        return undefined;
+      }
+    }),
+  );
+  const copies = found.filter((copy) => copy !== undefined);
   const outcomes = await settling.copies.send(
     copies.map((copy) => copy.sending),
     settling.signal,

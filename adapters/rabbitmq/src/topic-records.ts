@@ -1,5 +1,6 @@
 import { BusError, type Registry, sameTopic, type StoredTopic, type TopologyMode, type WantedTopic } from '@duobus/core/driver';
 import type { DelayQueues } from './delay-queues.ts';
+import { untilDurable } from './durable-queue.ts';
 import { isMissing } from './native-errors.ts';
 import type { Links, RegistryStream } from './registry-stream.ts';
 import { declareSubscription, declareTopic, exchangeName, queuesOf, registryQueue, requiredQueues } from './topology.ts';
@@ -65,6 +66,7 @@ export class TopicRecords {
       const intent = { v: 1, op: 'name', kind, topic: intentsOf(next), name: String(next.partitions) } as const;
       const names = await this.#registry.append(intent, (before) => before.names(kind, next.name), signal);
       for (const name of names) await this.#declare(next, name, next.partitions, signal);
+      if (names.length > 0) await untilDurable(0, signal);
     }
     const look = (before: Registry): StoredTopic | undefined => before.topic(kind, next.name);
     const found = await this.#registry.append({ v: 1, op: 'alter', from: current, topic: next }, look, signal);
@@ -86,6 +88,8 @@ export class TopicRecords {
     }
     const registry = await this.#registry.known(mode, signal);
     await this.#declare(topic, name, partitionsToMake(registry, topic), signal);
+    if (existed) await this.#registry.untilDurable(topic.name, name, signal);
+    else await untilDurable(0, signal);
     return existed ? 'existed' : 'created';
   }
 

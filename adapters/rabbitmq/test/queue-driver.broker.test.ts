@@ -8,7 +8,7 @@ import { consume, empty, eventually, idOf, openDriver, publish, record, records,
 
 const range = (count: number): string[] => Array.from({ length: count }, (_, index) => `id-${index}`);
 
-describe('the queue driver', () => {
+describe('the queue driver', { concurrency: 4 }, () => {
   it('hands out what was published, in order, with attributes, content type and bytes as they were', async () => {
     await using driver = await openDriver();
     await using sub = await subscription(driver);
