@@ -6,7 +6,6 @@ import type { Leaders } from './leaders.ts';
 import { leadershipCodes } from './log-ends.ts';
 import { isConnectionFailure, KafkaCode, kafkaCode } from './native-errors.ts';
 import { batchesEnd, decodeBatches } from './record-batch.ts';
-import { toLogRecord } from './record-codec.ts';
 
 /** Where a fetcher's findings go. */
 export interface FetchSink {
@@ -215,9 +214,8 @@ export class Fetcher {
       if (this.#parts.get(part.partition) !== part) continue;
       part.waiting -= 1;
       if (records.length > 0) {
-        const logRecords = records.map(toLogRecord);
-        if (part.open) this.#hand(part, logRecords);
-        else for (const record of logRecords) part.held.push(record);
+        if (part.open) this.#hand(part, records);
+        else for (const record of records) part.held.push(record);
       } else if (error !== undefined) throw this.#unreadable(part, error);
       // what cannot be read is only reported when it is the next to be handed out
       if (error !== undefined)

@@ -6,7 +6,6 @@ import { Leaders } from './leaders.ts';
 import { KafkaCode } from './native-errors.ts';
 import type { Settings } from './options.ts';
 import { decodeBatches } from './record-batch.ts';
-import { toLogRecord } from './record-codec.ts';
 
 export interface ReadLimits {
   readonly maxBytes: number;
@@ -109,7 +108,7 @@ export class Reader {
       // batches may hold nothing for a reader: go on until there is a record, or nothing more
       if (last !== undefined || (atEnd && (next > offset || Date.now() >= deadline)))
         return {
-          records: records.map(toLogRecord),
+          records,
           next: { offset: next, time: last?.time ?? 0 },
           atEnd,
         };

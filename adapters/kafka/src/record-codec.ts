@@ -1,6 +1,5 @@
-import type { LogRecord, OutboundRecord } from '@duobus/core/driver';
+import type { OutboundRecord } from '@duobus/core/driver';
 import { crc32c } from './crc32c.ts';
-import type { RawRecord } from './record-batch.ts';
 
 /** Who writes a batch: with it the broker recognises a batch that is sent again. */
 export interface BatchIdentity {
@@ -42,17 +41,6 @@ export function encodeBatch(
     at = writeRecord(bytes, at, record, index, sizes[index] as number);
   bytes.writeUInt32BE(crc32c(bytes.subarray(checkedFrom)), checksumAt);
   return bytes;
-}
-
-/** A record as the runtime takes it. Header values stay as they came: the binding reads them. */
-export function toLogRecord({ offset, time, key, value, headers }: RawRecord): LogRecord {
-  return {
-    offset,
-    time,
-    key: key === null ? undefined : key.toString('utf8'),
-    headers,
-    body: value,
-  };
 }
 
 /** Everything of a record but its length and its place in the batch. */

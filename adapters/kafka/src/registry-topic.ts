@@ -110,7 +110,7 @@ export class RegistryTopic {
         decompress,
       );
       if (error !== undefined) throw error;
-      for (const { value } of records) this.#apply(value?.toString('utf8') ?? '');
+      for (const { body } of records) this.#apply(new TextDecoder().decode(body ?? new Uint8Array(0)));
       this.#next = next;
       if (next >= answer.stableEnd) return;
     }

@@ -39,6 +39,11 @@ export class WireReader {
   }
 
   uvarint(): number {
+    const first = this.#bytes[this.#at] as number;
+    if (first < 0x80 && this.#at < this.#end) {
+      this.#at += 1;
+      return first;
+    }
     let value = 0;
     let scale = 1;
     for (let index = 0; index < 10; index += 1) {
@@ -70,6 +75,12 @@ export class WireReader {
   varBytes(): Buffer | null {
     const length = this.varint();
     return length < 0 ? null : this.bytes(length);
+  }
+
+  /** Text with a length of variable size, without a buffer in between. */
+  varText(): string | null {
+    const length = this.varint();
+    return length < 0 ? null : this.#text(length);
   }
 
   bytes(length: number): Buffer {

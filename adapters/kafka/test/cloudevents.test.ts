@@ -5,7 +5,7 @@ import type { Binding, InboundRecord } from '@duobus/core/driver';
 import { kafka } from '../src/index.ts';
 import { decompress } from '../src/compression.ts';
 import { decodeBatches } from '../src/record-batch.ts';
-import { encodeBatch, toLogRecord } from '../src/record-codec.ts';
+import { encodeBatch } from '../src/record-codec.ts';
 
 const binding = kafka({ brokers: ['127.0.0.1:9092'] }).log?.binding as Binding;
 const identity = { producerId: 1n, producerEpoch: 0, firstSequence: 0 };
@@ -32,7 +32,7 @@ async function overTheWire(
     [],
     decompress,
   );
-  return toLogRecord(records[0] as (typeof records)[number]);
+  return records[0] as InboundRecord;
 }
 
 describe('CloudEvents on Kafka', () => {

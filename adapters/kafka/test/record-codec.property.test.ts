@@ -6,7 +6,7 @@ import type { OutboundRecord } from '@duobus/core/driver';
 import { decompress } from '../src/compression.ts';
 import { crc32c } from '../src/crc32c.ts';
 import { batchesEnd, decodeBatches } from '../src/record-batch.ts';
-import { encodeBatch, toLogRecord } from '../src/record-codec.ts';
+import { encodeBatch } from '../src/record-codec.ts';
 
 const identity = { producerId: 4_294_967_297n, producerEpoch: 3, firstSequence: 17 };
 
@@ -50,7 +50,7 @@ describe('the record codec', () => {
         const decoded = await decodeBatches(bytes, offset, [], decompress);
         assert.equal(decoded.error, undefined);
         assert.equal(decoded.next, offset + records.length);
-        const read = decoded.records.map(toLogRecord);
+        const read = decoded.records;
         assert.deepEqual(read.map(plain), records.map(plain));
         assert.deepEqual(
           read.map((record) => [record.offset, record.time]),
@@ -150,7 +150,7 @@ describe('the record codec', () => {
     );
     assert.equal(error, undefined);
     assert.deepEqual(
-      records.map(({ offset, value }) => [offset, String(value)]),
+      records.map(({ offset, body }) => [offset, String(body)]),
       [
         [0, 'a'],
         [10, 'c'],
