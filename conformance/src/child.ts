@@ -1,7 +1,14 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type AdapterModule, type Bus, BusError, connect, type Handle, registerAdapter } from '@duobus/core';
+import {
+  type AdapterModule,
+  type Bus,
+  BusError,
+  connect,
+  type Handle,
+  registerAdapter,
+} from '@duobus/core';
 import { handed, topicOf } from './document.ts';
 import type { ConsumeSpec, Message, Request } from './protocol.ts';
 import { publishAll } from './publish-all.ts';
@@ -27,7 +34,10 @@ async function importAdapter(url: string, adapter: string): Promise<void> {
   registerAdapter(url.slice(0, url.indexOf(':')), module);
 }
 
-async function consume(id: string, { kind, topic, name, script = {}, options }: ConsumeSpec): Promise<void> {
+async function consume(
+  id: string,
+  { kind, topic, name, script = {}, options }: ConsumeSpec,
+): Promise<void> {
   const half = kind === 'event' ? connected().events : connected().data;
   const run = play(script);
   const handle = await half.subscribe(
@@ -37,7 +47,8 @@ async function consume(id: string, { kind, topic, name, script = {}, options }: 
       deliveries += 1;
       const number = deliveries;
       tell({ what: 'handed', consumer: id, delivery: number, handed: handed(document, delivery) });
-      const end = (type: 'ok' | 'fail' | 'info'): void => tell({ what: 'ended', consumer: id, delivery: number, type });
+      const end = (type: 'ok' | 'fail' | 'info'): void =>
+        tell({ what: 'ended', consumer: id, delivery: number, type });
       try {
         await run(document, delivery);
         end('ok');
@@ -56,7 +67,10 @@ async function obey(request: Request): Promise<unknown> {
     case 'connect': {
       const { url, adapter, adapterOptions, options } = request;
       if (adapter !== undefined) await importAdapter(url, adapter);
-      bus = await connect(adapterOptions === undefined ? url : { url, options: adapterOptions }, options);
+      bus = await connect(
+        adapterOptions === undefined ? url : { url, options: adapterOptions },
+        options,
+      );
       return undefined;
     }
     case 'consume':
@@ -64,7 +78,9 @@ async function obey(request: Request): Promise<unknown> {
     case 'publish':
       return publishAll(connected(), request.kind, request.topic, request.documents);
     case 'reset':
-      return connected().data.reset(topicOf(request.topic), request.group, request.to, { graceMs: request.graceMs });
+      return connected().data.reset(topicOf(request.topic), request.group, request.to, {
+        graceMs: request.graceMs,
+      });
     case 'close':
       return handles.get(request.consumer)?.close();
     case 'end':
@@ -78,7 +94,11 @@ async function answer(request: Request): Promise<void> {
     tell({ what: 'reply', call, value: await obey(request) });
   } catch (error) {
     const code = BusError.is(error) ? { code: error.code } : {};
-    tell({ what: 'reply', call, error: { message: error instanceof Error ? error.message : String(error), ...code } });
+    tell({
+      what: 'reply',
+      call,
+      error: { message: error instanceof Error ? error.message : String(error), ...code },
+    });
   }
   // Nothing but the channel to the parent may keep this process: it has to end by itself.
   if (request.do === 'end') process.disconnect();

@@ -22,7 +22,11 @@ export class Recorder {
   readonly #run: string;
   readonly #consumer: { readonly id: string; readonly member: string; readonly spec: ConsumeSpec };
 
-  constructor(history: History, run: string, consumer: { readonly id: string; readonly member: string; readonly spec: ConsumeSpec }) {
+  constructor(
+    history: History,
+    run: string,
+    consumer: { readonly id: string; readonly member: string; readonly spec: ConsumeSpec },
+  ) {
     this.#history = history;
     this.#run = run;
     this.#consumer = consumer;
@@ -35,7 +39,14 @@ export class Recorder {
     }
     const { id, member, spec } = this.#consumer;
     const topic = `${spec.kind}:${spec.topic.name}`;
-    const op = this.#history.begin({ f: 'deliver', process: member, topic, name: spec.name, consumer: id, ...handed });
+    const op = this.#history.begin({
+      f: 'deliver',
+      process: member,
+      topic,
+      name: spec.name,
+      consumer: id,
+      ...handed,
+    });
     this.deliveries.push(op);
     return op;
   }

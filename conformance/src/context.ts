@@ -7,6 +7,7 @@ import { History, type PublishOp } from './history.ts';
 import { InProcessMember } from './local-member.ts';
 import type { LocalHandler, LocalMember, Member } from './member.ts';
 import type { ConsumeSpec, Doc, Kind, PlainTopic, PlainTopicOptions, Script } from './protocol.ts';
+import { limited } from './limited.ts';
 import type { Random } from './random.ts';
 import { RemoteMember } from './remote-member.ts';
 
@@ -21,7 +22,9 @@ export interface Setting {
 }
 
 /** What is published: a number, and perhaps a key. */
-export type Draft = number | { readonly n: number; readonly key?: string; readonly text?: string; readonly id?: string };
+export type Draft =
+  | number
+  | { readonly n: number; readonly key?: string; readonly text?: string; readonly id?: string };
 
 export interface ConsumeOptions {
   readonly member?: Member;
@@ -60,14 +63,24 @@ export class CaseContext {
     this.run = setting.run;
     this.slow = setting.harness.slow ?? 1;
     this.bus = setting.shared;
-    this.here = new InProcessMember('here', setting.shared, false, setting.harness, this.history, setting.run);
+    this.here = new InProcessMember(
+      'here',
+      setting.shared,
+      false,
+      setting.harness,
+      this.history,
+      setting.run,
+    );
     this.#members.push(this.here);
   }
 
   /** A topic of this case alone. */
   topic(options: PlainTopicOptions = {}): PlainTopic {
     this.#topics += 1;
-    const plain: PlainTopic = { name: `dc-${this.run}-${this.#setting.serial}-${this.#topics}`, options: { partitions: 2, ...options } };
+    const plain: PlainTopic = {
+      name: `dc-${this.run}-${this.#setting.serial}-${this.#topics}`,
+      options: { partitions: 2, ...options },
+    };
     if (options.order === 'key') this.ordered.push(`event:${plain.name}`);
     this.ordered.push(`data:${plain.name}`);
     return plain;
@@ -76,7 +89,14 @@ export class CaseContext {
   /** A bus of this case alone, in this process. */
   async member(options: Partial<BusOptions> = {}): Promise<LocalMember> {
     const bus = await this.harness.connect({ source, ...options });
-    const member = new InProcessMember(`m${this.#members.length}`, bus, true, this.harness, this.history, this.run);
+    const member = new InProcessMember(
+      `m${this.#members.length}`,
+      bus,
+      true,
+      this.harness,
+      this.history,
+      this.run,
+    );
     this.#members.push(member);
     return member;
   }
@@ -89,17 +109,39 @@ export class CaseContext {
       return this.member();
     }
     this.consumers = 'processes';
-    const member = await RemoteMember.start(`p${this.#members.length}`, processes, { source }, this.history, this.run);
+    const member = await RemoteMember.start(
+      `p${this.#members.length}`,
+      processes,
+      { source },
+      this.history,
+      this.run,
+    );
     this.#members.push(member);
     return member;
   }
 
   /** Starts a consumer and sees to its removal. */
-  async consume(kind: Kind, topic: PlainTopic, name: string, how: ConsumeOptions = {}): Promise<Consumer> {
+  async consume(
+    kind: Kind,
+    topic: PlainTopic,
+    name: string,
+    how: ConsumeOptions = {},
+  ): Promise<Consumer> {
     const { member = this.here, handler, script, abort } = how;
     const patient = kind === 'data' ? { commitIntervalMs: 100 } : {};
-    const options = { backoff: { firstMs: 20, factor: 2, maxMs: 200 }, graceMs: 10_000 * this.slow, ...patient, ...how.options };
-    const spec: ConsumeSpec = { kind, topic, name, options, ...(script === undefined ? {} : { script }) };
+    const options = {
+      backoff: { firstMs: 20, factor: 2, maxMs: 200 },
+      graceMs: 10_000 * this.slow,
+      ...patient,
+      ...how.options,
+    };
+    const spec: ConsumeSpec = {
+      kind,
+      topic,
+      name,
+      options,
+      ...(script === undefined ? {} : { script }),
+    };
     this.removeLater(kind, topic, name);
     if (handler === undefined) return member.consume(spec);
     if (member.remote) throw new Error('a handler cannot be sent to another process: use a script');
@@ -107,16 +149,31 @@ export class CaseContext {
   }
 
   /** Publishes and expects every document to be stored. */
-  async publish(kind: Kind, topic: PlainTopic, drafts: readonly Draft[], member: Member = this.here): Promise<readonly Receipt[]> {
+  async publish(
+    kind: Kind,
+    topic: PlainTopic,
+    drafts: readonly Draft[],
+    member: Member = this.here,
+  ): Promise<readonly Receipt[]> {
     const results = await this.attempt(kind, topic, drafts, member);
     return results.map(({ receipt, message }, index) => {
-      if (receipt === undefined) throw new Error(`publish of document ${JSON.stringify(drafts[index])} to ${kind} topic ${topic.name}: ${message}`);
+      if (receipt === undefined)
+        throw new Error(
+          `publish of document ${JSON.stringify(drafts[index])} to ${kind} topic ${topic.name}: ${message}`,
+        );
       return receipt;
     });
   }
 
   /** Publishes, whatever becomes of it. */
-  async attempt(kind: Kind, topic: PlainTopic, drafts: readonly Draft[], member: Member = this.here): Promise<readonly { readonly op: PublishOp; readonly receipt?: Receipt; readonly message?: string }[]> {
+  async attempt(
+    kind: Kind,
+    topic: PlainTopic,
+    drafts: readonly Draft[],
+    member: Member = this.here,
+  ): Promise<
+    readonly { readonly op: PublishOp; readonly receipt?: Receipt; readonly message?: string }[]
+  > {
     const documents = drafts.map((draft) => {
       const { n, id = randomUUID(), ...rest } = typeof draft === 'number' ? { n: draft } : draft;
       return { id, document: { run: this.run, n, ...rest } satisfies Doc };
@@ -125,15 +182,29 @@ export class CaseContext {
     const results = await member.publish(kind, topic, documents);
     return results.map((result, index) => {
       const op = ops[index] as PublishOp;
-      if (result.type === 'ok' && result.receipt.position !== undefined) op.position = result.receipt.position;
+      if (result.type === 'ok' && result.receipt.position !== undefined)
+        op.position = result.receipt.position;
       this.history.end(op, result.type);
-      return result.type === 'ok' ? { op, receipt: result.receipt } : { op, message: result.message };
+      return result.type === 'ok'
+        ? { op, receipt: result.receipt }
+        : { op, message: result.message };
     });
   }
 
   /** Moves a group and records where to. */
-  async reset(topic: PlainTopic, group: string, to: From, member: Member = this.here): Promise<ResetResult> {
-    const op = { f: 'reset', process: member.id, topic: `data:${topic.name}`, name: group, targets: [] } as const;
+  async reset(
+    topic: PlainTopic,
+    group: string,
+    to: From,
+    member: Member = this.here,
+  ): Promise<ResetResult> {
+    const op = {
+      f: 'reset',
+      process: member.id,
+      topic: `data:${topic.name}`,
+      name: group,
+      targets: [],
+    } as const;
     return this.history.during(op, async (begun) => {
       const result = await member.reset(topic, group, to);
       // A superseded reset says nothing about what comes next: the one that replaced it does.
@@ -149,29 +220,53 @@ export class CaseContext {
   /** Waits until a subscription holds nothing, or a group has handled all, and notes it. */
   async drain(kind: Kind, topic: PlainTopic, name: string): Promise<void> {
     if (kind === 'event') {
-      await this.until(`subscription ${name} holds nothing`, async () => (await this.depth(topic, name)).total === 0);
+      await this.until(
+        `subscription ${name} holds nothing`,
+        async () => (await this.depth(topic, name)).total === 0,
+      );
     } else {
-      await this.until(`group ${name} has no lag`, async () => (await this.bus.data.lag(bare(topic), name)).records === 0);
+      await this.until(
+        `group ${name} has no lag`,
+        async () => (await this.bus.data.lag(bare(topic), name)).records === 0,
+      );
     }
     this.history.mark({ f: 'drained', process: 'suite', topic: `${kind}:${topic.name}`, name });
   }
 
   /** Publishes one more document and waits until it was handled by a consumer: what was there before has come, or never will. */
-  async sentinel(kind: Kind, topic: PlainTopic, consumers: readonly Consumer[], keys: readonly string[] = ['sentinel']): Promise<void> {
-    const receipts = await this.publish(kind, topic, keys.map((key, index) => ({ n: 1_000_000 + this.history.ops.length + index, key })));
+  async sentinel(
+    kind: Kind,
+    topic: PlainTopic,
+    consumers: readonly Consumer[],
+    keys: readonly string[] = ['sentinel'],
+  ): Promise<void> {
+    const receipts = await this.publish(
+      kind,
+      topic,
+      keys.map((key, index) => ({ n: 1_000_000 + this.history.ops.length + index, key })),
+    );
     for (const { id } of receipts) {
-      await this.until(`the sentinel reaches ${consumers.map((consumer) => consumer.id).join(' or ')}`, () =>
-        consumers.some(({ deliveries }) => deliveries.some((op) => op.id === id && op.type === 'ok')),
+      await this.until(
+        `the sentinel reaches ${consumers.map((consumer) => consumer.id).join(' or ')}`,
+        () =>
+          consumers.some(({ deliveries }) =>
+            deliveries.some((op) => op.id === id && op.type === 'ok'),
+          ),
       );
     }
   }
 
   /** Waits for a condition: looks at every change of the history, and every 20 ms. */
-  async until(what: string, condition: () => boolean | Promise<boolean>, ms: number = 30_000): Promise<void> {
+  async until(
+    what: string,
+    condition: () => boolean | Promise<boolean>,
+    ms: number = 30_000,
+  ): Promise<void> {
     const limit = ms * this.slow;
     const deadline = Date.now() + limit;
-    while (!(await condition())) {
-      if (Date.now() > deadline) throw new Error(`waited ${limit} ms in vain until ${what}`);
+    const late = (): Error => new Error(`waited ${limit} ms in vain until ${what}`);
+    while (!(await limited(condition, deadline - Date.now(), late))) {
+      if (Date.now() > deadline) throw late();
       await this.history.change(20);
     }
   }
@@ -196,9 +291,14 @@ export class CaseContext {
   async cleanUp(): Promise<void> {
     const ended = await Promise.allSettled(this.#ends.map((end) => end()));
     const closed = await Promise.allSettled(this.#members.map((member) => member.close()));
-    const removed = await Promise.allSettled([...this.#removals.values()].map((removal) => removal()));
-    const failure = [...ended, ...closed, ...removed].find((result) => result.status === 'rejected');
-    if (failure !== undefined) throw new Error(`cleaning up: ${String(failure.reason)}`, { cause: failure.reason });
+    const removed = await Promise.allSettled(
+      [...this.#removals.values()].map((removal) => removal()),
+    );
+    const failure = [...ended, ...closed, ...removed].find(
+      (result) => result.status === 'rejected',
+    );
+    if (failure !== undefined)
+      throw new Error(`cleaning up: ${String(failure.reason)}`, { cause: failure.reason });
   }
 
   #begin(kind: Kind, topic: PlainTopic, id: string, document: Doc, member: Member): PublishOp {
@@ -212,7 +312,15 @@ export class CaseContext {
       ...(key === undefined ? {} : { partitionkey: key }),
     };
     const digest = digestOf(document, attributes);
-    return this.history.begin({ f: 'publish', process: member.id, topic: `${kind}:${topic.name}`, id, n: document.n, key, digest });
+    return this.history.begin({
+      f: 'publish',
+      process: member.id,
+      topic: `${kind}:${topic.name}`,
+      id,
+      n: document.n,
+      key,
+      digest,
+    });
   }
 }
 

@@ -15,14 +15,21 @@ export function bare({ name }: PlainTopic): Topic<Doc> {
 
 /** Stands for all that a reader gets of a document. `time` is the publisher's and the same at every reading. */
 export function digestOf(document: unknown, attributes: Partial<Attributes>): string {
-  const text = document instanceof Uint8Array ? Buffer.from(document).toString('base64') : JSON.stringify(document);
+  const text =
+    document instanceof Uint8Array
+      ? Buffer.from(document).toString('base64')
+      : JSON.stringify(document);
   const sorted = Object.entries(attributes).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return createHash('sha256').update(JSON.stringify([text, sorted])).digest('base64url').slice(0, 16);
+  return createHash('sha256')
+    .update(JSON.stringify([text, sorted]))
+    .digest('base64url')
+    .slice(0, 16);
 }
 
 /** What does not depend on the publisher's run time: for comparing with what was given to `publish`. */
 export function stableAttributes(attributes: Attributes): Partial<Attributes> {
-  const { id, source, type, subject, datacontenttype, partitionkey, specversion } = attributes as Readonly<Record<string, string>>;
+  const { id, source, type, subject, datacontenttype, partitionkey, specversion } =
+    attributes as Readonly<Record<string, string>>;
   const kept = { id, source, type, subject, datacontenttype, partitionkey, specversion };
   return Object.fromEntries(Object.entries(kept).filter(([, value]) => value !== undefined));
 }

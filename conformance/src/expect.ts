@@ -12,16 +12,25 @@ export function expectSame(actual: unknown, wanted: unknown, what: string): void
 }
 
 /** The call must be refused with this code, or with a TypeError. */
-export async function expectRefused(what: string, call: () => unknown, code: ErrorCode | 'TypeError'): Promise<unknown> {
+export async function expectRefused(
+  what: string,
+  call: () => unknown,
+  code: ErrorCode | 'TypeError',
+): Promise<unknown> {
   let error: unknown;
   try {
     await call();
   } catch (refused) {
     error = refused;
   }
-  if (error === undefined) throw new Error(`expected ${what} to be refused with ${code}, but it was not`);
+  if (error === undefined)
+    throw new Error(`expected ${what} to be refused with ${code}, but it was not`);
   const matches = code === 'TypeError' ? error instanceof TypeError : BusError.is(error, code);
-  if (!matches) throw new Error(`expected ${what} to be refused with ${code}, got ${BusError.is(error) ? error.code : ''} ${String(error)}`, { cause: error });
+  if (!matches)
+    throw new Error(
+      `expected ${what} to be refused with ${code}, got ${BusError.is(error) ? error.code : ''} ${String(error)}`,
+      { cause: error },
+    );
   return error;
 }
 

@@ -51,7 +51,15 @@ export interface ResetOp extends Common {
 /** Everything else that matters to a subscription or group. `drained`: it was seen to hold nothing any
  *  more. `trimmed`: retention has passed its pointer. */
 export interface MarkOp extends Common {
-  readonly f: 'subscribe' | 'close' | 'crash' | 'redrive' | 'drained' | 'fault' | 'alter' | 'trimmed';
+  readonly f:
+    | 'subscribe'
+    | 'close'
+    | 'crash'
+    | 'redrive'
+    | 'drained'
+    | 'fault'
+    | 'alter'
+    | 'trimmed';
   readonly name: string;
 }
 
@@ -71,7 +79,12 @@ export class History {
 
   begin<T extends NewOp>(op: T): OpOf<T['f']> {
     this.#clock += 1;
-    const begun = { ...op, begun: this.#clock, ended: Number.POSITIVE_INFINITY, type: 'running' } as unknown as Op;
+    const begun = {
+      ...op,
+      begun: this.#clock,
+      ended: Number.POSITIVE_INFINITY,
+      type: 'running',
+    } as unknown as Op;
     this.ops.push(begun);
     this.#wake();
     return begun as OpOf<T['f']>;
@@ -89,7 +102,11 @@ export class History {
   }
 
   /** Records an operation around a promise: rejected is `fail`, unless `outcome` says otherwise. */
-  async during<T, O extends NewOp>(op: O, run: (op: OpOf<O['f']>) => Promise<T>, outcome?: (error: unknown) => 'fail' | 'info'): Promise<T> {
+  async during<T, O extends NewOp>(
+    op: O,
+    run: (op: OpOf<O['f']>) => Promise<T>,
+    outcome?: (error: unknown) => 'fail' | 'info',
+  ): Promise<T> {
     const begun = this.begin(op);
     try {
       const value = await run(begun);

@@ -1,4 +1,6 @@
-type Methods<T> = { readonly [K in keyof T as T[K] extends (...args: never[]) => unknown ? K : never]?: T[K] };
+type Methods<T> = {
+  readonly [K in keyof T as T[K] extends (...args: never[]) => unknown ? K : never]?: T[K];
+};
 
 /** An object that does what `target` does, but for the methods given: they get it as it was. */
 export function intercept<T extends object>(target: T, change: (original: T) => Methods<T>): T {
@@ -8,7 +10,9 @@ export function intercept<T extends object>(target: T, change: (original: T) => 
       if (Object.hasOwn(changed, property)) return changed[property];
       // Methods with private fields need the object itself as `this`, not the proxy.
       const value: unknown = Reflect.get(original, property, original);
-      return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(original) : value;
+      return typeof value === 'function'
+        ? (value as (...args: unknown[]) => unknown).bind(original)
+        : value;
     },
   });
 }

@@ -28,7 +28,11 @@ export const always: Readonly<Record<string, Predicate>> = {
 
 /** What a history violates. `ordered`: topics whose order is by key. */
 export function judge(history: History, ordered: readonly string[]): string[] {
-  const general = Object.entries(always).flatMap(([name, predicate]) => predicate(history).map((fault) => `${name}: ${fault}`));
-  const order = ordered.flatMap((topic) => keyOrder(topic)(history).map((fault) => `keyOrder: ${fault}`));
+  const general = Object.entries(always).flatMap(([name, predicate]) =>
+    predicate(history).map((fault) => `${name}: ${fault}`),
+  );
+  const order = ordered.flatMap((topic) =>
+    keyOrder(topic)(history).map((fault) => `keyOrder: ${fault}`),
+  );
   return [...general, ...order];
 }

@@ -20,7 +20,14 @@ export class InProcessMember implements LocalMember {
   readonly #consumers: LocalConsumer[] = [];
   #over = false;
 
-  constructor(id: string, bus: Bus, owned: boolean, harness: Harness, history: History, run: string) {
+  constructor(
+    id: string,
+    bus: Bus,
+    owned: boolean,
+    harness: Harness,
+    history: History,
+    run: string,
+  ) {
     this.id = id;
     this.bus = bus;
     this.#owned = owned;
@@ -29,10 +36,25 @@ export class InProcessMember implements LocalMember {
     this.#run = run;
   }
 
-  async consume(spec: ConsumeSpec, handler?: LocalHandler, abort: 'fail' | 'info' = 'info'): Promise<Consumer> {
-    const consumer = new LocalConsumer(`${this.id}.${this.#consumers.length + 1}`, this.id, spec, this.#history, this.#run);
+  async consume(
+    spec: ConsumeSpec,
+    handler?: LocalHandler,
+    abort: 'fail' | 'info' = 'info',
+  ): Promise<Consumer> {
+    const consumer = new LocalConsumer(
+      `${this.id}.${this.#consumers.length + 1}`,
+      this.id,
+      spec,
+      this.#history,
+      this.#run,
+    );
     const run = consumer.handler(handler ?? play(spec.script ?? {}), abort);
-    const mark = { f: 'subscribe', process: this.id, topic: `${spec.kind}:${spec.topic.name}`, name: spec.name } as const;
+    const mark = {
+      f: 'subscribe',
+      process: this.id,
+      topic: `${spec.kind}:${spec.topic.name}`,
+      name: spec.name,
+    } as const;
     await this.#history.during(mark, async () => {
       const topic = topicOf(spec.topic);
       const half = spec.kind === 'event' ? this.bus.events : this.bus.data;
@@ -42,7 +64,11 @@ export class InProcessMember implements LocalMember {
     return consumer;
   }
 
-  async publish(kind: Kind, topic: PlainTopic, documents: readonly Outgoing[]): Promise<readonly Published[]> {
+  async publish(
+    kind: Kind,
+    topic: PlainTopic,
+    documents: readonly Outgoing[],
+  ): Promise<readonly Published[]> {
     return publishAll(this.bus, kind, topic, documents);
   }
 
@@ -52,12 +78,20 @@ export class InProcessMember implements LocalMember {
 
   async crash(): Promise<void> {
     if (this.#harness.crash === undefined || !this.#owned) {
-      throw new Error(`harness ${this.#harness.name} has neither processes nor crash: a consumer has to be able to die`);
+      throw new Error(
+        `harness ${this.#harness.name} has neither processes nor crash: a consumer has to be able to die`,
+      );
     }
     this.#over = true;
     await this.#harness.crash(this.bus);
     for (const consumer of this.#consumers) consumer.recorder.abandon();
-    for (const { spec } of this.#consumers) this.#history.mark({ f: 'crash', process: this.id, topic: `${spec.kind}:${spec.topic.name}`, name: spec.name });
+    for (const { spec } of this.#consumers)
+      this.#history.mark({
+        f: 'crash',
+        process: this.id,
+        topic: `${spec.kind}:${spec.topic.name}`,
+        name: spec.name,
+      });
     await this.bus.close({ graceMs: 0 });
   }
 
@@ -123,6 +157,9 @@ class LocalConsumer implements Consumer {
     if (this.#closed) return;
     this.#closed = true;
     const { kind, topic, name } = this.spec;
-    await this.#history.during({ f: 'close', process: this.member, topic: `${kind}:${topic.name}`, name }, async () => this.handle.close());
+    await this.#history.during(
+      { f: 'close', process: this.member, topic: `${kind}:${topic.name}`, name },
+      async () => this.handle.close(),
+    );
   }
 }

@@ -13,7 +13,8 @@ export const onePlaceEach: Predicate = (history) => {
   const note = (topic: string, id: string, position: string | undefined): void => {
     if (position === undefined) return;
     const other = ids.get(position);
-    if (other !== undefined && other !== id) faults.push(`${topic}: position ${position} is document ${other} and document ${id}`);
+    if (other !== undefined && other !== id)
+      faults.push(`${topic}: position ${position} is document ${other} and document ${id}`);
     ids.set(position, id);
     places.set(id, (places.get(id) ?? new Set()).add(position));
   };
@@ -23,7 +24,8 @@ export const onePlaceEach: Predicate = (history) => {
   }
   for (const op of history.of('deliver')) note(op.topic, op.id, op.position);
   for (const [id, positions] of places) {
-    if (positions.size > (tries.get(id) ?? 0)) faults.push(`document ${id} is stored ${positions.size} times: ${[...positions].join(', ')}`);
+    if (positions.size > (tries.get(id) ?? 0))
+      faults.push(`document ${id} is stored ${positions.size} times: ${[...positions].join(', ')}`);
   }
   return faults;
 };
@@ -32,31 +34,65 @@ export const onePlaceEach: Predicate = (history) => {
 export const resetExact: Predicate = (history) =>
   history.of('reset').flatMap((reset) => {
     if (reset.type !== 'ok') return [];
-    const mine = history.of('deliver').filter(({ topic, name }) => topic === reset.topic && name === reset.name);
-    const later = history.of('reset').find((other) => other.begun > reset.begun && other.type !== 'fail' && other.name === reset.name && other.topic === reset.topic);
-    return reset.targets.flatMap((target) => exact(history, mine, target, reset.ended, later?.begun ?? Number.POSITIVE_INFINITY));
+    const mine = history
+      .of('deliver')
+      .filter(({ topic, name }) => topic === reset.topic && name === reset.name);
+    const later = history
+      .of('reset')
+      .find(
+        (other) =>
+          other.begun > reset.begun &&
+          other.type !== 'fail' &&
+          other.name === reset.name &&
+          other.topic === reset.topic,
+      );
+    return reset.targets.flatMap((target) =>
+      exact(history, mine, target, reset.ended, later?.begun ?? Number.POSITIVE_INFINITY),
+    );
   });
 
-function exact(history: History, deliveries: readonly DeliverOp[], target: string, from: number, until: number): string[] {
-  const here = deliveries.filter(({ position }) => position !== undefined && partitionOf(position) === partitionOf(target));
+function exact(
+  history: History,
+  deliveries: readonly DeliverOp[],
+  target: string,
+  from: number,
+  until: number,
+): string[] {
+  const here = deliveries.filter(
+    ({ position }) => position !== undefined && partitionOf(position) === partitionOf(target),
+  );
   const old = Math.max(-1, ...here.filter(({ begun }) => begun < from).map(({ epoch }) => epoch));
   const after = here.filter(({ begun }) => begun > from && begun < until);
   const stale = after.find(({ epoch }) => epoch < Math.max(...after.map((op) => op.epoch)));
-  if (stale !== undefined) return [`document ${stale.n} was handed out in epoch ${stale.epoch} after the reset had resolved`];
+  if (stale !== undefined)
+    return [
+      `document ${stale.n} was handed out in epoch ${stale.epoch} after the reset had resolved`,
+    ];
   const [first] = after;
   if (first === undefined) return [];
   // The new epoch may have begun to hand out a moment before the call of reset resolved.
-  const epoch = here.filter((op) => op.epoch === first.epoch && op.epoch > old - 1 && op.begun < until);
-  const lowest = epoch.map(({ position }) => position as string).toSorted(comparePositions)[0] as string;
-  const [wanted] = positionsOf(history, target).filter((position) => comparePositions(position, target) >= 0);
-  if (wanted !== undefined && comparePositions(lowest, wanted) !== 0) return [`after the reset to ${target} the first delivery is ${lowest}, not ${wanted}`];
+  const epoch = here.filter(
+    (op) => op.epoch === first.epoch && op.epoch > old - 1 && op.begun < until,
+  );
+  const lowest = epoch
+    .map(({ position }) => position as string)
+    .toSorted(comparePositions)[0] as string;
+  const [wanted] = positionsOf(history, target).filter(
+    (position) => comparePositions(position, target) >= 0,
+  );
+  if (wanted !== undefined && comparePositions(lowest, wanted) !== 0)
+    return [`after the reset to ${target} the first delivery is ${lowest}, not ${wanted}`];
   return [];
 }
 
 /** Positions known to hold a document, of the partition of `like`, in order. */
 function positionsOf(history: History, like: string): string[] {
-  const known = [...history.of('publish'), ...history.of('deliver')].map(({ position }) => position).filter((position) => position !== undefined);
-  return [...new Set(known.filter((position) => partitionOf(position) === partitionOf(like)))].toSorted(comparePositions);
+  const known = [...history.of('publish'), ...history.of('deliver')]
+    .map(({ position }) => position)
+    .filter((position) => position !== undefined);
+  return [
+    ...new Set(known.filter((position) => partitionOf(position) === partitionOf(like))),
+  ].toSorted(comparePositions);
 }
 
 /** Between the first and the last document that a group was given in an epoch, none is missing (Jepsen: poll-skip). */
@@ -75,7 +111,8 @@ export const noSkips: Predicate = (history) => {
     const [low, high] = [sorted[0] as string, sorted.at(-1) as string];
     for (const position of positionsOf(history, low)) {
       const within = comparePositions(position, low) > 0 && comparePositions(position, high) < 0;
-      if (within && !seen.has(position)) faults.push(`${key}: ${position} was skipped between ${low} and ${high}`);
+      if (within && !seen.has(position))
+        faults.push(`${key}: ${position} was skipped between ${low} and ${high}`);
     }
   }
   return faults;
@@ -92,12 +129,17 @@ export function sameSequence(a: readonly DeliverOp[], b: readonly DeliverOp[]): 
   const [left, right] = [split(a), split(b)];
   for (const partition of new Set([...left.keys(), ...right.keys()])) {
     const [one, two] = [left.get(partition) ?? [], right.get(partition) ?? []];
-    if (one.length !== two.length) faults.push(`partition ${partition}: ${one.length} documents in one reading, ${two.length} in the other`);
+    if (one.length !== two.length)
+      faults.push(
+        `partition ${partition}: ${one.length} documents in one reading, ${two.length} in the other`,
+      );
     for (const [index, op] of one.entries()) {
       const other = two[index];
       if (other === undefined) break;
       if (op.position !== other.position || op.id !== other.id || op.digest !== other.digest) {
-        faults.push(`partition ${partition}, ${index + 1}. document: ${op.position} ${op.digest} in one reading, ${other.position} ${other.digest} in the other`);
+        faults.push(
+          `partition ${partition}, ${index + 1}. document: ${op.position} ${op.digest} in one reading, ${other.position} ${other.digest} in the other`,
+        );
       }
     }
   }

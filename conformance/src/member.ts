@@ -11,7 +11,11 @@ export interface Member {
   readonly remote: boolean;
   consume(spec: ConsumeSpec): Promise<Consumer>;
   /** In the order given, without waiting for one before the next. */
-  publish(kind: Kind, topic: PlainTopic, documents: readonly Outgoing[]): Promise<readonly Published[]>;
+  publish(
+    kind: Kind,
+    topic: PlainTopic,
+    documents: readonly Outgoing[],
+  ): Promise<readonly Published[]>;
   reset(topic: PlainTopic, group: string, to: From): Promise<ResetResult>;
   /** Dies: SIGKILL, or cut off with everything unsettled. */
   crash(): Promise<void>;

@@ -3,7 +3,8 @@ import type { DeliverOp, History, Op, PublishOp } from './history.ts';
 /** Looks through a history and says what is wrong with it, a sentence each. */
 export type Predicate = (history: History) => string[];
 
-const where = (op: DeliverOp): string => `${op.topic}/${op.name}: document ${op.n}${op.key === undefined ? '' : ` of key ${op.key}`}`;
+const where = (op: DeliverOp): string =>
+  `${op.topic}/${op.name}: document ${op.n}${op.key === undefined ? '' : ` of key ${op.key}`}`;
 
 /** Deliveries by subscription or group, and document. */
 function byDocument(history: History): Map<string, DeliverOp[]> {
@@ -31,7 +32,9 @@ export const noPhantoms: Predicate = (history) => {
   return history.of('deliver').flatMap((op) => {
     const attempts = known.get(`${op.topic}/${op.id}`);
     if (attempts === undefined) return [`${where(op)} was delivered and never published there`];
-    return attempts.every(({ type }) => type === 'fail') ? [`${where(op)} was delivered although its publish was rejected`] : [];
+    return attempts.every(({ type }) => type === 'fail')
+      ? [`${where(op)} was delivered although its publish was rejected`]
+      : [];
   });
 };
 
@@ -40,8 +43,14 @@ export const nothingAltered: Predicate = (history) => {
   const known = publishes(history);
   return history.of('deliver').flatMap((op) => {
     const attempts = known.get(`${op.topic}/${op.id}`) ?? [];
-    const same = attempts.some(({ digest, key, n }) => digest === op.digest && key === op.key && n === op.n);
-    return attempts.length === 0 || same ? [] : [`${where(op)} arrived altered: ${op.digest}, published ${attempts.map(({ digest }) => digest).join(' or ')}`];
+    const same = attempts.some(
+      ({ digest, key, n }) => digest === op.digest && key === op.key && n === op.n,
+    );
+    return attempts.length === 0 || same
+      ? []
+      : [
+          `${where(op)} arrived altered: ${op.digest}, published ${attempts.map(({ digest }) => digest).join(' or ')}`,
+        ];
   });
 };
 
@@ -51,21 +60,37 @@ export const noHistory: Predicate = (history) => {
   const created = new Map<string, number>();
   for (const op of history.of('subscribe')) {
     const key = `${op.topic}/${op.name}`;
-    if (op.topic.startsWith('event:') && op.type === 'ok' && !created.has(key)) created.set(key, op.begun);
+    if (op.topic.startsWith('event:') && op.type === 'ok' && !created.has(key))
+      created.set(key, op.begun);
   }
   return history.of('deliver').flatMap((op) => {
     const begun = created.get(`${op.topic}/${op.name}`);
     const attempts = known.get(`${op.topic}/${op.id}`) ?? [];
-    const old = begun !== undefined && attempts.length > 0 && attempts.every(({ ended }) => ended < begun);
+    const old =
+      begun !== undefined && attempts.length > 0 && attempts.every(({ ended }) => ended < begun);
     return old ? [`${where(op)} was published before the subscription was created`] : [];
   });
 };
 
 /** What can explain a repetition: it must have happened before it. */
-function explained(op: DeliverOp, earlier: readonly DeliverOp[], ops: readonly Op[], tries: number): boolean {
-  const before = ops.filter((other) => other.begun < op.begun && other.topic === op.topic && other.f !== 'publish' && other.f !== 'deliver' && other.name === op.name);
+function explained(
+  op: DeliverOp,
+  earlier: readonly DeliverOp[],
+  ops: readonly Op[],
+  tries: number,
+): boolean {
+  const before = ops.filter(
+    (other) =>
+      other.begun < op.begun &&
+      other.topic === op.topic &&
+      other.f !== 'publish' &&
+      other.f !== 'deliver' &&
+      other.name === op.name,
+  );
   const has = (...kinds: Op['f'][]): boolean => before.some(({ f }) => kinds.includes(f));
-  const moved = (): boolean => has('close', 'crash', 'fault', 'alter') || before.filter(({ f }) => f === 'subscribe').length > 1;
+  const moved = (): boolean =>
+    has('close', 'crash', 'fault', 'alter') ||
+    before.filter(({ f }) => f === 'subscribe').length > 1;
   switch (op.cause) {
     case 'first':
       // The same envelope published again is another record: brokers cannot know better.
@@ -94,9 +119,13 @@ export const causedDuplicates: Predicate = (history) => {
     deliveries.slice(1).flatMap((op, index) => {
       const tries = known.get(`${op.topic}/${op.id}`)?.length ?? 0;
       if (!explained(op, deliveries.slice(0, index + 1), history.ops, tries)) {
-        return [`${where(op)} was delivered ${index + 2} times, with cause '${op.cause}' and nothing that explains it`];
+        return [
+          `${where(op)} was delivered ${index + 2} times, with cause '${op.cause}' and nothing that explains it`,
+        ];
       }
-      return op.redelivered || op.cause === 'republished' || op.cause === 'first' ? [] : [`${where(op)} was delivered again (${op.cause}) and says redelivered: false`];
+      return op.redelivered || op.cause === 'republished' || op.cause === 'first'
+        ? []
+        : [`${where(op)} was delivered again (${op.cause}) and says redelivered: false`];
     }),
   );
 };
@@ -109,28 +138,49 @@ export const readOnce: Predicate = (history) => {
     return deliveries.flatMap((op, index) => {
       const wanted = ['reset', 'redrive', 'republished'].includes(op.cause) || op.cause === 'first';
       const mark = marks.findLast(({ begun }) => begun < op.begun);
-      const handled = deliveries.slice(0, index).some(({ type, ended }) => type === 'ok' && mark !== undefined && ended < mark.begun);
-      return handled && !wanted ? [`${where(op)} came back (${op.cause}) after it was handled and settled`] : [];
+      const handled = deliveries
+        .slice(0, index)
+        .some(({ type, ended }) => type === 'ok' && mark !== undefined && ended < mark.begun);
+      return handled && !wanted
+        ? [`${where(op)} came back (${op.cause}) after it was handled and settled`]
+        : [];
     });
   });
 };
 
 /** Two consumers of one subscription never have the same document at a time (E2). */
-export const oneConsumerAtATime: Predicate = (history) =>
-  [...byDocument(history).values()].flatMap((deliveries) =>
+export const oneConsumerAtATime: Predicate = (history) => {
+  const known = publishes(history);
+  return [...byDocument(history).values()].flatMap((deliveries) =>
     deliveries.slice(1).flatMap((op, index) => {
-      const other = deliveries.slice(0, index + 1).find((earlier) => earlier.ended > op.begun && earlier.type !== 'info');
-      return other === undefined ? [] : [`${where(op)} was handed to ${op.consumer} while ${other.consumer} had it`];
+      // Published twice it is two records, which may be handed out side by side.
+      if ((known.get(`${op.topic}/${op.id}`)?.length ?? 0) > 1) return [];
+      const other = deliveries
+        .slice(0, index + 1)
+        .find((earlier) => earlier.ended > op.begun && earlier.type !== 'info');
+      return other === undefined
+        ? []
+        : [`${where(op)} was handed to ${op.consumer} while ${other.consumer} had it`];
     }),
   );
+};
 
 /** `attempt` is one more than the runs that failed since the last reset or redrive (C3). */
 export const attemptsCount: Predicate = (history) =>
   [...byDocument(history).values()].flatMap((deliveries) => {
     let failed = 0;
     return deliveries.flatMap((op, index) => {
-      if (op.cause === 'reset' || op.cause === 'redrive' || op.cause === 'republished' || op.epoch !== deliveries[index - 1]?.epoch) failed = 0;
-      const wrong = op.attempt < 1 || op.attempt > failed + 1 || (op.cause === 'retry' && op.attempt !== failed + 1);
+      if (
+        op.cause === 'reset' ||
+        op.cause === 'redrive' ||
+        op.cause === 'republished' ||
+        op.epoch !== deliveries[index - 1]?.epoch
+      )
+        failed = 0;
+      const wrong =
+        op.attempt < 1 ||
+        op.attempt > failed + 1 ||
+        (op.cause === 'retry' && op.attempt !== failed + 1);
       const message = `${where(op)} says attempt ${op.attempt} after ${failed} failed runs`;
       if (op.type === 'fail') failed += 1;
       return wrong ? [message] : [];
@@ -141,23 +191,51 @@ export const attemptsCount: Predicate = (history) =>
 export const keyOrder =
   (topic: string): Predicate =>
   (history) => {
-    const order = new Map(history.of('publish').filter((op) => op.topic === topic && op.type !== 'fail').map((op) => [op.id, op.begun]));
+    const order = new Map(
+      history
+        .of('publish')
+        .filter((op) => op.topic === topic && op.type !== 'fail')
+        .map((op) => [op.id, op.begun]),
+    );
     const lanes = grouped(
-      history.of('deliver').filter((op) => op.topic === topic && op.key !== undefined && op.cause !== 'redrive'),
+      history
+        .of('deliver')
+        .filter((op) => op.topic === topic && op.key !== undefined && op.cause !== 'redrive'),
       (op) => `${op.name}/${op.epoch}/${op.key}`,
     );
-    return [...lanes.values()].flatMap((lane) => lane.flatMap((op, index) => laneFaults(op, lane.slice(0, index), lane.slice(index + 1), order)));
+    return [...lanes.values()].flatMap((lane) =>
+      lane.flatMap((op, index) =>
+        laneFaults(op, lane.slice(0, index), lane.slice(index + 1), order),
+      ),
+    );
   };
 
-function laneFaults(op: DeliverOp, before: readonly DeliverOp[], after: readonly DeliverOp[], order: ReadonlyMap<string, number>): string[] {
+function laneFaults(
+  op: DeliverOp,
+  before: readonly DeliverOp[],
+  after: readonly DeliverOp[],
+  order: ReadonlyMap<string, number>,
+): string[] {
   const faults: string[] = [];
   const at = order.get(op.id) ?? 0;
-  const running = before.find((other) => other.id !== op.id && other.ended > op.begun && other.type !== 'info');
-  if (running !== undefined) faults.push(`${where(op)} began while document ${running.n} of the same key was being handled`);
-  const overtaken = after.find(({ id }) => (order.get(id) ?? 0) < at && !before.some((earlier) => earlier.id === id));
-  if (overtaken !== undefined) faults.push(`${where(op)} was handled before document ${overtaken.n} of the same key, which was published earlier`);
+  const running = before.find(
+    (other) => other.id !== op.id && other.ended > op.begun && other.type !== 'info',
+  );
+  if (running !== undefined)
+    faults.push(`${where(op)} began while document ${running.n} of the same key was being handled`);
+  const overtaken = after.find(
+    ({ id }) => (order.get(id) ?? 0) < at && !before.some((earlier) => earlier.id === id),
+  );
+  if (overtaken !== undefined)
+    faults.push(
+      `${where(op)} was handled before document ${overtaken.n} of the same key, which was published earlier`,
+    );
   const open = before.findLast(({ id }) => id !== op.id && (order.get(id) ?? 0) < at);
-  const retried = open !== undefined && after.some(({ id, cause }) => id === open.id && cause === 'retry');
-  if (open?.type === 'fail' && retried) faults.push(`${where(op)} passed document ${open.n} of the same key while that was waiting for its retry`);
+  const retried =
+    open !== undefined && after.some(({ id, cause }) => id === open.id && cause === 'retry');
+  if (open?.type === 'fail' && retried)
+    faults.push(
+      `${where(op)} passed document ${open.n} of the same key while that was waiting for its retry`,
+    );
   return faults;
 }

@@ -9,7 +9,10 @@ export interface Doc {
 }
 
 /** Options of a topic that can be told to another process: the key is always the document's own. */
-export type PlainTopicOptions = Pick<TopicOptions<Doc>, 'order' | 'partitions' | 'retention' | 'maxBytes'> & { readonly keyed?: boolean };
+export type PlainTopicOptions = Pick<
+  TopicOptions<Doc>,
+  'order' | 'partitions' | 'retention' | 'maxBytes'
+> & { readonly keyed?: boolean };
 
 export interface PlainTopic {
   readonly name: string;
@@ -32,7 +35,10 @@ export interface ConsumeSpec {
   readonly topic: PlainTopic;
   readonly name: string;
   readonly script?: Script;
-  readonly options?: Omit<ConsumeOptions, 'signal'> & { readonly from?: From; readonly commitIntervalMs?: number };
+  readonly options?: Omit<ConsumeOptions, 'signal'> & {
+    readonly from?: From;
+    readonly commitIntervalMs?: number;
+  };
 }
 
 /** A document about to be published: its id is known before the broker says anything. */
@@ -63,16 +69,48 @@ export interface Handed {
 
 /** To the child: answered by a `Reply` with the same number. */
 export type Request = { readonly call: number } & (
-  | { readonly do: 'connect'; readonly url: string; readonly adapter?: string; readonly options: BusOptions; readonly adapterOptions?: Readonly<Record<string, unknown>> }
+  | {
+      readonly do: 'connect';
+      readonly url: string;
+      readonly adapter?: string;
+      readonly options: BusOptions;
+      readonly adapterOptions?: Readonly<Record<string, unknown>>;
+    }
   | { readonly do: 'consume'; readonly consumer: string; readonly spec: ConsumeSpec }
-  | { readonly do: 'publish'; readonly kind: Kind; readonly topic: PlainTopic; readonly documents: readonly Outgoing[] }
-  | { readonly do: 'reset'; readonly topic: PlainTopic; readonly group: string; readonly to: From; readonly graceMs: number }
+  | {
+      readonly do: 'publish';
+      readonly kind: Kind;
+      readonly topic: PlainTopic;
+      readonly documents: readonly Outgoing[];
+    }
+  | {
+      readonly do: 'reset';
+      readonly topic: PlainTopic;
+      readonly group: string;
+      readonly to: From;
+      readonly graceMs: number;
+    }
   | { readonly do: 'close'; readonly consumer: string }
   | { readonly do: 'end' }
 );
 
 /** From the child. */
 export type Message =
-  | { readonly what: 'reply'; readonly call: number; readonly value?: unknown; readonly error?: { readonly message: string; readonly code?: string } }
-  | { readonly what: 'handed'; readonly consumer: string; readonly delivery: number; readonly handed: Handed }
-  | { readonly what: 'ended'; readonly consumer: string; readonly delivery: number; readonly type: 'ok' | 'fail' | 'info' };
+  | {
+      readonly what: 'reply';
+      readonly call: number;
+      readonly value?: unknown;
+      readonly error?: { readonly message: string; readonly code?: string };
+    }
+  | {
+      readonly what: 'handed';
+      readonly consumer: string;
+      readonly delivery: number;
+      readonly handed: Handed;
+    }
+  | {
+      readonly what: 'ended';
+      readonly consumer: string;
+      readonly delivery: number;
+      readonly type: 'ok' | 'fail' | 'info';
+    };

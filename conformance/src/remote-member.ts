@@ -5,7 +5,15 @@ import { type Consumer, Recorder } from './consumer.ts';
 import type { ProcessesHarness } from './harness.ts';
 import type { DeliverOp, History } from './history.ts';
 import type { Member } from './member.ts';
-import type { ConsumeSpec, Kind, Message, Outgoing, PlainTopic, Published, Request } from './protocol.ts';
+import type {
+  ConsumeSpec,
+  Kind,
+  Message,
+  Outgoing,
+  PlainTopic,
+  Published,
+  Request,
+} from './protocol.ts';
 
 type Ask = Request extends infer R ? (R extends Request ? Omit<R, 'call'> : never) : never;
 
@@ -32,14 +40,30 @@ export class RemoteMember implements Member {
     this.#child = child;
     this.#history = history;
     this.#run = run;
-    this.#exited = once(child, 'exit').then(([code, signal]) => this.#ended(`it ended with ${String(code ?? signal)}`));
+    this.#exited = once(child, 'exit').then(([code, signal]) =>
+      this.#ended(`it ended with ${String(code ?? signal)}`),
+    );
     child.on('message', (message) => this.#hear(message as Message));
   }
 
-  static async start(id: string, processes: ProcessesHarness, options: BusOptions, history: History, run: string): Promise<RemoteMember> {
-    const conditions = process.execArgv.filter((flag) => flag.startsWith('--conditions') || flag.startsWith('--import'));
-    const file = new URL(`./child${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
-    const child = fork(file, [], { execArgv: conditions, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  static async start(
+    id: string,
+    processes: ProcessesHarness,
+    options: BusOptions,
+    history: History,
+    run: string,
+  ): Promise<RemoteMember> {
+    const conditions = process.execArgv.filter(
+      (flag) => flag.startsWith('--conditions') || flag.startsWith('--import'),
+    );
+    const file = new URL(
+      `./child${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`,
+      import.meta.url,
+    );
+    const child = fork(file, [], {
+      execArgv: conditions,
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
     const member = new RemoteMember(id, child, history, run);
     const { url, adapter, options: adapterOptions } = processes;
     try {
@@ -58,14 +82,32 @@ export class RemoteMember implements Member {
   }
 
   async consume(spec: ConsumeSpec): Promise<Consumer> {
-    const consumer = new RemoteConsumer(`${this.id}.${this.#consumers.size + 1}`, this.id, spec, this.#history, this.#run, (id) => this.#closeConsumer(id));
+    const consumer = new RemoteConsumer(
+      `${this.id}.${this.#consumers.size + 1}`,
+      this.id,
+      spec,
+      this.#history,
+      this.#run,
+      (id) => this.#closeConsumer(id),
+    );
     this.#consumers.set(consumer.id, consumer);
-    const mark = { f: 'subscribe', process: this.id, topic: `${spec.kind}:${spec.topic.name}`, name: spec.name } as const;
-    await this.#history.during(mark, () => this.#ask({ do: 'consume', consumer: consumer.id, spec }));
+    const mark = {
+      f: 'subscribe',
+      process: this.id,
+      topic: `${spec.kind}:${spec.topic.name}`,
+      name: spec.name,
+    } as const;
+    await this.#history.during(mark, () =>
+      this.#ask({ do: 'consume', consumer: consumer.id, spec }),
+    );
     return consumer;
   }
 
-  async publish(kind: Kind, topic: PlainTopic, documents: readonly Outgoing[]): Promise<readonly Published[]> {
+  async publish(
+    kind: Kind,
+    topic: PlainTopic,
+    documents: readonly Outgoing[],
+  ): Promise<readonly Published[]> {
     return (await this.#ask({ do: 'publish', kind, topic, documents })) as readonly Published[];
   }
 
@@ -78,7 +120,12 @@ export class RemoteMember implements Member {
     await this.#kill();
     for (const { recorder, spec } of this.#consumers.values()) {
       recorder.abandon();
-      this.#history.mark({ f: 'crash', process: this.id, topic: `${spec.kind}:${spec.topic.name}`, name: spec.name });
+      this.#history.mark({
+        f: 'crash',
+        process: this.id,
+        topic: `${spec.kind}:${spec.topic.name}`,
+        name: spec.name,
+      });
     }
   }
 
@@ -117,7 +164,12 @@ export class RemoteMember implements Member {
       const { call, value, error } = message;
       this.#answer(call, (waiting) => {
         if (error === undefined) waiting.resolve(value);
-        else waiting.reject(Object.assign(new Error(`in child process ${this.id}: ${error.message}`), { code: error.code }));
+        else
+          waiting.reject(
+            Object.assign(new Error(`in child process ${this.id}: ${error.message}`), {
+              code: error.code,
+            }),
+          );
       });
       return;
     }
@@ -133,7 +185,10 @@ export class RemoteMember implements Member {
   }
 
   #ended(why: string): void {
-    for (const call of this.#waiting.keys()) this.#answer(call, ({ reject }) => reject(new Error(`child process ${this.id} did not answer: ${why}`)));
+    for (const call of this.#waiting.keys())
+      this.#answer(call, ({ reject }) =>
+        reject(new Error(`child process ${this.id} did not answer: ${why}`)),
+      );
   }
 }
 
@@ -147,7 +202,14 @@ class RemoteConsumer implements Consumer {
   readonly #running = new Map<number, DeliverOp | undefined>();
   #closed = false;
 
-  constructor(id: string, member: string, spec: ConsumeSpec, history: History, run: string, close: (id: string) => Promise<void>) {
+  constructor(
+    id: string,
+    member: string,
+    spec: ConsumeSpec,
+    history: History,
+    run: string,
+    close: (id: string) => Promise<void>,
+  ) {
     this.id = id;
     this.member = member;
     this.spec = spec;
@@ -181,6 +243,9 @@ class RemoteConsumer implements Consumer {
     if (this.#closed) return;
     this.#closed = true;
     const { kind, topic, name } = this.spec;
-    await this.#history.during({ f: 'close', process: this.member, topic: `${kind}:${topic.name}`, name }, () => this.#close(this.id));
+    await this.#history.during(
+      { f: 'close', process: this.member, topic: `${kind}:${topic.name}`, name },
+      () => this.#close(this.id),
+    );
   }
 }

@@ -27,7 +27,8 @@ export function table(report: Report): string {
   const width = Math.max(...report.cases.map(({ name }) => name.length), 4);
   const contracts = Math.max(...report.cases.map(({ contract }) => contract.join(' ').length), 8);
   const lines = report.cases.map((result) => row(result, width, contracts));
-  const count = (verdict: CaseResult['verdict']): number => report.cases.filter((result) => result.verdict === verdict).length;
+  const count = (verdict: CaseResult['verdict']): number =>
+    report.cases.filter((result) => result.verdict === verdict).length;
   return [
     `${'contract'.padEnd(contracts)}  ${'case'.padEnd(width)}  verdict      time`,
     ...lines,
@@ -36,7 +37,11 @@ export function table(report: Report): string {
   ].join('\n');
 }
 
-function row({ name, contract, verdict, ms, consumers }: CaseResult, width: number, contracts: number): string {
+function row(
+  { name, contract, verdict, ms, consumers }: CaseResult,
+  width: number,
+  contracts: number,
+): string {
   const how = consumers === undefined ? '' : `  ${consumers}`;
   return `${contract.join(' ').padEnd(contracts)}  ${name.padEnd(width)}  ${verdict.padEnd(11)}  ${`${ms} ms`.padStart(8)}${how}`;
 }

@@ -4,6 +4,7 @@ import { cases as allCases } from './cases/index.ts';
 import { CaseContext, source } from './context.ts';
 import type { Harness } from './harness.ts';
 import { judge } from './judge.ts';
+import { limited } from './limited.ts';
 import { Random, seedOf } from './random.ts';
 import type { CaseResult, Report } from './report.ts';
 import { checkUnsupported, declares } from './unsupported.ts';
@@ -33,10 +34,15 @@ export class Run {
     this.#harness = harness;
     this.#shared = shared;
     this.seed = seed;
-    this.#id = `${Date.now().toString(36).slice(-6)}${Math.floor(Math.random() * 36 ** 3).toString(36).padStart(3, '0')}`;
+    this.#id = `${Date.now().toString(36).slice(-6)}${Math.floor(Math.random() * 36 ** 3)
+      .toString(36)
+      .padStart(3, '0')}`;
   }
 
-  static async open(harness: Harness, seed: number = Math.floor(Math.random() * 2 ** 32)): Promise<Run> {
+  static async open(
+    harness: Harness,
+    seed: number = Math.floor(Math.random() * 2 ** 32),
+  ): Promise<Run> {
     return new Run(harness, await harness.connect({ source }), seed);
   }
 
@@ -52,18 +58,35 @@ export class Run {
     const began = performance.now();
     this.#serial += 1;
     const seed = seedOf(this.seed, wanted.name);
-    const context = new CaseContext({ harness: this.#harness, shared: this.#shared, run: this.#id, serial: this.#serial, random: new Random(seed) });
+    const context = new CaseContext({
+      harness: this.#harness,
+      shared: this.#shared,
+      run: this.#id,
+      serial: this.#serial,
+      random: new Random(seed),
+    });
     const base = { name: wanted.name, contract: wanted.rules, seed: this.seed };
     let verdict: CaseResult['verdict'] = 'pass';
     let error: string | undefined;
     try {
-      verdict = await limited(this.#judged(wanted, context), caseLimitMs * context.slow);
+      const limit = caseLimitMs * context.slow;
+      verdict = await limited(
+        () => this.#judged(wanted, context),
+        limit,
+        () => new Error(`the case did not end within ${limit} ms`),
+      );
     } catch (failure) {
       verdict = 'fail';
       error = `${reasonOf(failure)}\nThe last of what happened:\n${context.history.tail(25)}\nRun it again: --case ${wanted.name} --seed ${this.seed}`;
     }
     const ms = Math.round(performance.now() - began);
-    return { ...base, verdict, ms, ...(error === undefined ? {} : { error }), ...(context.consumers === undefined ? {} : { consumers: context.consumers }) };
+    return {
+      ...base,
+      verdict,
+      ms,
+      ...(error === undefined ? {} : { error }),
+      ...(context.consumers === undefined ? {} : { consumers: context.consumers }),
+    };
   }
 
   async close(): Promise<void> {
@@ -94,7 +117,8 @@ export class Run {
       });
     }
     const faults = judge(context.history, context.ordered);
-    if (faults.length > 0) throw new Error(`the history is not allowed:\n- ${faults.slice(0, 10).join('\n- ')}`);
+    if (faults.length > 0)
+      throw new Error(`the history is not allowed:\n- ${faults.slice(0, 10).join('\n- ')}`);
     return 'pass';
   }
 }
@@ -103,7 +127,10 @@ export class Run {
 export async function run(harness: Harness, options: RunOptions = {}): Promise<Report> {
   const { only, concurrency = 4, onResult } = options;
   const unknown = only?.find((name) => !allCases.some((known) => known.name === name));
-  if (unknown !== undefined) throw new TypeError(`there is no case '${unknown}'; the cases are ${allCases.map(({ name }) => name).join(', ')}`);
+  if (unknown !== undefined)
+    throw new TypeError(
+      `there is no case '${unknown}'; the cases are ${allCases.map(({ name }) => name).join(', ')}`,
+    );
   const wanted = allCases.filter(({ name }) => only === undefined || only.includes(name));
   const opened = await Run.open(harness, options.seed);
   const results = new Map<string, CaseResult>();
@@ -116,7 +143,8 @@ export async function run(harness: Harness, options: RunOptions = {}): Promise<R
     const together = wanted.filter(({ alone }) => alone?.(harness) !== true);
     await Promise.all(
       Array.from({ length: concurrency }, async () => {
-        for (let next = together.shift(); next !== undefined; next = together.shift()) await one(next);
+        for (let next = together.shift(); next !== undefined; next = together.shift())
+          await one(next);
       }),
     );
     for (const next of wanted) if (!results.has(next.name)) await one(next);
@@ -137,21 +165,12 @@ async function refuses(what: string, probe: Promise<unknown>): Promise<void> {
     await probe;
   } catch (error) {
     if (BusError.is(error, 'DUOBUS_NOT_SUPPORTED')) return;
-    throw new Error(`${what} is not declared: it must be refused with DUOBUS_NOT_SUPPORTED, but failed otherwise: ${reasonOf(error)}`, { cause: error });
+    throw new Error(
+      `${what} is not declared: it must be refused with DUOBUS_NOT_SUPPORTED, but failed otherwise: ${reasonOf(error)}`,
+      { cause: error },
+    );
   }
   throw new Error(`${what} is not declared and yet was not refused with DUOBUS_NOT_SUPPORTED`);
-}
-
-async function limited<T>(work: Promise<T>, ms: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`the case did not end within ${ms} ms`)), ms);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function reasonOf(error: unknown): string {

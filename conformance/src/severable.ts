@@ -1,6 +1,12 @@
 import type { Adapter, Bus, BusOptions } from '@duobus/core';
 import { connect } from '@duobus/core';
-import { BusError, type LogDriver, type LogMember, type QueueDriver, type QueueMember } from '@duobus/core/driver';
+import {
+  BusError,
+  type LogDriver,
+  type LogMember,
+  type QueueDriver,
+  type QueueMember,
+} from '@duobus/core/driver';
 import type { Harness } from './harness.ts';
 import { intercept } from './intercept.ts';
 
@@ -11,7 +17,9 @@ interface Severed {
 }
 
 /** A harness for adapters whose broker lives in this process: a crash is a member cut off unsettled. */
-export function inProcess(makeAdapter: () => Adapter): Required<Pick<Harness, 'connect' | 'crash'>> {
+export function inProcess(
+  makeAdapter: () => Adapter,
+): Required<Pick<Harness, 'connect' | 'crash'>> {
   const cords = new WeakMap<Bus, Severed>();
   return {
     async connect(options: BusOptions): Promise<Bus> {
@@ -77,7 +85,10 @@ class Cord {
   }
 
   check(): void {
-    if (this.#cut) throw new BusError('DUOBUS_UNAVAILABLE', 'the suite has cut this bus off', { retryable: true });
+    if (this.#cut)
+      throw new BusError('DUOBUS_UNAVAILABLE', 'the suite has cut this bus off', {
+        retryable: true,
+      });
   }
 }
 
@@ -90,7 +101,8 @@ function allThrough<T extends object>(target: T, cord: Cord): T {
       const method = (value as (...args: unknown[]) => unknown).bind(original);
       if (property === 'close') return async () => (cord.isCut ? undefined : method());
       // These two answer at once and must not reject.
-      if (property === 'start' || property === 'flow') return (...args: unknown[]) => (cord.isCut ? undefined : method(...args));
+      if (property === 'start' || property === 'flow')
+        return (...args: unknown[]) => (cord.isCut ? undefined : method(...args));
       return (...args: unknown[]) => cord.through(async () => method(...args));
     },
   });
@@ -99,12 +111,16 @@ function allThrough<T extends object>(target: T, cord: Cord): T {
 function held<M extends QueueMember | LogMember>(member: M, cord: Cord): M {
   cord.hold(member);
   const through = allThrough(member, cord);
-  return intercept<M>(through, (original) => ({
-    close: async () => {
-      cord.letGo(member);
-      await original.close();
-    },
-  }) as never);
+  return intercept<M>(
+    through,
+    (original) =>
+      ({
+        close: async () => {
+          cord.letGo(member);
+          await original.close();
+        },
+      }) as never,
+  );
 }
 
 function severableQueue(queue: QueueDriver, cord: Cord): QueueDriver {

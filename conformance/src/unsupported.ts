@@ -18,7 +18,10 @@ export async function checkUnsupported(bus: Bus, kind: Kind): Promise<void> {
       await call();
     } catch (error) {
       if (BusError.is(error, 'DUOBUS_NOT_SUPPORTED')) continue;
-      throw new Error(`${kind} bus is not declared: ${verb} must fail with DUOBUS_NOT_SUPPORTED, but failed with ${String(error)}`, { cause: error });
+      throw new Error(
+        `${kind} bus is not declared: ${verb} must fail with DUOBUS_NOT_SUPPORTED, but failed with ${String(error)}`,
+        { cause: error },
+      );
     }
     throw new Error(`${kind} bus is not declared, and yet ${verb} worked`);
   }

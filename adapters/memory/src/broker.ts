@@ -51,6 +51,16 @@ export class MemoryBroker {
     return this.#bytes;
   }
 
+  /** Documents that an event topic holds, in whatever state. */
+  eventDepth(topic: string): number {
+    const found = [...this.events.all].find(({ record }) => record.name === topic);
+    const counts = found?.names.map((name) => found.subscription(name).counts()) ?? [];
+    return counts.reduce(
+      (sum, { ready, leased = 0, delayed, dead }) => sum + ready + leased + delayed + dead,
+      0,
+    );
+  }
+
   hold(bytes: number): void {
     this.#bytes += bytes;
   }

@@ -39,7 +39,8 @@ export class MemoryQueueMember implements QueueMember, ConnectionMember, Owner {
     const events = await this.#inbox.receive(signal);
     // Only from here on can a consumer have seen them.
     for (const event of events) {
-      if (event.type === 'records') for (const { token } of event.records) (token as Lease).entry.handed = true;
+      if (event.type === 'records')
+        for (const { token } of event.records) (token as Lease).entry.handed = true;
     }
     return events;
   }

@@ -22,15 +22,31 @@ function closeCase(kind: Kind): Case {
           published += 1;
         },
       });
-      await context.publish(kind, topic, numbers(1, 4).map((n) => ({ n, key: `k${n}` })));
+      await context.publish(
+        kind,
+        topic,
+        numbers(1, 4).map((n) => ({ n, key: `k${n}` })),
+      );
       await context.until('handlers are running', () => consumer.deliveries.length === 4);
       const closing = member.bus.close();
       const half = kind === 'event' ? member.bus.events : member.bus.data;
-      await expectRefused('subscribe while closing', () => half.subscribe(topicOf(topic), 'more', () => undefined), 'DUOBUS_CLOSED');
+      await expectRefused(
+        'subscribe while closing',
+        () => half.subscribe(topicOf(topic), 'more', () => undefined),
+        'DUOBUS_CLOSED',
+      );
       await Promise.all([closing, member.bus.close()]);
       await member.bus.close();
-      expectSame([published, consumer.deliveries.filter(({ type }) => type === 'ok').length], [4, 4], 'handlers that finished and could publish during the close');
-      await expectRefused('publish after close', () => half.publish(topicOf(topic), { run: context.run, n: 9, key: 'k' }), 'DUOBUS_CLOSED');
+      expectSame(
+        [published, consumer.deliveries.filter(({ type }) => type === 'ok').length],
+        [4, 4],
+        'handlers that finished and could publish during the close',
+      );
+      await expectRefused(
+        'publish after close',
+        () => half.publish(topicOf(topic), { run: context.run, n: 9, key: 'k' }),
+        'DUOBUS_CLOSED',
+      );
       await consumer.handle.done;
       await context.drain(kind, out, 'sink');
       expectSame(sink.deliveries.length, 4, 'what the handlers published');
@@ -48,17 +64,35 @@ export const grace: Case = {
   async run(context) {
     const topic = context.topic();
     const member = await context.member();
-    const consumer = await context.consume('event', topic, 'work', { member, script: { hang: [1] }, options: { graceMs: 200 } });
+    const consumer = await context.consume('event', topic, 'work', {
+      member,
+      script: { hang: [1] },
+      options: { graceMs: 200 },
+    });
     await context.publish('event', topic, [1, 2]);
-    await context.until('one hangs and the other is handled', () => consumer.deliveries.length === 2 && consumer.deliveries.some(({ type }) => type === 'ok'));
+    await context.until(
+      'one hangs and the other is handled',
+      () =>
+        consumer.deliveries.length === 2 && consumer.deliveries.some(({ type }) => type === 'ok'),
+    );
     const began = Date.now();
     await consumer.close();
     await member.bus.close({ graceMs: 200 });
-    expect(Date.now() - began < 15_000 * context.slow, 'a handler that hangs does not hold up the close');
+    expect(
+      Date.now() - began < 15_000 * context.slow,
+      'a handler that hangs does not hold up the close',
+    );
     const after = await context.consume('event', topic, 'work');
     await context.drain('event', topic, 'work');
-    expectSame(after.deliveries.map(({ n, attempt }) => [n, attempt]), [[1, 1]], 'what was not finished comes again, and its attempt');
-    expect(after.deliveries.every(({ redelivered, cause }) => redelivered && cause !== 'first'), 'it says that it was handed out before');
+    expectSame(
+      after.deliveries.map(({ n, attempt }) => [n, attempt]),
+      [[1, 1]],
+      'what was not finished comes again, and its attempt',
+    );
+    expect(
+      after.deliveries.every(({ redelivered, cause }) => redelivered && cause !== 'first'),
+      'it says that it was handed out before',
+    );
   },
 };
 
@@ -69,13 +103,22 @@ export const processEnds: Case = {
   async run(context) {
     const topic = context.topic();
     const member = await context.mortal();
-    const [queue, log] = [await context.consume('event', topic, 'work', { member }), await context.consume('data', topic, 'work', { member })];
+    const [queue, log] = [
+      await context.consume('event', topic, 'work', { member }),
+      await context.consume('data', topic, 'work', { member }),
+    ];
     await context.publish('event', topic, numbers(1, 3));
     await context.publish('data', topic, numbers(1, 3));
-    await context.until('all are handled', () => queue.deliveries.length === 3 && log.deliveries.length === 3);
+    await context.until(
+      'all are handled',
+      () => queue.deliveries.length === 3 && log.deliveries.length === 3,
+    );
     const began = Date.now();
     await member.close();
-    expect(Date.now() - began < 20_000 * context.slow, 'closing is quick, and nothing keeps the process alive afterwards');
+    expect(
+      Date.now() - began < 20_000 * context.slow,
+      'closing is quick, and nothing keeps the process alive afterwards',
+    );
   },
 };
 

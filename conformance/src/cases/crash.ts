@@ -10,14 +10,27 @@ export const crashReturns: Case = {
   async run(context) {
     const topic = context.topic();
     const doomed = await context.mortal();
-    const first = await context.consume('event', topic, 'work', { member: doomed, script: { hang: [3] }, options: { concurrency: 4 } });
+    const first = await context.consume('event', topic, 'work', {
+      member: doomed,
+      script: { hang: [3] },
+      options: { concurrency: 4 },
+    });
     await context.publish('event', topic, numbers(1, 10));
-    await context.until('the consumer is in the middle of it', () => first.deliveries.some(({ n }) => n === 3) && first.deliveries.filter(({ type }) => type === 'ok').length === 9);
+    await context.until(
+      'the consumer is in the middle of it',
+      () =>
+        first.deliveries.some(({ n }) => n === 3) &&
+        first.deliveries.filter(({ type }) => type === 'ok').length === 9,
+    );
     await doomed.crash();
     const second = await context.consume('event', topic, 'work');
     await context.drain('event', topic, 'work');
     const taken = second.deliveries.filter(({ n }) => n === 3);
-    expectSame(taken.map(({ cause, attempt, redelivered }) => [cause, attempt, redelivered]), [['takeover', 1, true]], 'how the document comes to the next consumer');
+    expectSame(
+      taken.map(({ cause, attempt, redelivered }) => [cause, attempt, redelivered]),
+      [['takeover', 1, true]],
+      'how the document comes to the next consumer',
+    );
   },
 };
 
@@ -33,22 +46,48 @@ export const crashPoison: Case = {
     await context.publish('event', topic, numbers(1, 5));
     for (let death = 1; death <= 2; death += 1) {
       const doomed = await context.mortal();
-      const victim = await context.consume('event', topic, 'work', { member: doomed, script: { hang: [3] }, options });
-      await context.until(`the document kills consumer ${death}`, () => victim.deliveries.some(({ n }) => n === 3));
+      const victim = await context.consume('event', topic, 'work', {
+        member: doomed,
+        script: { hang: [3] },
+        options,
+      });
+      await context.until(`the document kills consumer ${death}`, () =>
+        victim.deliveries.some(({ n }) => n === 3),
+      );
       await doomed.crash();
     }
     // Of these, only the one that was alone with its try can be blamed: the first death may have had company.
-    for (let death = 3; death <= 4 && (await listed(lettersOf(context, 'event', topic, 'work'))).length === 0; death += 1) {
+    for (
+      let death = 3;
+      death <= 4 && (await listed(lettersOf(context, 'event', topic, 'work'))).length === 0;
+      death += 1
+    ) {
       const doomed = await context.mortal();
-      const victim = await context.consume('event', topic, 'work', { member: doomed, script: { hang: [3] }, options });
-      await context.until('it comes again, or is dead', async () => victim.deliveries.some(({ n }) => n === 3) || (await context.depth(topic, 'work')).dead > 0);
+      const victim = await context.consume('event', topic, 'work', {
+        member: doomed,
+        script: { hang: [3] },
+        options,
+      });
+      await context.until(
+        'it comes again, or is dead',
+        async () =>
+          victim.deliveries.some(({ n }) => n === 3) ||
+          (await context.depth(topic, 'work')).dead > 0,
+      );
       await doomed.crash();
     }
     const rest = await context.consume('event', topic, 'work', { options });
     await context.drain('event', topic, 'work');
-    expect(rest.deliveries.every(({ n }) => n !== 3), 'the document that kills is not handed out any more');
+    expect(
+      rest.deliveries.every(({ n }) => n !== 3),
+      'the document that kills is not handed out any more',
+    );
     const letters = await listed(lettersOf(context, 'event', topic, 'work'));
-    expectSame(letters.map(({ reason }) => reason), ['crash'], 'the reasons of the dead letters: good documents are not among them');
+    expectSame(
+      letters.map(({ reason }) => reason),
+      ['crash'],
+      'the reasons of the dead letters: good documents are not among them',
+    );
   },
 };
 
@@ -59,8 +98,16 @@ export const groupTakeover: Case = {
   async run(context) {
     const topic = context.topic();
     const doomed = await context.mortal();
-    const first = await context.consume('data', topic, 'work', { member: doomed, script: { hang: [5] }, options: { concurrency: 8 } });
-    await context.publish('data', topic, numbers(1, 20).map((n) => ({ n, key: `k${n}` })));
+    const first = await context.consume('data', topic, 'work', {
+      member: doomed,
+      script: { hang: [5] },
+      options: { concurrency: 8 },
+    });
+    await context.publish(
+      'data',
+      topic,
+      numbers(1, 20).map((n) => ({ n, key: `k${n}` })),
+    );
     const done = (): number => first.deliveries.filter(({ type }) => type === 'ok').length;
     await context.until('all but one are handled', () => done() === 19);
     // What was handled before the last write of the pointer must not come again: give it the time of some writes.
@@ -69,8 +116,15 @@ export const groupTakeover: Case = {
     await doomed.crash();
     const second = await context.consume('data', topic, 'work');
     await context.drain('data', topic, 'work');
-    expectSame(second.deliveries.map(({ n }) => n), [5], 'what the new owner is given');
-    expect(second.deliveries.every(({ cause }) => cause === 'takeover'), 'its cause is takeover');
+    expectSame(
+      second.deliveries.map(({ n }) => n),
+      [5],
+      'what the new owner is given',
+    );
+    expect(
+      second.deliveries.every(({ cause }) => cause === 'takeover'),
+      'its cause is takeover',
+    );
   },
 };
 
@@ -85,17 +139,26 @@ function restartCase(kind: Kind, how: 'restart' | 'kill9'): Case {
       const member = await context.member();
       const consumer = await context.consume(kind, topic, 'work', { member });
       const hurt = context.harness.faults?.[how];
-      const declared = kind === 'event' ? context.bus.events.capabilities : context.bus.data.capabilities;
+      const declared =
+        kind === 'event' ? context.bus.events.capabilities : context.bus.data.capabilities;
       const publishing: ReturnType<typeof context.attempt>[] = [];
       const send = (from: number): void => {
-        for (let n = from; n < from + 50; n += 1) publishing.push(context.attempt(kind, topic, [{ n, key: `k${n % 5}` }], member));
+        for (let n = from; n < from + 50; n += 1)
+          publishing.push(context.attempt(kind, topic, [{ n, key: `k${n % 5}` }], member));
       };
       send(1);
-      await context.until('some are confirmed', () => context.history.of('publish').some(({ type }) => type === 'ok'));
+      await context.until('some are confirmed', () =>
+        context.history.of('publish').some(({ type }) => type === 'ok'),
+      );
       send(51);
       let fault: Promise<void> | undefined;
       if (hurt !== undefined) {
-        context.history.mark({ f: 'fault', process: 'suite', topic: `${kind}:${topic.name}`, name: 'work' });
+        context.history.mark({
+          f: 'fault',
+          process: 'suite',
+          topic: `${kind}:${topic.name}`,
+          name: 'work',
+        });
         fault = hurt();
       }
       send(101);
@@ -106,10 +169,16 @@ function restartCase(kind: Kind, how: 'restart' | 'kill9'): Case {
       const stored = outcomes.filter(({ op }) => op.type === 'ok').map(({ op }) => op.id);
       const kept = how === 'restart' || declared.durability.processKill || hurt === undefined;
       expect(stored.length > 0, 'some publishes are confirmed');
-      await context.until('every confirmed document is handled', () => {
-        const handled = new Set(consumer.deliveries.filter(({ type }) => type === 'ok').map(({ id }) => id));
-        return !kept || stored.every((id) => handled.has(id));
-      }, 60_000);
+      await context.until(
+        'every confirmed document is handled',
+        () => {
+          const handled = new Set(
+            consumer.deliveries.filter(({ type }) => type === 'ok').map(({ id }) => id),
+          );
+          return !kept || stored.every((id) => handled.has(id));
+        },
+        60_000,
+      );
       await context.until('the consumer runs again', () => consumer.handle.state === 'running');
     },
   };

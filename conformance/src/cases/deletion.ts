@@ -19,10 +19,15 @@ export const deletionOnRead: Case = {
     await context.drain('event', topic, 'other');
     if (context.harness.brokerDepth !== undefined) {
       const { brokerDepth } = context.harness;
-      await context.until('the broker itself holds nothing', async () => (await brokerDepth(topic.name)) === 0);
+      await context.until(
+        'the broker itself holds nothing',
+        async () => (await brokerDepth(topic.name)) === 0,
+      );
     }
     await first.close();
-    const again = await context.consume('event', topic, 'reader', { member: await context.member() });
+    const again = await context.consume('event', topic, 'reader', {
+      member: await context.member(),
+    });
     await context.sentinel('event', topic, [again]);
     await context.drain('event', topic, 'reader');
     expectSame(again.deliveries.length, 1, 'deliveries on another connection: the sentinel alone');
@@ -38,7 +43,11 @@ export const cleanClose: Case = {
   async run(context) {
     const topic = context.topic();
     const first = await context.member();
-    const before = await context.consume('event', topic, 'work', { member: first, script: { delayMs: 2 }, options: { concurrency: 4, prefetch: 20 } });
+    const before = await context.consume('event', topic, 'work', {
+      member: first,
+      script: { delayMs: 2 },
+      options: { concurrency: 4, prefetch: 20 },
+    });
     await context.publish('event', topic, numbers(1, 100));
     await context.until('some are handled', () => before.deliveries.length > 20);
     await first.close();
@@ -60,16 +69,36 @@ export const unsubscribeDeletes: Case = {
     const first = await context.consume('event', topic, 'temporary');
     await first.close();
     await context.publish('event', topic, numbers(1, 5));
-    expectSame(await events.subscriptions(topicOf(topic)), ['temporary'], 'the subscriptions after close');
+    expectSame(
+      await events.subscriptions(topicOf(topic)),
+      ['temporary'],
+      'the subscriptions after close',
+    );
     await events.unsubscribe(topicOf(topic), 'temporary');
-    expectSame(await events.subscriptions(topicOf(topic)), [], 'the subscriptions after unsubscribe');
-    await expectRefused('depth of a deleted subscription', () => context.depth(topic, 'temporary'), 'DUOBUS_NOT_FOUND');
+    expectSame(
+      await events.subscriptions(topicOf(topic)),
+      [],
+      'the subscriptions after unsubscribe',
+    );
+    await expectRefused(
+      'depth of a deleted subscription',
+      () => context.depth(topic, 'temporary'),
+      'DUOBUS_NOT_FOUND',
+    );
     const again = await context.consume('event', topic, 'temporary');
     expect(!again.handle.resumed, 'a subscription made anew does not say resumed');
     await context.sentinel('event', topic, [again]);
-    expectSame(again.deliveries.length, 1, 'deliveries of the subscription made anew: the sentinel alone');
+    expectSame(
+      again.deliveries.length,
+      1,
+      'deliveries of the subscription made anew: the sentinel alone',
+    );
     await events.unsubscribe(topicOf(topic), 'temporary');
-    await expectRefused('done of a handle whose subscription is deleted', () => again.handle.done, 'DUOBUS_NOT_FOUND');
+    await expectRefused(
+      'done of a handle whose subscription is deleted',
+      () => again.handle.done,
+      'DUOBUS_NOT_FOUND',
+    );
     expectSame(again.handle.state, 'closed', 'the state of that handle');
   },
 };

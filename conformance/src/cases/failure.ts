@@ -5,8 +5,15 @@ import { expect, expectRefused, expectSame, numbers } from '../expect.ts';
 import type { CaseContext } from '../context.ts';
 import type { Kind, PlainTopic } from '../protocol.ts';
 
-export function lettersOf(context: CaseContext, kind: Kind, topic: PlainTopic, name: string): DeadLetters {
-  return kind === 'event' ? context.bus.events.deadLetters(topicOf(topic), name) : context.bus.data.deadLetters(topicOf(topic), name);
+export function lettersOf(
+  context: CaseContext,
+  kind: Kind,
+  topic: PlainTopic,
+  name: string,
+): DeadLetters {
+  return kind === 'event'
+    ? context.bus.events.deadLetters(topicOf(topic), name)
+    : context.bus.data.deadLetters(topicOf(topic), name);
 }
 
 export async function listed(letters: DeadLetters): Promise<DeadLetter[]> {
@@ -21,18 +28,30 @@ export const retriedThenDead: Case = {
   needs: ['event'],
   async run(context) {
     const topic = context.topic();
-    const consumer = await context.consume('event', topic, 'work', { script: { fail: { 3: 2, 5: 99 } }, options: { maxAttempts: 4 } });
+    const consumer = await context.consume('event', topic, 'work', {
+      script: { fail: { 3: 2, 5: 99 } },
+      options: { maxAttempts: 4 },
+    });
     await context.publish('event', topic, numbers(1, 10));
     await context.drain('event', topic, 'work');
-    const attempts = (n: number): number[] => consumer.deliveries.filter((op) => op.n === n).map(({ attempt }) => attempt);
+    const attempts = (n: number): number[] =>
+      consumer.deliveries.filter((op) => op.n === n).map(({ attempt }) => attempt);
     expectSame(attempts(1), [1], 'the attempts of a document that is fine');
     expectSame(attempts(3), [1, 2, 3], 'the attempts of a document that fails twice');
     expectSame(attempts(5), [1, 2, 3, 4], 'the attempts of a document that always fails');
     const causes = consumer.deliveries.filter((op) => op.n === 5).map(({ cause }) => cause);
     expectSame(causes, ['first', 'retry', 'retry', 'retry'], 'its causes');
     const dead = await listed(lettersOf(context, 'event', topic, 'work'));
-    expectSame(dead.map(({ reason, attempts: tries, topic: of, name }) => [reason, tries, of, name]), [['attempts', 4, topic.name, 'work']], 'the dead letters');
-    expectSame(dead[0]?.id, consumer.deliveries.find((op) => op.n === 5)?.id, 'the id of the dead letter');
+    expectSame(
+      dead.map(({ reason, attempts: tries, topic: of, name }) => [reason, tries, of, name]),
+      [['attempts', 4, topic.name, 'work']],
+      'the dead letters',
+    );
+    expectSame(
+      dead[0]?.id,
+      consumer.deliveries.find((op) => op.n === 5)?.id,
+      'the id of the dead letter',
+    );
     const body = JSON.parse(new TextDecoder().decode(dead[0]?.data)) as { n?: number };
     expectSame(body.n, 5, 'the original body of the dead letter');
     expectSame((await context.depth(topic, 'work')).dead, 1, 'the depth of dead letters');
@@ -45,9 +64,15 @@ export const othersGoOn: Case = {
   needs: ['event'],
   async run(context) {
     const topic = context.topic();
-    const consumer = await context.consume('event', topic, 'work', { script: { fail: { 1: 99 } }, options: { concurrency: 1, backoff: { firstMs: 60_000, factor: 1, maxMs: 60_000 } } });
+    const consumer = await context.consume('event', topic, 'work', {
+      script: { fail: { 1: 99 } },
+      options: { concurrency: 1, backoff: { firstMs: 60_000, factor: 1, maxMs: 60_000 } },
+    });
     await context.publish('event', topic, numbers(1, 20));
-    await context.until('all others are handled while one waits for its retry', () => consumer.deliveries.filter(({ type }) => type === 'ok').length === 19);
+    await context.until(
+      'all others are handled while one waits for its retry',
+      () => consumer.deliveries.filter(({ type }) => type === 'ok').length === 19,
+    );
     const { total } = await context.depth(topic, 'work');
     expect(total >= 1, 'the document in retry is still held');
   },
@@ -71,10 +96,20 @@ export const rejectAtOnce: Case = {
     await context.publish('event', topic, [1, 2, 3]);
     await context.drain('event', topic, 'work');
     const [first = 0, second = 0] = times;
-    expect(times.length === 2 && second - first >= 690, `retryAfter(700) waits 700 ms (runs at ${times.map((time) => time - first).join(', ')} ms)`);
+    expect(
+      times.length === 2 && second - first >= 690,
+      `retryAfter(700) waits 700 ms (runs at ${times.map((time) => time - first).join(', ')} ms)`,
+    );
     const [letter, ...more] = await listed(lettersOf(context, 'event', topic, 'work'));
-    expectSame([letter?.reason, letter?.attempts, more.length], ['rejected', 1, 0], 'the dead letter of reject()');
-    expect(letter?.message.includes('no such customer') === true, 'the dead letter tells the reason given');
+    expectSame(
+      [letter?.reason, letter?.attempts, more.length],
+      ['rejected', 1, 0],
+      'the dead letter of reject()',
+    );
+    expect(
+      letter?.message.includes('no such customer') === true,
+      'the dead letter tells the reason given',
+    );
     expectSame(consumer.deliveries.length, 4, 'deliveries');
   },
 };
@@ -92,27 +127,57 @@ function deadLettersCase(kind: Kind): Case {
       };
       const work = await context.consume(kind, topic, 'work', { handler });
       const other = await context.consume(kind, topic, 'other');
-      await context.publish(kind, topic, numbers(1, 10).map((n) => ({ n, key: `k${n}` })));
+      await context.publish(
+        kind,
+        topic,
+        numbers(1, 10).map((n) => ({ n, key: `k${n}` })),
+      );
       await context.drain(kind, topic, 'work');
       await context.drain(kind, topic, 'other');
       const letters = lettersOf(context, kind, topic, 'work');
       await context.until('five are dead', async () => (await listed(letters)).length === 5);
       const [once, twice] = [await listed(letters), await listed(letters)];
-      expectSame(twice.map(({ identity }) => identity).toSorted(), once.map(({ identity }) => identity).toSorted(), 'a second listing');
-      expectSame((await listed(lettersOf(context, kind, topic, 'other'))).length, 0, 'dead letters of the other');
+      expectSame(
+        twice.map(({ identity }) => identity).toSorted(),
+        once.map(({ identity }) => identity).toSorted(),
+        'a second listing',
+      );
+      expectSame(
+        (await listed(lettersOf(context, kind, topic, 'other'))).length,
+        0,
+        'dead letters of the other',
+      );
       const [one, two] = [once[0] as DeadLetter, once[1] as DeadLetter];
       mended = true;
-      context.history.mark({ f: 'redrive', process: 'suite', topic: `${kind}:${topic.name}`, name: 'work' });
+      context.history.mark({
+        f: 'redrive',
+        process: 'suite',
+        topic: `${kind}:${topic.name}`,
+        name: 'work',
+      });
       expectSame(await letters.redrive({ identities: [one.identity] }), 1, 'the number redriven');
-      await context.until('the redriven document is handled', () => work.deliveries.some(({ id, cause, type }) => id === one.id && cause === 'redrive' && type === 'ok'));
+      await context.until('the redriven document is handled', () =>
+        work.deliveries.some(
+          ({ id, cause, type }) => id === one.id && cause === 'redrive' && type === 'ok',
+        ),
+      );
       const redriven = work.deliveries.find(({ cause }) => cause === 'redrive');
       expectSame(redriven?.attempt, 1, 'the attempt of a redriven document');
       expectSame(await letters.purge({ identities: [two.identity] }), 1, 'the number purged');
       await context.until('three are left', async () => (await listed(letters)).length === 3);
-      expectSame(await letters.purge({ where: ({ attempts }) => attempts === 99 }), 0, 'what an empty filter purges');
+      expectSame(
+        await letters.purge({ where: ({ attempts }) => attempts === 99 }),
+        0,
+        'what an empty filter purges',
+      );
       expectSame(await letters.redrive(), 3, 'the number of the rest');
       await context.drain(kind, topic, 'work');
-      await context.until('all redriven are handled', () => work.deliveries.filter(({ cause, type }) => cause === 'redrive' && type === 'ok').length === 4);
+      await context.until(
+        'all redriven are handled',
+        () =>
+          work.deliveries.filter(({ cause, type }) => cause === 'redrive' && type === 'ok')
+            .length === 4,
+      );
       expectSame((await listed(letters)).length, 0, 'what is left in the end');
       expectSame(other.deliveries.length, 10, 'deliveries to the other');
     },
@@ -132,16 +197,42 @@ export const refusesWithDeadLetters: Case = {
     await context.publish('data', topic, [1]);
     await context.drain('event', topic, 'work');
     await context.drain('data', topic, 'work');
-    await context.until('both are dead', async () => (await listed(lettersOf(context, 'event', topic, 'work'))).length + (await listed(lettersOf(context, 'data', topic, 'work'))).length === 2);
-    await expectRefused('removing a group that runs', () => context.bus.data.remove(topicOf(topic), 'work', { discard: true }), 'DUOBUS_CONFLICT');
+    await context.until(
+      'both are dead',
+      async () =>
+        (await listed(lettersOf(context, 'event', topic, 'work'))).length +
+          (await listed(lettersOf(context, 'data', topic, 'work'))).length ===
+        2,
+    );
+    await expectRefused(
+      'removing a group that runs',
+      () => context.bus.data.remove(topicOf(topic), 'work', { discard: true }),
+      'DUOBUS_CONFLICT',
+    );
     await consumer.close();
     await member.close();
-    await expectRefused('unsubscribe with dead letters', () => context.bus.events.unsubscribe(topicOf(topic), 'work'), 'DUOBUS_NOT_EMPTY');
-    await expectRefused('removing a group with dead letters', () => context.bus.data.remove(topicOf(topic), 'work'), 'DUOBUS_NOT_EMPTY');
-    expectSame((await listed(lettersOf(context, 'event', topic, 'work'))).length, 1, 'dead letters after the refusal');
+    await expectRefused(
+      'unsubscribe with dead letters',
+      () => context.bus.events.unsubscribe(topicOf(topic), 'work'),
+      'DUOBUS_NOT_EMPTY',
+    );
+    await expectRefused(
+      'removing a group with dead letters',
+      () => context.bus.data.remove(topicOf(topic), 'work'),
+      'DUOBUS_NOT_EMPTY',
+    );
+    expectSame(
+      (await listed(lettersOf(context, 'event', topic, 'work'))).length,
+      1,
+      'dead letters after the refusal',
+    );
     await context.bus.events.unsubscribe(topicOf(topic), 'work', { discard: true });
     await context.bus.data.remove(topicOf(topic), 'work', { discard: true });
-    expectSame(await context.bus.events.subscriptions(topicOf(topic)), [], 'subscriptions after the removal');
+    expectSame(
+      await context.bus.events.subscriptions(topicOf(topic)),
+      [],
+      'subscriptions after the removal',
+    );
     expectSame(await context.bus.data.groups(topicOf(topic)), [], 'groups after the removal');
   },
 };
@@ -161,16 +252,37 @@ export const brake: Case = {
     await context.publish('event', topic, numbers(1, 30));
     await context.until('the handle says braked', () => consumer.handle.state === 'braked');
     const health = await context.bus.health();
-    expect(health.handles.some(({ name, topics, state, ok }) => name === 'work' && topics.includes(topic.name) && state === 'braked' && !ok), 'health says braked');
+    expect(
+      health.handles.some(
+        ({ name, topics, state, ok }) =>
+          name === 'work' && topics.includes(topic.name) && state === 'braked' && !ok,
+      ),
+      'health says braked',
+    );
     const tried = consumer.deliveries.length;
     await context.until('one more is tried while braked', () => consumer.deliveries.length > tried);
     const dead = (await context.depth(topic, 'work')).dead;
-    expect(dead >= 2 && dead <= 4, `an outage dead-letters about brakeAfter (3) documents, not ${dead}`);
+    expect(
+      dead >= 2 && dead <= 4,
+      `an outage dead-letters about brakeAfter (3) documents, not ${dead}`,
+    );
     outage = false;
     await context.drain('event', topic, 'work');
     expectSame(consumer.handle.state, 'running', 'the state when the outage is over');
-    expectSame((await context.depth(topic, 'work')).dead, dead, 'dead letters when the outage is over');
+    expectSame(
+      (await context.depth(topic, 'work')).dead,
+      dead,
+      'dead letters when the outage is over',
+    );
   },
 };
 
-export const cases: readonly Case[] = [retriedThenDead, othersGoOn, rejectAtOnce, deadLettersCase('event'), deadLettersCase('data'), refusesWithDeadLetters, brake];
+export const cases: readonly Case[] = [
+  retriedThenDead,
+  othersGoOn,
+  rejectAtOnce,
+  deadLettersCase('event'),
+  deadLettersCase('data'),
+  refusesWithDeadLetters,
+  brake,
+];

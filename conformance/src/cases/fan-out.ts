@@ -4,7 +4,13 @@ import type { Consumer } from '../consumer.ts';
 import { expect, expectSame, numbers, sorted } from '../expect.ts';
 
 const handledBy = (...consumers: readonly Consumer[]): number[] =>
-  sorted([...new Set(consumers.flatMap(({ deliveries }) => deliveries.filter(({ type, n }) => type === 'ok' && n < 1_000_000).map(({ n }) => n)))]);
+  sorted([
+    ...new Set(
+      consumers.flatMap(({ deliveries }) =>
+        deliveries.filter(({ type, n }) => type === 'ok' && n < 1_000_000).map(({ n }) => n),
+      ),
+    ),
+  ]);
 
 export const fanOut: Case = {
   name: 'fan-out',
@@ -17,7 +23,11 @@ export const fanOut: Case = {
     await context.publish('event', topic, numbers(1, 30));
     for (const [index, name] of names.entries()) {
       await context.drain('event', topic, name);
-      expectSame(handledBy(consumers[index] as Consumer), numbers(1, 30), `what subscription ${name} handled`);
+      expectSame(
+        handledBy(consumers[index] as Consumer),
+        numbers(1, 30),
+        `what subscription ${name} handled`,
+      );
     }
   },
 };
@@ -39,7 +49,11 @@ export const topicsApart: Case = {
     await context.drain('data', one, 'same');
     expectSame(handledBy(first), numbers(1, 10), 'what the first event topic delivered');
     expectSame(handledBy(second), numbers(101, 10), 'what the second event topic delivered');
-    expectSame(handledBy(logged), numbers(201, 10), 'what the data topic of the same name delivered');
+    expectSame(
+      handledBy(logged),
+      numbers(201, 10),
+      'what the data topic of the same name delivered',
+    );
   },
 };
 
@@ -51,12 +65,19 @@ export const competing: Case = {
     const topic = context.topic();
     const consumers: Consumer[] = [];
     for (const member of [context.here, await context.mortal(), await context.mortal()]) {
-      consumers.push(await context.consume('event', topic, 'workers', { member, script: { delayMs: 5 }, options: { concurrency: 2, prefetch: 4 } }));
+      consumers.push(
+        await context.consume('event', topic, 'workers', {
+          member,
+          script: { delayMs: 5 },
+          options: { concurrency: 2, prefetch: 4 },
+        }),
+      );
     }
     await context.publish('event', topic, numbers(1, 120));
     await context.drain('event', topic, 'workers');
     expectSame(handledBy(...consumers), numbers(1, 120), 'what the consumers handled together');
-    for (const { id, deliveries } of consumers) expect(deliveries.length > 0, `consumer ${id} gets a part of the work`);
+    for (const { id, deliveries } of consumers)
+      expect(deliveries.length > 0, `consumer ${id} gets a part of the work`);
     const count = consumers.reduce((sum, { deliveries }) => sum + deliveries.length, 0);
     expectSame(count, 120, 'deliveries in all, with three healthy consumers');
   },
@@ -84,7 +105,10 @@ export const oneCreates: Case = {
   needs: ['event'],
   async run(context) {
     const topic = context.topic();
-    const [a, b] = await Promise.all([context.consume('event', topic, 'same'), context.consume('event', topic, 'same', { member: await context.member() })]);
+    const [a, b] = await Promise.all([
+      context.consume('event', topic, 'same'),
+      context.consume('event', topic, 'same', { member: await context.member() }),
+    ]);
     await context.publish('event', topic, numbers(1, 20));
     await context.drain('event', topic, 'same');
     await Promise.all([a.close(), b.close()]);
@@ -106,8 +130,13 @@ export const durable: Case = {
     const first = await context.consume('event', topic, 'away', { member: await context.member() });
     await first.close();
     await context.publish('event', topic, numbers(1, 20));
-    await context.until('the subscription has collected all', async () => (await context.depth(topic, 'away')).ready === 20);
-    const second = await context.consume('event', topic, 'away', { member: await context.member() });
+    await context.until(
+      'the subscription has collected all',
+      async () => (await context.depth(topic, 'away')).ready === 20,
+    );
+    const second = await context.consume('event', topic, 'away', {
+      member: await context.member(),
+    });
     await context.drain('event', topic, 'away');
     expectSame(handledBy(second), numbers(1, 20), 'what had been collected meanwhile');
     expectSame(first.deliveries.length, 0, 'deliveries to the consumer that was closed');
@@ -120,8 +149,14 @@ export const independence: Case = {
   needs: ['event'],
   async run(context) {
     const topic = context.topic();
-    const blocked = await context.consume('event', topic, 'blocked', { script: { hang: numbers(1, 40) }, options: { concurrency: 2, prefetch: 2, graceMs: 100 } });
-    await context.consume('event', topic, 'failing', { script: { fail: Object.fromEntries(numbers(1, 40).map((n) => [n, 99])) }, options: { maxAttempts: 2, brakeAfter: 5, brakeMs: 500 } });
+    const blocked = await context.consume('event', topic, 'blocked', {
+      script: { hang: numbers(1, 40) },
+      options: { concurrency: 2, prefetch: 2, graceMs: 100 },
+    });
+    await context.consume('event', topic, 'failing', {
+      script: { fail: Object.fromEntries(numbers(1, 40).map((n) => [n, 99])) },
+      options: { maxAttempts: 2, brakeAfter: 5, brakeMs: 500 },
+    });
     await context.consume('event', topic, 'deleted');
     const healthy = await context.consume('event', topic, 'healthy');
     await context.publish('event', topic, numbers(1, 20));
@@ -130,9 +165,21 @@ export const independence: Case = {
     await context.drain('event', topic, 'healthy');
     expectSame(handledBy(healthy), numbers(1, 40), 'what the healthy subscription handled');
     expectSame(healthy.deliveries.length, 40, 'its deliveries');
-    expectSame((await context.depth(topic, 'blocked')).total, 40, 'what the blocked subscription still holds');
+    expectSame(
+      (await context.depth(topic, 'blocked')).total,
+      40,
+      'what the blocked subscription still holds',
+    );
     await blocked.close();
   },
 };
 
-export const cases: readonly Case[] = [fanOut, topicsApart, competing, noHistory, oneCreates, durable, independence];
+export const cases: readonly Case[] = [
+  fanOut,
+  topicsApart,
+  competing,
+  noHistory,
+  oneCreates,
+  durable,
+  independence,
+];

@@ -4,10 +4,15 @@ import { expect, expectSame, numbers, sorted } from '../expect.ts';
 import type { Consumer } from '../consumer.ts';
 import type { Draft } from '../context.ts';
 
-export const spread = (from: number, count: number): Draft[] => numbers(from, count).map((n) => ({ n, key: `k${n % 9}` }));
+export const spread = (from: number, count: number): Draft[] =>
+  numbers(from, count).map((n) => ({ n, key: `k${n % 9}` }));
 
 export const handled = (...consumers: readonly Consumer[]): number[] =>
-  sorted(consumers.flatMap(({ deliveries }) => deliveries.filter(({ type, n }) => type === 'ok' && n < 1_000_000).map(({ n }) => n)));
+  sorted(
+    consumers.flatMap(({ deliveries }) =>
+      deliveries.filter(({ type, n }) => type === 'ok' && n < 1_000_000).map(({ n }) => n),
+    ),
+  );
 
 export const retained: Case = {
   name: 'retained',
@@ -23,7 +28,8 @@ export const retained: Case = {
     expectSame(handled(one), numbers(1, 20), 'what the first group read');
     expectSame(handled(two), numbers(1, 20), 'what a group that came later read');
     const history: number[] = [];
-    for await (const entry of context.bus.data.read(topicOf(topic))) if (entry.error === undefined) history.push(entry.document.n);
+    for await (const entry of context.bus.data.read(topicOf(topic)))
+      if (entry.error === undefined) history.push(entry.document.n);
     expectSame(sorted(history), numbers(1, 20), 'what is kept after both have read');
   },
 };
@@ -40,11 +46,18 @@ export const ownPointer: Case = {
     await context.drain('data', topic, 'work');
     await first.close();
     await context.publish('data', topic, spread(31, 10));
-    const after = await context.consume('data', topic, 'work', { member: await context.member(), options: { from: 'earliest' } });
+    const after = await context.consume('data', topic, 'work', {
+      member: await context.member(),
+      options: { from: 'earliest' },
+    });
     expect(after.handle.resumed, 'a group with a pointer says resumed');
     await context.drain('data', topic, 'work');
     expectSame(handled(before), numbers(1, 30), 'what was handled before the clean close');
-    expectSame(after.deliveries.map(({ n }) => n).toSorted((a, b) => a - b), numbers(31, 10), 'what is delivered after it');
+    expectSame(
+      after.deliveries.map(({ n }) => n).toSorted((a, b) => a - b),
+      numbers(31, 10),
+      'what is delivered after it',
+    );
   },
 };
 
@@ -55,13 +68,25 @@ export const pointerWithHoles: Case = {
   async run(context) {
     const topic = context.topic({ partitions: 1 });
     const first = await context.member();
-    const before = await context.consume('data', topic, 'work', { member: first, script: { hang: [4] }, options: { concurrency: 4, graceMs: 200 } });
-    await context.publish('data', topic, numbers(1, 12).map((n) => ({ n, key: `k${n}` })));
+    const before = await context.consume('data', topic, 'work', {
+      member: first,
+      script: { hang: [4] },
+      options: { concurrency: 4, graceMs: 200 },
+    });
+    await context.publish(
+      'data',
+      topic,
+      numbers(1, 12).map((n) => ({ n, key: `k${n}` })),
+    );
     await context.until('all but one are handled', () => handled(before).length === 11);
     await before.close();
     const after = await context.consume('data', topic, 'work', { member: await context.member() });
     await context.drain('data', topic, 'work');
-    expectSame(after.deliveries.map(({ n }) => n), [4], 'what is delivered after the close: the one that was not handled');
+    expectSame(
+      after.deliveries.map(({ n }) => n),
+      [4],
+      'what is delivered after the close: the one that was not handled',
+    );
   },
 };
 
@@ -72,13 +97,28 @@ export const commitRetries: Case = {
   async run(context) {
     const topic = context.topic({ partitions: 1 });
     const slowly = { firstMs: 60_000, factor: 1, maxMs: 60_000 };
-    const before = await context.consume('data', topic, 'work', { member: await context.member(), script: { fail: { 2: 99 } }, options: { backoff: slowly, maxAttempts: 3 } });
-    await context.publish('data', topic, numbers(1, 4).map((n) => ({ n, key: `k${n}` })));
-    await context.until('one has failed and the others are handled', () => handled(before).length === 3 && before.deliveries.some(({ type }) => type === 'fail'));
+    const before = await context.consume('data', topic, 'work', {
+      member: await context.member(),
+      script: { fail: { 2: 99 } },
+      options: { backoff: slowly, maxAttempts: 3 },
+    });
+    await context.publish(
+      'data',
+      topic,
+      numbers(1, 4).map((n) => ({ n, key: `k${n}` })),
+    );
+    await context.until(
+      'one has failed and the others are handled',
+      () => handled(before).length === 3 && before.deliveries.some(({ type }) => type === 'fail'),
+    );
     await before.close();
     const after = await context.consume('data', topic, 'work', { member: await context.member() });
     await context.drain('data', topic, 'work');
-    expectSame(after.deliveries.map(({ n, attempt }) => [n, attempt]), [[2, 2]], 'the document that had failed once, and its attempt');
+    expectSame(
+      after.deliveries.map(({ n, attempt }) => [n, attempt]),
+      [[2, 2]],
+      'the document that had failed once, and its attempt',
+    );
   },
 };
 
@@ -94,16 +134,30 @@ export const isolation: Case = {
     await context.publish('data', topic, spread(1, 20));
     for (const name of ['moved', 'bystander', 'stopped']) await context.drain('data', topic, name);
     await stopped.close();
-    await context.until('the pointer of the bystander is written', async () => (await context.bus.data.lag(topicOf(topic), 'bystander')).records === 0);
-    const before = await Promise.all(['bystander', 'stopped'].map((name) => context.bus.data.pointers(topicOf(topic), name)));
+    await context.until(
+      'the pointer of the bystander is written',
+      async () => (await context.bus.data.lag(topicOf(topic), 'bystander')).records === 0,
+    );
+    const before = await Promise.all(
+      ['bystander', 'stopped'].map((name) => context.bus.data.pointers(topicOf(topic), name)),
+    );
     await context.reset(topic, 'moved', 'earliest');
     await context.until('the moved group reads again', () => handled(moved).length === 40);
-    const after = await Promise.all(['bystander', 'stopped'].map((name) => context.bus.data.pointers(topicOf(topic), name)));
+    const after = await Promise.all(
+      ['bystander', 'stopped'].map((name) => context.bus.data.pointers(topicOf(topic), name)),
+    );
     expectSame(after, before, 'the pointers of the groups that were not reset');
     await context.publish('data', topic, spread(21, 5));
     await context.drain('data', topic, 'bystander');
-    expectSame(bystander.deliveries.map(({ n }) => n).toSorted((a, b) => a - b), numbers(1, 25), 'deliveries to the bystander');
-    expect(bystander.deliveries.every(({ epoch }) => epoch === 0), 'the bystander stays in its epoch');
+    expectSame(
+      bystander.deliveries.map(({ n }) => n).toSorted((a, b) => a - b),
+      numbers(1, 25),
+      'deliveries to the bystander',
+    );
+    expect(
+      bystander.deliveries.every(({ epoch }) => epoch === 0),
+      'the bystander stays in its epoch',
+    );
   },
 };
 
@@ -116,8 +170,12 @@ export const startFrom: Case = {
     await context.publish('data', topic, spread(1, 10));
     const kept = await context.consume('data', topic, 'kept');
     await context.drain('data', topic, 'kept');
-    const positions = JSON.parse(JSON.stringify(await context.bus.data.pointers(topicOf(topic), 'kept'))) as Record<number, string>;
-    const last = Math.max(...kept.deliveries.map(({ position }) => (position === undefined ? 0 : 1)));
+    const positions = JSON.parse(
+      JSON.stringify(await context.bus.data.pointers(topicOf(topic), 'kept')),
+    ) as Record<number, string>;
+    const last = Math.max(
+      ...kept.deliveries.map(({ position }) => (position === undefined ? 0 : 1)),
+    );
     expectSame(last, 1, 'that deliveries have positions');
     await context.until('the clock has moved', untilLater(5));
     const { timeGranularityMs } = context.bus.data.capabilities;
@@ -126,22 +184,37 @@ export const startFrom: Case = {
     const time = Math.max(...entries.values()) + 1;
     await context.until('the broker is past that time', untilLater(20));
     await context.publish('data', topic, spread(11, 10));
-    const earliest = await context.consume('data', topic, 'earliest', { options: { from: 'earliest' } });
+    const earliest = await context.consume('data', topic, 'earliest', {
+      options: { from: 'earliest' },
+    });
     const byTime = await context.consume('data', topic, 'time', { options: { from: { time } } });
-    const byPositions = await context.consume('data', topic, 'positions', { options: { from: { positions } } });
-    for (const name of ['latest', 'earliest', 'time', 'positions']) await context.drain('data', topic, name);
+    const byPositions = await context.consume('data', topic, 'positions', {
+      options: { from: { positions } },
+    });
+    for (const name of ['latest', 'earliest', 'time', 'positions'])
+      await context.drain('data', topic, name);
     expectSame(handled(earliest), numbers(1, 20), "from 'earliest'");
     expectSame(handled(latest), numbers(11, 10), "from 'latest'");
     expectSame(handled(byPositions), numbers(11, 10), 'from positions, stored as JSON');
-    const early = handled(byTime).filter((n) => n <= 10 && (entries.get(n) ?? 0) < time - timeGranularityMs);
-    expectSame([early, handled(byTime).filter((n) => n > 10)], [[], numbers(11, 10)], 'from a time: nothing earlier than declared, everything later');
+    const early = handled(byTime).filter(
+      (n) => n <= 10 && (entries.get(n) ?? 0) < time - timeGranularityMs,
+    );
+    expectSame(
+      [early, handled(byTime).filter((n) => n > 10)],
+      [[], numbers(11, 10)],
+      'from a time: nothing earlier than declared, everything later',
+    );
   },
 };
 
 /** When each document was appended, by the broker's clock. */
-async function appendTimes(context: Parameters<Case['run']>[0], topic: Parameters<typeof topicOf>[0]): Promise<Map<number, number>> {
+async function appendTimes(
+  context: Parameters<Case['run']>[0],
+  topic: Parameters<typeof topicOf>[0],
+): Promise<Map<number, number>> {
   const times = new Map<number, number>();
-  for await (const entry of context.bus.data.read(topicOf(topic))) if (entry.error === undefined) times.set(entry.document.n, entry.appendedAt);
+  for await (const entry of context.bus.data.read(topicOf(topic)))
+    if (entry.error === undefined) times.set(entry.document.n, entry.appendedAt);
   return times;
 }
 
@@ -163,7 +236,10 @@ export const startOnce: Case = {
     await first.close();
     await context.publish('data', topic, spread(11, 10));
     const second = await context.consume('data', topic, 'work', { options: { from: 'earliest' } });
-    expect(second.handle.resumed, 'a group whose start was written says resumed, though it never handled anything');
+    expect(
+      second.handle.resumed,
+      'a group whose start was written says resumed, though it never handled anything',
+    );
     await context.drain('data', topic, 'work');
     expectSame(handled(second), numbers(11, 10), 'what a group gets that began at the latest');
   },
@@ -175,13 +251,22 @@ export const poison: Case = {
   needs: ['data'],
   async run(context) {
     const topic = context.topic({ partitions: 1 });
-    const consumer = await context.consume('data', topic, 'work', { script: { fail: { 3: 99 } }, options: { maxAttempts: 3 } });
+    const consumer = await context.consume('data', topic, 'work', {
+      script: { fail: { 3: 99 } },
+      options: { maxAttempts: 3 },
+    });
     await context.publish('data', topic, spread(1, 8));
     await context.drain('data', topic, 'work');
-    expectSame(consumer.deliveries.filter(({ n }) => n === 3).map(({ attempt }) => attempt), [1, 2, 3], 'attempts of the poison');
+    expectSame(
+      consumer.deliveries.filter(({ n }) => n === 3).map(({ attempt }) => attempt),
+      [1, 2, 3],
+      'attempts of the poison',
+    );
     expectSame(handled(consumer).length, 7, 'the others handled');
     await context.reset(topic, 'work', 'earliest');
-    await context.until('a reset delivers the dead-lettered document too', () => consumer.deliveries.some(({ n, epoch }) => n === 3 && epoch === 1));
+    await context.until('a reset delivers the dead-lettered document too', () =>
+      consumer.deliveries.some(({ n, epoch }) => n === 3 && epoch === 1),
+    );
     await context.drain('data', topic, 'work');
   },
 };
@@ -196,14 +281,25 @@ export const halt: Case = {
     const handler = ({ n }: { readonly n: number }): void => {
       if (n === 3 && broken) throw new Error('poison');
     };
-    const consumer = await context.consume('data', topic, 'work', { handler, options: { maxAttempts: 2, onPoison: 'halt', concurrency: 1 } as never });
+    const consumer = await context.consume('data', topic, 'work', {
+      handler,
+      options: { maxAttempts: 2, onPoison: 'halt', concurrency: 1 } as never,
+    });
     await context.publish('data', topic, spread(1, 40));
     await context.until('the handle says halted', () => consumer.handle.state === 'halted');
     const poisoned = consumer.deliveries.find(({ n }) => n === 3);
     const others = (await context.bus.data.lag(topicOf(topic), 'work')).partitions;
-    await context.until('the other partition goes on', async () => (await context.bus.data.lag(topicOf(topic), 'work')).partitions.every(({ partition, records }) => partition === poisoned?.partition || records === 0));
+    await context.until('the other partition goes on', async () =>
+      (await context.bus.data.lag(topicOf(topic), 'work')).partitions.every(
+        ({ partition, records }) => partition === poisoned?.partition || records === 0,
+      ),
+    );
     expect(others.length === 2, 'lag tells every partition');
-    expectSame(consumer.deliveries.filter(({ n }) => n === 3).length, 2, 'runs of the poison until it halts');
+    expectSame(
+      consumer.deliveries.filter(({ n }) => n === 3).length,
+      2,
+      'runs of the poison until it halts',
+    );
     broken = false;
     consumer.handle.resume(poisoned?.partition);
     await context.drain('data', topic, 'work');
@@ -212,4 +308,14 @@ export const halt: Case = {
   },
 };
 
-export const cases: readonly Case[] = [retained, ownPointer, pointerWithHoles, commitRetries, isolation, startFrom, startOnce, poison, halt];
+export const cases: readonly Case[] = [
+  retained,
+  ownPointer,
+  pointerWithHoles,
+  commitRetries,
+  isolation,
+  startFrom,
+  startOnce,
+  poison,
+  halt,
+];

@@ -13,17 +13,34 @@ export const handle: Case = {
     const topic = context.topic();
     const consumer = await context.consume('event', topic, 'work', { options: { prefetch: 5 } });
     const { handle: running } = consumer;
-    expectSame([running.name, running.topics, running.state, running.resumed], ['work', [topic.name], 'running', false], 'what a handle says');
+    expectSame(
+      [running.name, running.topics, running.state, running.resumed],
+      ['work', [topic.name], 'running', false],
+      'what a handle says',
+    );
     running.pause();
     await context.publish('event', topic, numbers(1, 20));
-    await context.until('the documents are stored', async () => (await context.depth(topic, 'work')).total === 20);
+    await context.until(
+      'the documents are stored',
+      async () => (await context.depth(topic, 'work')).total === 20,
+    );
     expectSame(consumer.deliveries.length, 0, 'deliveries while paused');
     running.resume();
     await context.drain('event', topic, 'work');
     const stats = running.stats();
-    expectSame([stats.handled, stats.settled, stats.failed, stats.deadLettered, stats.running], [20, 20, 0, 0, 0], 'the stats');
+    expectSame(
+      [stats.handled, stats.settled, stats.failed, stats.deadLettered, stats.running],
+      [20, 20, 0, 0, 0],
+      'the stats',
+    );
     const health = await context.bus.health();
-    expect(health.connected && health.handles.some(({ name, topics, ok }) => name === 'work' && topics.includes(topic.name) && ok), 'health knows the handle');
+    expect(
+      health.connected &&
+        health.handles.some(
+          ({ name, topics, ok }) => name === 'work' && topics.includes(topic.name) && ok,
+        ),
+      'health knows the handle',
+    );
     await consumer.close();
     await running.close();
     await running.done;
@@ -54,7 +71,11 @@ export const timeout: Case = {
     late?.();
     await context.until('the late result is counted', () => consumer.handle.stats().late === 1);
     expectSame(signals, [true], 'the signal of the run that took too long');
-    expectSame(consumer.deliveries.map(({ attempt }) => attempt), [1, 2], 'the attempts');
+    expectSame(
+      consumer.deliveries.map(({ attempt }) => attempt),
+      [1, 2],
+      'the attempts',
+    );
     expectSame(consumer.handle.stats().failed, 1, 'failed runs');
   },
 };
@@ -72,39 +93,72 @@ function batchCase(kind: Kind): Case {
       const handler = batch<Doc>(
         (items: readonly BatchItem<Doc>[]) => {
           sizes.push(items.length);
-          if (new Set(items.map(({ delivery }) => `${delivery.partition}/${delivery.epoch}`)).size > 1) mixed.push('mixed');
+          if (
+            new Set(items.map(({ delivery }) => `${delivery.partition}/${delivery.epoch}`)).size > 1
+          )
+            mixed.push('mixed');
           for (const item of items) {
             const { n } = item.document;
             runs.set(n, [...(runs.get(n) ?? []), item.delivery.attempt]);
             if (n === 3 && item.delivery.attempt === 1) item.retry(new Error('once more'));
             if (n === 5) item.reject('never');
           }
-          if (items.some(({ document, delivery }) => document.n === 9 && delivery.attempt === 1)) throw new Error('all that is unsettled fails');
+          if (items.some(({ document, delivery }) => document.n === 9 && delivery.attempt === 1))
+            throw new Error('all that is unsettled fails');
         },
         { size: 10, waitMs: 30 },
       );
       const bushalf = kind === 'event' ? context.bus.events : context.bus.data;
-      const running = await bushalf.subscribe(topicOf(topic), 'work', handler, { backoff: { firstMs: 10, factor: 1, maxMs: 20 } });
+      const running = await bushalf.subscribe(topicOf(topic), 'work', handler, {
+        backoff: { firstMs: 10, factor: 1, maxMs: 20 },
+      });
       context.removeLater(kind, topic, 'work');
       context.defer(() => running.close());
-      await context.publish(kind, topic, numbers(1, 40).map((n) => ({ n, key: `k${n}` })));
+      await context.publish(
+        kind,
+        topic,
+        numbers(1, 40).map((n) => ({ n, key: `k${n}` })),
+      );
       await context.drain(kind, topic, 'work');
-      expect(Math.max(...sizes) > 1 && Math.max(...sizes) <= 10, `batches of 2 to 10 documents (the largest had ${Math.max(...sizes)})`);
+      expect(
+        Math.max(...sizes) > 1 && Math.max(...sizes) <= 10,
+        `batches of 2 to 10 documents (the largest had ${Math.max(...sizes)})`,
+      );
       expectSame(mixed, [], 'batches of more than one partition or epoch');
       expectSame(runs.size, 40, 'documents handled');
-      expectSame([runs.get(5), runs.get(9)?.at(-1)], [[1], 2], 'attempts of the rejected and of the failed document');
+      expectSame(
+        [runs.get(5), runs.get(9)?.at(-1)],
+        [[1], 2],
+        'attempts of the rejected and of the failed document',
+      );
       expect((runs.get(3)?.length ?? 0) >= 2, 'the item to be retried came again');
       const letters = await listed(lettersOf(context, kind, topic, 'work'));
-      expectSame(letters.map(({ reason }) => reason), ['rejected'], 'dead letters');
+      expectSame(
+        letters.map(({ reason }) => reason),
+        ['rejected'],
+        'dead letters',
+      );
     },
   };
 }
 
 /** A Standard Schema, made by hand: numbers as text become numbers. */
-function schema(field: string): { readonly '~standard': { readonly version: 1; readonly vendor: string; readonly validate: (value: unknown) => { value: Record<string, number> } | { issues: { message: string }[] } } } {
-  const validate = (value: unknown): { value: Record<string, number> } | { issues: { message: string }[] } => {
+function schema(field: string): {
+  readonly '~standard': {
+    readonly version: 1;
+    readonly vendor: string;
+    readonly validate: (
+      value: unknown,
+    ) => { value: Record<string, number> } | { issues: { message: string }[] };
+  };
+} {
+  const validate = (
+    value: unknown,
+  ): { value: Record<string, number> } | { issues: { message: string }[] } => {
     const given = (value as Record<string, unknown> | null)?.[field];
-    return typeof given === 'string' && /^\d+$/.test(given) ? { value: { [field]: Number(given) } } : { issues: [{ message: `${field} must be digits` }] };
+    return typeof given === 'string' && /^\d+$/.test(given)
+      ? { value: { [field]: Number(given) } }
+      : { issues: [{ message: `${field} must be digits` }] };
   };
   return { '~standard': { version: 1, vendor: 'duobus-conformance', validate } };
 }
@@ -116,25 +170,71 @@ export const schemas: Case = {
   async run(context) {
     const { name } = context.topic();
     const { events } = context.bus;
-    const typed = topicWith(name, { partitions: 2, types: { 'order.placed': schema('amount'), 'order.paid': schema('paid') } });
+    const typed = topicWith(name, {
+      partitions: 2,
+      types: { 'order.placed': schema('amount'), 'order.paid': schema('paid') },
+    });
     const got: unknown[] = [];
-    const running = await events.subscribe(typed, 'work', { 'order.placed': (document) => void got.push(['placed', document]), 'order.paid': (document) => void got.push(['paid', document]) });
+    const running = await events.subscribe(typed, 'work', {
+      'order.placed': (document) => void got.push(['placed', document]),
+      'order.paid': (document) => void got.push(['paid', document]),
+    });
     context.removeLater('event', { name, options: {} }, 'work');
     context.defer(() => running.close());
     await events.publish(typed, { amount: '12' } as never, { type: 'order.placed' });
     await events.publish(typed, { paid: '7' } as never, { type: 'order.paid' });
-    await expectRefused('a document that its schema refuses', () => events.publish(typed, { amount: 'many' } as never, { type: 'order.placed' }), 'DUOBUS_INVALID');
-    await expectRefused('a topic with several types and none named', () => events.publish(typed, { amount: '1' } as never), 'TypeError').catch(() => expectRefused('none named', () => events.publish(typed, { amount: '1' } as never), 'DUOBUS_INVALID'));
+    await expectRefused(
+      'a document that its schema refuses',
+      () => events.publish(typed, { amount: 'many' } as never, { type: 'order.placed' }),
+      'DUOBUS_INVALID',
+    );
+    await expectRefused(
+      'a topic with several types and none named',
+      () => events.publish(typed, { amount: '1' } as never),
+      'TypeError',
+    ).catch(() =>
+      expectRefused(
+        'none named',
+        () => events.publish(typed, { amount: '1' } as never),
+        'DUOBUS_INVALID',
+      ),
+    );
     const untyped = topicWith<unknown>(name, { type: 'order.unknown' });
     await events.publish(untyped, { anything: true });
     const wrong = topicWith<unknown>(name, { type: 'order.paid' });
     await events.publish(wrong, { paid: 'nothing' });
-    await context.until('all are settled', async () => (await events.depth(typed, 'work')).total === 0);
-    expectSame(got.toSorted(), [['paid', { paid: 7 }], ['placed', { amount: 12 }]], 'the parsed documents');
+    await context.until(
+      'all are settled',
+      async () => (await events.depth(typed, 'work')).total === 0,
+    );
+    expectSame(
+      got.toSorted(),
+      [
+        ['paid', { paid: 7 }],
+        ['placed', { amount: 12 }],
+      ],
+      'the parsed documents',
+    );
     const letters = await listed(events.deadLetters(typed, 'work'));
-    expectSame(letters.map(({ reason, attempts }) => [reason, attempts]).toSorted(), [['schema', 0], ['unknown-type', 0]].map(([reason]) => [reason, letters.find((letter) => letter.reason === reason)?.attempts]), 'the dead letters');
-    expect(letters.every(({ attempts }) => attempts <= 1), 'neither is retried');
+    expectSame(
+      letters.map(({ reason, attempts }) => [reason, attempts]).toSorted(),
+      [
+        ['schema', 0],
+        ['unknown-type', 0],
+      ].map(([reason]) => [reason, letters.find((letter) => letter.reason === reason)?.attempts]),
+      'the dead letters',
+    );
+    expect(
+      letters.every(({ attempts }) => attempts <= 1),
+      'neither is retried',
+    );
   },
 };
 
-export const cases: readonly Case[] = [handle, timeout, batchCase('event'), batchCase('data'), schemas];
+export const cases: readonly Case[] = [
+  handle,
+  timeout,
+  batchCase('event'),
+  batchCase('data'),
+  schemas,
+];

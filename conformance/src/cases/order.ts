@@ -8,7 +8,10 @@ import type { Kind } from '../protocol.ts';
 /** Adapters that do not declare order by key on the event bus must refuse such topics. */
 export function needsKeyOrder(bus: Bus): Unsupported | undefined {
   if (bus.events.capabilities.order.key) return undefined;
-  return { what: "order 'key' on the event bus", probe: (context) => context.bus.events.topics.ensure(topicOf(context.topic({ order: 'key' }))) };
+  return {
+    what: "order 'key' on the event bus",
+    probe: (context) => context.bus.events.topics.ensure(topicOf(context.topic({ order: 'key' }))),
+  };
 }
 
 function interleaved(keys: number, each: number): Draft[] {
@@ -23,7 +26,12 @@ function orderCase(kind: Kind): Case {
     ...(kind === 'event' ? { requires: needsKeyOrder } : {}),
     async run(context) {
       const topic = context.topic({ order: 'key', partitions: 3 });
-      const failing = new Map(numbers(0, 4).map((index) => [context.random.below(80) + index * 2, 1 + context.random.below(2)]));
+      const failing = new Map(
+        numbers(0, 4).map((index) => [
+          context.random.below(80) + index * 2,
+          1 + context.random.below(2),
+        ]),
+      );
       const tries = new Map<number, number>();
       const consumer = await context.consume(kind, topic, 'work', {
         options: { concurrency: 8 },
@@ -37,7 +45,11 @@ function orderCase(kind: Kind): Case {
       });
       await context.publish(kind, topic, interleaved(7, 15));
       await context.drain(kind, topic, 'work');
-      expectSame(new Set(consumer.deliveries.filter(({ type }) => type === 'ok').map(({ n }) => n)).size, 105, 'documents handled');
+      expectSame(
+        new Set(consumer.deliveries.filter(({ type }) => type === 'ok').map(({ n }) => n)).size,
+        105,
+        'documents handled',
+      );
     },
   };
 }
@@ -50,13 +62,20 @@ function releasedLane(kind: Kind): Case {
     ...(kind === 'event' ? { requires: needsKeyOrder } : {}),
     async run(context) {
       const topic = context.topic({ order: 'key', partitions: 1 });
-      const consumer = await context.consume(kind, topic, 'work', { script: { fail: { 0: 99 } }, options: { maxAttempts: 3 } });
+      const consumer = await context.consume(kind, topic, 'work', {
+        script: { fail: { 0: 99 } },
+        options: { maxAttempts: 3 },
+      });
       await context.publish(kind, topic, interleaved(2, 5));
       await context.drain(kind, topic, 'work');
       const first = (n: number): number => consumer.deliveries.findIndex((op) => op.n === n);
       const last = consumer.deliveries.findLastIndex(({ n }) => n === 0);
       expect(first(2) > last, 'the next document of the key waits until the failing one is dead');
-      expectSame(consumer.deliveries.filter(({ type }) => type === 'ok').length, 9, 'documents handled');
+      expectSame(
+        consumer.deliveries.filter(({ type }) => type === 'ok').length,
+        9,
+        'documents handled',
+      );
     },
   };
 }
@@ -77,13 +96,25 @@ function handOver(kind: Kind): Case {
       await context.until('the first is at work', () => a.deliveries.length > 20);
       const b = await context.consume(kind, topic, 'work', { member: two, ...how });
       await published;
-      await context.until('the partitions are shared evenly', () => a.handle.stats().partitions.length === 2 && b.handle.stats().partitions.length === 2);
-      await context.publish(kind, topic, drafts.map((draft) => ({ ...(draft as { n: number }), n: (draft as { n: number }).n + 1_000 })));
+      await context.until(
+        'the partitions are shared evenly',
+        () => a.handle.stats().partitions.length === 2 && b.handle.stats().partitions.length === 2,
+      );
+      await context.publish(
+        kind,
+        topic,
+        drafts.map((draft) => ({
+          ...(draft as { n: number }),
+          n: (draft as { n: number }).n + 1_000,
+        })),
+      );
       await context.until('both are at work', () => b.deliveries.length > 20);
       await a.close();
       await context.until('the second owns all', () => b.handle.stats().partitions.length === 4);
       await context.drain(kind, topic, 'work');
-      const handled = [...a.deliveries, ...b.deliveries].filter(({ type }) => type === 'ok').map(({ id }) => id);
+      const handled = [...a.deliveries, ...b.deliveries]
+        .filter(({ type }) => type === 'ok')
+        .map(({ id }) => id);
       expectSame(new Set(handled).size, 660, 'documents handled by the two together');
       expectSame(handled.length, 660, 'handled runs: an orderly move repeats nothing');
     },
@@ -97,7 +128,11 @@ export const keyRequired: Case = {
   requires: needsKeyOrder,
   async run(context) {
     const topic = context.topic({ order: 'key' });
-    await expectRefused('publish without a key', () => context.bus.events.publish(topicOf(topic), { run: context.run, n: 1 }), 'TypeError');
+    await expectRefused(
+      'publish without a key',
+      () => context.bus.events.publish(topicOf(topic), { run: context.run, n: 1 }),
+      'TypeError',
+    );
   },
 };
 
@@ -109,16 +144,35 @@ export const sameKeySamePartition: Case = {
     const topic = context.topic({ partitions: 4 });
     // What Java's Kafka client answers for four partitions: DefaultPartitioner, murmur2, positive.
     const known: readonly (readonly [string, number])[] = javaPartitions;
-    const receipts = await context.publish('data', topic, known.map(([key], n) => ({ n, key })));
-    expectSame(receipts.map(({ partition }) => partition), known.map(([, partition]) => partition), 'the partitions of the keys');
+    const receipts = await context.publish(
+      'data',
+      topic,
+      known.map(([key], n) => ({ n, key })),
+    );
+    expectSame(
+      receipts.map(({ partition }) => partition),
+      known.map(([, partition]) => partition),
+      'the partitions of the keys',
+    );
   },
 };
 
 /** Keys and their partition of four, by murmur2 of the key's UTF-8 with the sign bit off. */
-const javaPartitions: readonly (readonly [string, number])[] = ['21', 'foobar', 'a-little-bit-long-string', 'a-little-bit-longer-string', 'lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8', 'abc'].map((key, index) => [
+const javaPartitions: readonly (readonly [string, number])[] = [
+  '21',
+  'foobar',
+  'a-little-bit-long-string',
+  'a-little-bit-longer-string',
+  'lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8',
+  'abc',
+].map((key, index) => [
   key,
   // Hashes from org.apache.kafka.common.utils.UtilsTest.testMurmur2.
-  (([-973_932_308, -790_332_482, -985_981_536, -1_486_304_829, -58_897_971, 479_470_107][index] as number) & 0x7fffffff) % 4,
+  (([-973_932_308, -790_332_482, -985_981_536, -1_486_304_829, -58_897_971, 479_470_107][
+    index
+  ] as number) &
+    0x7fffffff) %
+    4,
 ]);
 
 export const cases: readonly Case[] = [

@@ -6,7 +6,8 @@ import { expect, expectRefused, expectSame } from '../expect.ts';
 import type { Kind } from '../protocol.ts';
 import { handled, spread } from './groups.ts';
 
-const half = (bus: Bus, kind: Kind): Bus['events'] | Bus['data'] => (kind === 'event' ? bus.events : bus.data);
+const half = (bus: Bus, kind: Kind): Bus['events'] | Bus['data'] =>
+  kind === 'event' ? bus.events : bus.data;
 
 function publishMany(kind: Kind): Case {
   return {
@@ -17,10 +18,24 @@ function publishMany(kind: Kind): Case {
       const topic = context.topic({ maxBytes: 2_000 });
       const consumer = await context.consume(kind, topic, 'work', { handler: () => undefined });
       const document = (n: number, text = ''): object => ({ run: 'many', n, key: `k${n}`, text });
-      const results = await half(context.bus, kind).publishMany(topicOf(topic) as never, [document(1), document(2, 'x'.repeat(3_000)), document(3)] as never);
-      expectSame(results.map(({ status }) => status), ['fulfilled', 'rejected', 'fulfilled'], 'what became of each document');
-      const reason = results[1]?.status === 'rejected' ? (results[1].reason as { code?: string; outcome?: string }) : {};
-      expectSame([reason.code, reason.outcome], ['DUOBUS_TOO_LARGE', 'rejected'], 'why the second was refused');
+      const results = await half(context.bus, kind).publishMany(
+        topicOf(topic) as never,
+        [document(1), document(2, 'x'.repeat(3_000)), document(3)] as never,
+      );
+      expectSame(
+        results.map(({ status }) => status),
+        ['fulfilled', 'rejected', 'fulfilled'],
+        'what became of each document',
+      );
+      const reason =
+        results[1]?.status === 'rejected'
+          ? (results[1].reason as { code?: string; outcome?: string })
+          : {};
+      expectSame(
+        [reason.code, reason.outcome],
+        ['DUOBUS_TOO_LARGE', 'rejected'],
+        'why the second was refused',
+      );
       await context.publish(kind, topic, [{ n: 4, key: 'k1' }]);
       await context.drain(kind, topic, 'work');
       expectSame(handled(consumer), [4], 'documents of this run');
@@ -37,12 +52,26 @@ export const size: Case = {
     const topic = context.topic();
     for (const kind of ['event', 'data'] as const) {
       const consumer = await context.consume(kind, topic, 'work');
-      const error = await expectRefused('a document above the default of 180 KiB', () => half(context.bus, kind).publish(topicOf(topic), { run: context.run, n: 1, key: 'k', text: 'x'.repeat(190_000) }), 'DUOBUS_TOO_LARGE');
+      const error = await expectRefused(
+        'a document above the default of 180 KiB',
+        () =>
+          half(context.bus, kind).publish(topicOf(topic), {
+            run: context.run,
+            n: 1,
+            key: 'k',
+            text: 'x'.repeat(190_000),
+          }),
+        'DUOBUS_TOO_LARGE',
+      );
       const { message } = error as Error;
       expect(message.includes('maxBytes'), 'the refusal names the option that raises the limit');
       await context.publish(kind, topic, [{ n: 2, key: 'k', text: 'x'.repeat(180_000) }]);
       await context.drain(kind, topic, 'work');
-      expectSame(consumer.deliveries.map(({ n }) => n), [2], 'what was delivered');
+      expectSame(
+        consumer.deliveries.map(({ n }) => n),
+        [2],
+        'what was delivered',
+      );
     }
   },
 };
@@ -58,11 +87,18 @@ export const waits: Case = {
       const consumer = await context.consume(kind, topic, 'work');
       let thrown: unknown;
       try {
-        await half(context.bus, kind).publish(topicOf(topic), { run: context.run, n: 1, key: 'k' }, { signal: AbortSignal.abort(reason) });
+        await half(context.bus, kind).publish(
+          topicOf(topic),
+          { run: context.run, n: 1, key: 'k' },
+          { signal: AbortSignal.abort(reason) },
+        );
       } catch (error) {
         thrown = error;
       }
-      expect(thrown === reason, 'a publish whose signal is aborted already rejects with its reason');
+      expect(
+        thrown === reason,
+        'a publish whose signal is aborted already rejects with its reason',
+      );
       await context.sentinel(kind, topic, [consumer], ['k']);
       expectSame(consumer.deliveries.length, 1, 'deliveries: the sentinel alone');
     }
@@ -76,11 +112,15 @@ export const republish: Case = {
   async run(context) {
     const topic = context.topic();
     const consumer = await context.consume('event', topic, 'work');
-    for (let time = 0; time < 2; time += 1) await context.publish('event', topic, [{ n: 1, id: `again-${context.run}` }]);
+    for (let time = 0; time < 2; time += 1)
+      await context.publish('event', topic, [{ n: 1, id: `again-${context.run}` }]);
     await context.publish('event', topic, [2]);
     await context.drain('event', topic, 'work');
     const times = consumer.deliveries.filter(({ n }) => n === 1).length;
-    expect(times === 1 || times === 2, `an envelope published twice arrives once or twice, not ${times} times`);
+    expect(
+      times === 1 || times === 2,
+      `an envelope published twice arrives once or twice, not ${times} times`,
+    );
   },
 };
 
@@ -95,10 +135,18 @@ function envelope(kind: Kind): Case {
       const topic = topicWith<Uint8Array>(plain.name, { codec: bytes, partitions: 2 });
       const got: { readonly body: Uint8Array; readonly delivery: Delivery }[] = [];
       const bushalf = half(context.bus, kind);
-      const handle = await bushalf.subscribe(topic, 'work', (body: Uint8Array, delivery: Delivery) => void got.push({ body, delivery }));
+      const handle = await bushalf.subscribe(
+        topic,
+        'work',
+        (body: Uint8Array, delivery: Delivery) => void got.push({ body, delivery }),
+      );
       context.removeLater(kind, plain, 'work');
       context.defer(() => handle.close());
-      const bodies = [new Uint8Array(0), new Uint8Array([0, 255, 254, 0, 195, 40]), Uint8Array.from({ length: 100_000 }, () => context.random.below(256))];
+      const bodies = [
+        new Uint8Array(0),
+        new Uint8Array([0, 255, 254, 0, 195, 40]),
+        Uint8Array.from({ length: 100_000 }, () => context.random.below(256)),
+      ];
       const options = {
         type: plain.name,
         subject: 'Grüße, "quotes", 100% & 🎉',
@@ -108,15 +156,41 @@ function envelope(kind: Kind): Case {
         key: 'kéy 🎉',
         extensions: { tenant: 'ünï', empty: 'x y' },
       };
-      for (const [index, body] of bodies.entries()) await bushalf.publish(topic, body, { ...options, id: `id ${index} ü` });
+      for (const [index, body] of bodies.entries())
+        await bushalf.publish(topic, body, { ...options, id: `id ${index} ü` });
       await context.until('all have come', () => got.length >= bodies.length);
       for (const [index, body] of bodies.entries()) {
         const found = got.find(({ delivery }) => delivery.id === `id ${index} ü`);
-        expect(found !== undefined && Buffer.compare(found.body, body) === 0, `body ${index} arrives byte for byte`);
+        expect(
+          found !== undefined && Buffer.compare(found.body, body) === 0,
+          `body ${index} arrives byte for byte`,
+        );
         const { key, attributes } = found.delivery;
         expectSame(
-          [attributes['subject'], attributes['time'], attributes['correlationid'], attributes['causationid'], attributes['tenant'], attributes['empty'], attributes['partitionkey'], key, attributes['specversion'], attributes['datacontenttype']],
-          [options.subject, options.time, 'c-1', 'c-0', 'ünï', 'x y', 'kéy 🎉', 'kéy 🎉', '1.0', 'application/octet-stream'],
+          [
+            attributes['subject'],
+            attributes['time'],
+            attributes['correlationid'],
+            attributes['causationid'],
+            attributes['tenant'],
+            attributes['empty'],
+            attributes['partitionkey'],
+            key,
+            attributes['specversion'],
+            attributes['datacontenttype'],
+          ],
+          [
+            options.subject,
+            options.time,
+            'c-1',
+            'c-0',
+            'ünï',
+            'x y',
+            'kéy 🎉',
+            'kéy 🎉',
+            '1.0',
+            'application/octet-stream',
+          ],
           `the attributes of document ${index}`,
         );
       }
@@ -131,14 +205,34 @@ export const correlation: Case = {
   async run(context: CaseContext) {
     const [first, second] = [context.topic(), context.topic()];
     const got: Delivery[] = [];
-    await context.consume('event', first, 'work', { handler: async (document, delivery) => void (await delivery.publish(topicOf(second), { ...document, run: 'caused' })) });
-    const handle = await context.bus.events.subscribe(topicOf(second), 'work', (_, delivery) => void got.push(delivery));
+    await context.consume('event', first, 'work', {
+      handler: async (document, delivery) =>
+        void (await delivery.publish(topicOf(second), { ...document, run: 'caused' })),
+    });
+    const handle = await context.bus.events.subscribe(
+      topicOf(second),
+      'work',
+      (_, delivery) => void got.push(delivery),
+    );
     context.removeLater('event', second, 'work');
     context.defer(() => handle.close());
     const [receipt] = await context.publish('event', first, spread(1, 1));
     await context.until('the caused document has come', () => got.length > 0);
-    expectSame([got[0]?.attributes['causationid'], got[0]?.attributes['correlationid']], [receipt?.id, receipt?.id], 'causation and correlation of what a handler publishes');
+    expectSame(
+      [got[0]?.attributes['causationid'], got[0]?.attributes['correlationid']],
+      [receipt?.id, receipt?.id],
+      'causation and correlation of what a handler publishes',
+    );
   },
 };
 
-export const cases: readonly Case[] = [publishMany('event'), publishMany('data'), size, waits, republish, envelope('event'), envelope('data'), correlation];
+export const cases: readonly Case[] = [
+  publishMany('event'),
+  publishMany('data'),
+  size,
+  waits,
+  republish,
+  envelope('event'),
+  envelope('data'),
+  correlation,
+];

@@ -15,26 +15,53 @@ export const offsetReset: Case = {
     await context.reset(topic, 'work', 'earliest');
     await context.until('a running group reads all again', () => handled(consumer).length === 60);
     const again = consumer.deliveries.slice(30);
-    expect(again.every(({ cause, epoch, attempt, redelivered }) => cause === 'reset' && epoch === 1 && attempt === 1 && redelivered), 'deliveries after a reset say so');
+    expect(
+      again.every(
+        ({ cause, epoch, attempt, redelivered }) =>
+          cause === 'reset' && epoch === 1 && attempt === 1 && redelivered,
+      ),
+      'deliveries after a reset say so',
+    );
     await context.drain('data', topic, 'work');
     await consumer.close();
     const middle = await middleOf(context, topic);
     await context.reset(topic, 'work', { positions: middle });
     const second = await context.consume('data', topic, 'work', { options: { concurrency: 1 } });
     await context.drain('data', topic, 'work');
-    const lowest = Object.fromEntries(Object.keys(middle).map((partition) => [partition, second.deliveries.find((op) => op.partition === Number(partition))?.position]));
+    const lowest = Object.fromEntries(
+      Object.keys(middle).map((partition) => [
+        partition,
+        second.deliveries.find((op) => op.partition === Number(partition))?.position,
+      ]),
+    );
     expectSame(lowest, middle, 'where a stopped group goes on in each partition after its reset');
-    expect(second.deliveries.every(({ epoch }) => epoch === 2), 'the second reset is the second epoch');
+    expect(
+      second.deliveries.every(({ epoch }) => epoch === 2),
+      'the second reset is the second epoch',
+    );
     await context.publish('data', topic, spread(31, 5));
     await context.drain('data', topic, 'work');
-    expectSame(handled(second).filter((n) => n > 30), numbers(31, 5), 'what came after the reset');
+    expectSame(
+      handled(second).filter((n) => n > 30),
+      numbers(31, 5),
+      'what came after the reset',
+    );
   },
 };
 
-async function middleOf(context: Parameters<Case['run']>[0], topic: Parameters<typeof topicOf>[0]): Promise<Record<number, string>> {
+async function middleOf(
+  context: Parameters<Case['run']>[0],
+  topic: Parameters<typeof topicOf>[0],
+): Promise<Record<number, string>> {
   const positions = new Map<number, string[]>();
-  for await (const { partition, position } of context.bus.data.read(topicOf(topic))) positions.set(partition, [...(positions.get(partition) ?? []), position]);
-  return Object.fromEntries([...positions].map(([partition, all]) => [partition, all[Math.floor(all.length / 2)] as string]));
+  for await (const { partition, position } of context.bus.data.read(topicOf(topic)))
+    positions.set(partition, [...(positions.get(partition) ?? []), position]);
+  return Object.fromEntries(
+    [...positions].map(([partition, all]) => [
+      partition,
+      all[Math.floor(all.length / 2)] as string,
+    ]),
+  );
 }
 
 export const forwardAndPartial: Case = {
@@ -52,19 +79,33 @@ export const forwardAndPartial: Case = {
     const partition = first.deliveries[0]?.partition ?? 0;
     const target = middle[partition] as string;
     const result = await context.reset(topic, 'work', { positions: { [partition]: target } });
-    expectSame(result.moves.map((move) => [move.partition, move.to]), [[partition, target]], 'the moves told');
+    expectSame(
+      result.moves.map((move) => [move.partition, move.to]),
+      [[partition, target]],
+      'the moves told',
+    );
     const after = await context.bus.data.pointers(topicOf(topic), 'work');
-    expectSame({ ...after, [partition]: undefined }, { ...before, [partition]: undefined }, 'the pointers of the partitions not named');
+    expectSame(
+      { ...after, [partition]: undefined },
+      { ...before, [partition]: undefined },
+      'the pointers of the partitions not named',
+    );
     const second = await context.consume('data', topic, 'work', { options: { concurrency: 1 } });
     await context.drain('data', topic, 'work');
-    expect(second.deliveries.length > 0 && second.deliveries.every((op) => op.partition === partition), 'only the partition named is read again');
+    expect(
+      second.deliveries.length > 0 && second.deliveries.every((op) => op.partition === partition),
+      'only the partition named is read again',
+    );
     await second.close();
     await context.reset(topic, 'work', 'earliest');
     await context.reset(topic, 'work', { positions: await middleOf(context, topic) });
     await context.reset(topic, 'work', 'latest');
     const third = await context.consume('data', topic, 'work');
     await context.sentinel('data', topic, [third], ['k1', 'k2', 'k3', 'k4']);
-    expect(third.deliveries.every(({ n }) => n >= 1_000_000), 'a reset forward skips what is between');
+    expect(
+      third.deliveries.every(({ n }) => n >= 1_000_000),
+      'a reset forward skips what is between',
+    );
   },
 };
 
@@ -80,22 +121,61 @@ export const refused: Case = {
     await context.drain('data', topic, 'work');
     const pointers = await context.bus.data.pointers(topicOf(topic), 'work');
     const foreignPositions: string[] = [];
-    for await (const { position } of context.bus.data.read(topicOf(foreign))) foreignPositions.push(position);
+    for await (const { position } of context.bus.data.read(topicOf(foreign)))
+      foreignPositions.push(position);
     expect(strange.length === foreignPositions.length, 'the other topic holds its documents');
     const [, good = '', , beyond = ''] = [0, pointers[0], 0, pointers[1]];
-    const reset = (positions: Record<number, string>): (() => Promise<unknown>) => () => context.reset(topic, 'work', { positions });
-    await expectRefused('a reset to what is no position', reset({ 0: good, 1: 'nonsense' }), 'DUOBUS_INVALID');
-    await expectRefused('a reset to a position of another topic', reset({ 0: foreignPositions[0] as string }), 'DUOBUS_INVALID');
-    await expectRefused('a reset of a partition to a position of another', reset({ 0: beyond }), 'DUOBUS_INVALID');
-    await expectRefused('a reset of a partition that does not exist', reset({ 99: good }), 'DUOBUS_INVALID');
-    const ahead = good.replace(/\.(\d+)(-\d+)?$/, (_, offset: string, time: string | undefined) => `.${Number(offset) + 1_000_000}${time ?? ''}`);
+    const reset =
+      (positions: Record<number, string>): (() => Promise<unknown>) =>
+      () =>
+        context.reset(topic, 'work', { positions });
+    await expectRefused(
+      'a reset to what is no position',
+      reset({ 0: good, 1: 'nonsense' }),
+      'DUOBUS_INVALID',
+    );
+    await expectRefused(
+      'a reset to a position of another topic',
+      reset({ 0: foreignPositions[0] as string }),
+      'DUOBUS_INVALID',
+    );
+    await expectRefused(
+      'a reset of a partition to a position of another',
+      reset({ 0: beyond }),
+      'DUOBUS_INVALID',
+    );
+    await expectRefused(
+      'a reset of a partition that does not exist',
+      reset({ 99: good }),
+      'DUOBUS_INVALID',
+    );
+    const ahead = good.replace(
+      /\.(\d+)(-\d+)?$/,
+      (_, offset: string, time: string | undefined) =>
+        `.${Number(offset) + 1_000_000}${time ?? ''}`,
+    );
     await expectRefused('a reset beyond the end', reset({ 0: ahead }), 'DUOBUS_POSITION_GONE');
-    await expectRefused('a reset of a group that does not exist', () => context.bus.data.reset(topicOf(topic), 'nobody', 'earliest'), 'DUOBUS_NOT_FOUND');
-    expectSame(await context.bus.data.pointers(topicOf(topic), 'work'), pointers, 'the pointers after all refusals');
+    await expectRefused(
+      'a reset of a group that does not exist',
+      () => context.bus.data.reset(topicOf(topic), 'nobody', 'earliest'),
+      'DUOBUS_NOT_FOUND',
+    );
+    expectSame(
+      await context.bus.data.pointers(topicOf(topic), 'work'),
+      pointers,
+      'the pointers after all refusals',
+    );
     await context.publish('data', topic, spread(21, 10));
     await context.drain('data', topic, 'work');
-    expectSame(consumer.deliveries.length, 30, 'deliveries: nothing came again, nothing was skipped');
-    expect(consumer.deliveries.every(({ epoch }) => epoch === 0), 'the epoch stays');
+    expectSame(
+      consumer.deliveries.length,
+      30,
+      'deliveries: nothing came again, nothing was skipped',
+    );
+    expect(
+      consumer.deliveries.every(({ epoch }) => epoch === 0),
+      'the epoch stays',
+    );
   },
 };
 
@@ -109,12 +189,25 @@ export const dryRun: Case = {
     await context.publish('data', topic, spread(1, 20));
     await context.drain('data', topic, 'work');
     const before = await context.bus.data.pointers(topicOf(topic), 'work');
-    const { moves } = await context.bus.data.reset(topicOf(topic), 'work', 'earliest', { dryRun: true });
-    expectSame(moves.map(({ partition }) => partition).toSorted(), [0, 1], 'the partitions that would move');
+    const { moves } = await context.bus.data.reset(topicOf(topic), 'work', 'earliest', {
+      dryRun: true,
+    });
+    expectSame(
+      moves.map(({ partition }) => partition).toSorted(),
+      [0, 1],
+      'the partitions that would move',
+    );
     const count = moves.reduce((sum, move) => sum + move.count, 0);
     const exact = context.bus.data.capabilities.dense;
-    expect(exact ? count === -20 || count === 20 : Math.abs(count) >= 20, `a dry run counts the 20 documents (it says ${count})`);
-    expectSame(await context.bus.data.pointers(topicOf(topic), 'work'), before, 'the pointers after a dry run');
+    expect(
+      exact ? count === -20 || count === 20 : Math.abs(count) >= 20,
+      `a dry run counts the 20 documents (it says ${count})`,
+    );
+    expectSame(
+      await context.bus.data.pointers(topicOf(topic), 'work'),
+      before,
+      'the pointers after a dry run',
+    );
     await context.sentinel('data', topic, [consumer], ['k1', 'k2', 'k3', 'k4']);
     expectSame(consumer.deliveries.length, 24, 'deliveries after a dry run');
   },
@@ -131,18 +224,33 @@ export const whileHandling: Case = {
       options: { concurrency: 2 },
       handler: async ({ n }, { signal, epoch }) => {
         if (n !== 3 || epoch > 0) return;
-        await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+        await new Promise<void>((resolve) =>
+          signal.addEventListener('abort', () => resolve(), { once: true }),
+        );
         aborted += 1;
       },
     });
-    await context.publish('data', topic, numbers(1, 6).map((n) => ({ n, key: `k${n}` })));
-    await context.until('the third is being handled', () => consumer.deliveries.some(({ n }) => n === 3));
+    await context.publish(
+      'data',
+      topic,
+      numbers(1, 6).map((n) => ({ n, key: `k${n}` })),
+    );
+    await context.until('the third is being handled', () =>
+      consumer.deliveries.some(({ n }) => n === 3),
+    );
     await context.reset(topic, 'work', 'earliest');
     expectSame(aborted, 1, 'aborted signals of running handlers');
     await context.drain('data', topic, 'work');
     const second = consumer.deliveries.filter(({ epoch }) => epoch === 1);
-    expectSame(second.map(({ n }) => n), numbers(1, 6), 'the new epoch, from its beginning');
-    expect(second.every(({ attempt }) => attempt === 1), 'results of the old epoch count no attempt');
+    expectSame(
+      second.map(({ n }) => n),
+      numbers(1, 6),
+      'the new epoch, from its beginning',
+    );
+    expect(
+      second.every(({ attempt }) => attempt === 1),
+      'results of the old epoch count no attempt',
+    );
   },
 };
 
@@ -182,9 +290,23 @@ export const concurrentResets: Case = {
     await context.sentinel('data', topic, [consumer], ['k1', 'k2', 'k3', 'k4']);
     const epochs = new Set(consumer.deliveries.map(({ epoch }) => epoch));
     const final = Math.max(...epochs);
-    const seen = consumer.deliveries.filter(({ epoch, n }) => epoch === final && n < 1_000_000).map(({ n }) => n);
-    expectSame(seen.toSorted((a, b) => a - b), numbers(1, 20), 'what the last epoch delivers');
+    const seen = consumer.deliveries
+      .filter(({ epoch, n }) => epoch === final && n < 1_000_000)
+      .map(({ n }) => n);
+    expectSame(
+      seen.toSorted((a, b) => a - b),
+      numbers(1, 20),
+      'what the last epoch delivers',
+    );
   },
 };
 
-export const cases: readonly Case[] = [offsetReset, forwardAndPartial, refused, dryRun, whileHandling, fromAnotherProcess, concurrentResets];
+export const cases: readonly Case[] = [
+  offsetReset,
+  forwardAndPartial,
+  refused,
+  dryRun,
+  whileHandling,
+  fromAnotherProcess,
+  concurrentResets,
+];

@@ -5,7 +5,8 @@ import { expect, expectRefused, expectSame, numbers } from '../expect.ts';
 import type { Kind } from '../protocol.ts';
 import { handled } from './groups.ts';
 
-const half = (bus: Bus, kind: Kind): Bus['events'] | Bus['data'] => (kind === 'event' ? bus.events : bus.data);
+const half = (bus: Bus, kind: Kind): Bus['events'] | Bus['data'] =>
+  kind === 'event' ? bus.events : bus.data;
 
 function topicRecord(kind: Kind): Case {
   return {
@@ -16,16 +17,37 @@ function topicRecord(kind: Kind): Case {
       const topic = context.topic({ partitions: 3 });
       const { topics } = half(context.bus, kind);
       const other = half((await context.member()).bus, kind).topics;
-      const [one, two] = await Promise.all([topics.ensure(topicOf(topic)), other.ensure(topicOf(topic))]);
+      const [one, two] = await Promise.all([
+        topics.ensure(topicOf(topic)),
+        other.ensure(topicOf(topic)),
+      ]);
       expectSame(one, two, 'what two racing creators are told');
       const plain = topicOf({ name: topic.name, options: {} });
       expectSame(await other.ensure(plain), one, 'what one is told that gives no options');
-      expect((await topics.list()).some(({ name, incarnation }) => name === topic.name && incarnation === one.incarnation), 'the list holds the topic');
-      const kept = kind === 'data' ? { retention: { maxAgeMs: 86_400_000 } } : { order: 'key' as const };
-      const error = await expectRefused('a topic whose options differ', () => topics.ensure(topicOf({ name: topic.name, options: kept })), 'DUOBUS_TOPIC_MISMATCH');
-      expect(BusError.is(error) && error.message.includes(topic.name), 'the mismatch names the topic');
+      expect(
+        (await topics.list()).some(
+          ({ name, incarnation }) => name === topic.name && incarnation === one.incarnation,
+        ),
+        'the list holds the topic',
+      );
+      const kept =
+        kind === 'data' ? { retention: { maxAgeMs: 86_400_000 } } : { order: 'key' as const };
+      const fresh = half((await context.member()).bus, kind).topics;
+      const error = await expectRefused(
+        'a topic whose options differ',
+        () => fresh.ensure(topicOf({ name: topic.name, options: kept })),
+        'DUOBUS_TOPIC_MISMATCH',
+      );
+      expect(
+        BusError.is(error) && error.message.includes(topic.name),
+        'the mismatch names the topic',
+      );
       if (kind === 'data') {
-        await expectRefused('another number of partitions', () => topics.ensure(topicOf({ name: topic.name, options: { partitions: 4 } })), 'DUOBUS_TOPIC_MISMATCH');
+        await expectRefused(
+          'another number of partitions',
+          () => fresh.ensure(topicOf({ name: topic.name, options: { partitions: 4 } })),
+          'DUOBUS_TOPIC_MISMATCH',
+        );
         expectSame(one.partitions, 3, 'the stored partitions');
       }
     },
@@ -41,13 +63,25 @@ function checkMode(kind: Kind): Case {
       const topic = context.topic();
       const { bus } = await context.member({ topology: 'check' });
       const bushalf = half(bus, kind);
-      const consume = (): Promise<unknown> => bushalf.subscribe(topicOf(topic), 'work', () => undefined);
-      await expectRefused('publish to a topic that is not there', () => bushalf.publish(topicOf(topic), { run: context.run, n: 1, key: 'a' }), 'DUOBUS_NOT_FOUND');
+      const consume = (): Promise<unknown> =>
+        bushalf.subscribe(topicOf(topic), 'work', () => undefined);
+      await expectRefused(
+        'publish to a topic that is not there',
+        () => bushalf.publish(topicOf(topic), { run: context.run, n: 1, key: 'a' }),
+        'DUOBUS_NOT_FOUND',
+      );
       await expectRefused('subscribe to a topic that is not there', consume, 'DUOBUS_NOT_FOUND');
-      expect((await half(context.bus, kind).topics.list()).every(({ name }) => name !== topic.name), 'nothing was created');
+      expect(
+        (await half(context.bus, kind).topics.list()).every(({ name }) => name !== topic.name),
+        'nothing was created',
+      );
       await half(context.bus, kind).topics.ensure(topicOf(topic));
       if (kind === 'event') {
-        const error = await expectRefused('a subscription that is not there', consume, 'DUOBUS_NOT_FOUND');
+        const error = await expectRefused(
+          'a subscription that is not there',
+          consume,
+          'DUOBUS_NOT_FOUND',
+        );
         expect(String(error).includes('work'), 'the refusal says what is missing');
         await (await context.consume('event', topic, 'work')).close();
       }
@@ -62,23 +96,49 @@ export const alter: Case = {
   needs: ['data'],
   async run(context) {
     const topic = context.topic({ partitions: 1 });
-    const consumer = await context.consume('data', topic, 'work', { member: await context.member() });
+    const consumer = await context.consume('data', topic, 'work', {
+      member: await context.member(),
+    });
     await context.publish('data', topic, [{ n: 1, key: 'a' }]);
     await context.drain('data', topic, 'work');
-    context.history.mark({ f: 'alter', process: 'suite', topic: `data:${topic.name}`, name: 'work' });
+    context.history.mark({
+      f: 'alter',
+      process: 'suite',
+      topic: `data:${topic.name}`,
+      name: 'work',
+    });
     const plain = topicOf({ name: topic.name, options: {} });
     const altered = await context.bus.data.topics.alter(plain, { partitions: 3 });
     expectSame(altered.partitions, 3, 'partitions after the alteration');
-    await expectRefused('fewer partitions', () => context.bus.data.topics.alter(plain, { partitions: 2 }), 'TypeError').catch(async () =>
-      expectRefused('fewer partitions', () => context.bus.data.topics.alter(plain, { partitions: 2 }), 'DUOBUS_REJECTED'),
+    await expectRefused(
+      'fewer partitions',
+      () => context.bus.data.topics.alter(plain, { partitions: 2 }),
+      'TypeError',
+    ).catch(async () =>
+      expectRefused(
+        'fewer partitions',
+        () => context.bus.data.topics.alter(plain, { partitions: 2 }),
+        'DUOBUS_REJECTED',
+      ),
     );
     const wide = { name: topic.name, options: { keyed: true } };
     const drafts = numbers(2, 40).map((n) => ({ n, key: `k${n}` }));
     const fresh = await context.member();
     const receipts = await context.publish('data', wide, drafts, fresh);
-    expect(new Set(receipts.map(({ partition }) => partition)).size === 3, 'documents go to the new partitions');
-    await context.until('a running member reads the new partitions from their first record', () => handled(consumer).length === 41, 45_000);
-    expectSame(consumer.handle.stats().partitions.length, 3, 'the partitions that the running member owns');
+    expect(
+      new Set(receipts.map(({ partition }) => partition)).size === 3,
+      'documents go to the new partitions',
+    );
+    await context.until(
+      'a running member reads the new partitions from their first record',
+      () => handled(consumer).length === 41,
+      45_000,
+    );
+    expectSame(
+      consumer.handle.stats().partitions.length,
+      3,
+      'the partitions that the running member owns',
+    );
   },
 };
 
@@ -89,7 +149,13 @@ export const retention: Case = {
   requires: (bus) =>
     bus.data.capabilities.retention.age
       ? undefined
-      : { what: 'retention by age', probe: (context) => context.bus.data.topics.ensure(topicOf(context.topic({ retention: { maxAgeMs: 60_000 } }))) },
+      : {
+          what: 'retention by age',
+          probe: (context) =>
+            context.bus.data.topics.ensure(
+              topicOf(context.topic({ retention: { maxAgeMs: 60_000 } })),
+            ),
+        },
   async run(context) {
     const { topics } = context.bus.data;
     const topic = context.topic({ retention: { maxAgeMs: 3_600_000 } });
@@ -97,10 +163,25 @@ export const retention: Case = {
     expectSame(told.retention.maxAgeMs, 3_600_000, 'the retention that was asked for');
     const plain = topicOf({ name: topic.name, options: {} });
     const altered = await topics.alter(plain, { retention: { maxAgeMs: 7_200_000 } });
-    expectSame([altered.retention.maxAgeMs, altered.incarnation], [7_200_000, told.incarnation], 'the record after the alteration');
+    expectSame(
+      [altered.retention.maxAgeMs, altered.incarnation],
+      [7_200_000, told.incarnation],
+      'the record after the alteration',
+    );
     const list = await (await context.member()).bus.data.topics.list();
-    expectSame(list.find(({ name }) => name === topic.name)?.retention, altered.retention, 'what another process is told');
+    expectSame(
+      list.find(({ name }) => name === topic.name)?.retention,
+      altered.retention,
+      'what another process is told',
+    );
   },
 };
 
-export const cases: readonly Case[] = [topicRecord('event'), topicRecord('data'), checkMode('event'), checkMode('data'), alter, retention];
+export const cases: readonly Case[] = [
+  topicRecord('event'),
+  topicRecord('data'),
+  checkMode('event'),
+  checkMode('data'),
+  alter,
+  retention,
+];

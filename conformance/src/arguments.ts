@@ -1,0 +1,59 @@
+import { parseArgs } from 'node:util';
+
+export interface Arguments {
+  readonly adapter: string | undefined;
+  readonly url: string | undefined;
+  readonly report: string | undefined;
+  readonly only: readonly string[] | undefined;
+  readonly seed: number | undefined;
+  readonly slow: number;
+  readonly concurrency: number;
+  readonly list: boolean;
+}
+
+export const usage = `duobus-conformance: shows whether an adapter keeps the contract of duobus
+
+  --adapter NAME   memory, rabbitmq, kafka, or the package of an adapter
+  --url URL        the broker; without it memory, rabbitmq and kafka are started here
+  --report FILE    writes the results as JSON
+  --case NAME      only this case; may be given several times
+  --seed N         repeats a run
+  --slow FACTOR    multiplies all time limits, for slow machines and brokers; default 1
+  --concurrency N  cases at a time; default 4
+  --list           names the cases and their rules`;
+
+/** @throws Error with a sentence for arguments that make no sense. */
+export function readArguments(argv: readonly string[]): Arguments {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      adapter: { type: 'string' },
+      url: { type: 'string' },
+      report: { type: 'string' },
+      case: { type: 'string', multiple: true },
+      seed: { type: 'string' },
+      slow: { type: 'string' },
+      concurrency: { type: 'string' },
+      list: { type: 'boolean' },
+    },
+  });
+  const { adapter, url, report, list = false } = values;
+  if (!list && adapter === undefined && url === undefined)
+    throw new Error('say which adapter: --adapter NAME, or --url URL');
+  return {
+    adapter,
+    url,
+    report,
+    list,
+    only: values.case,
+    seed: values.seed === undefined ? undefined : numberOf('seed', values.seed, 0),
+    slow: numberOf('slow', values.slow ?? '1', 0.1),
+    concurrency: numberOf('concurrency', values.concurrency ?? '4', 1),
+  };
+}
+
+function numberOf(option: string, text: string, least: number): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value) && value >= least) return value;
+  throw new Error(`--${option} must be a number of at least ${least}, got '${text}'`);
+}

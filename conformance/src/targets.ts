@@ -1,0 +1,138 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Adapter, AdapterModule } from '@duobus/core';
+import type { Arguments } from './arguments.ts';
+import type { Harness } from './harness.ts';
+import { overUrl } from './over-url.ts';
+import { inProcess } from './severable.ts';
+
+/** What the command runs against, and how to let go of it. */
+export interface Target extends AsyncDisposable {
+  readonly harness: Harness;
+}
+
+/** What is used of @duobus/brokers, which is there only in duobus's own repository. */
+interface StartedBroker {
+  readonly url: string;
+  readonly version: string;
+  start(): Promise<void>;
+  restart(): Promise<void>;
+  kill9(): Promise<void>;
+  ctl(...args: readonly string[]): Promise<string>;
+  stop(): Promise<void>;
+}
+
+/** What is used of @duobus/memory. */
+interface MemoryModule {
+  readonly MemoryBroker: new (name: string) => MemoryBroker;
+  memory(broker: MemoryBroker): Adapter;
+}
+
+interface MemoryBroker {
+  restart(): void;
+  eventDepth(topic: string): number;
+}
+
+const own: ReadonlyMap<string, string> = new Map([
+  ['memory', '@duobus/memory'],
+  ['rabbitmq', '@duobus/rabbitmq'],
+  ['kafka', '@duobus/kafka'],
+]);
+
+/** @throws Error that says what is missing. */
+export async function targetFor(args: Arguments): Promise<Target> {
+  const { adapter, url, slow } = args;
+  if (adapter === 'memory') return memoryTarget(slow);
+  if (url === undefined) return startedTarget(adapter ?? '', slow);
+  const known = adapter === undefined || own.has(adapter);
+  const more = known ? {} : { adapter, module: await imported<AdapterModule>(adapter) };
+  const name = adapter ?? url.slice(0, url.indexOf(':'));
+  return {
+    harness: { name, slow, versions: versionsOf(own.get(name) ?? adapter), ...overUrl(url, more) },
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+}
+
+async function memoryTarget(slow: number): Promise<Target> {
+  const module = await imported<MemoryModule>('@duobus/memory');
+  const broker = new module.MemoryBroker('conformance');
+  const restart = async (): Promise<void> => broker.restart();
+  return {
+    harness: {
+      name: 'memory',
+      slow,
+      versions: versionsOf('@duobus/memory'),
+      ...inProcess(() => module.memory(broker)),
+      // Its process is this one: a restart of the broker is all that can happen to it alone.
+      faults: { restart, kill9: restart },
+      brokerDepth: async (topic) => broker.eventDepth(topic),
+    },
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+}
+
+async function startedTarget(adapter: string, slow: number): Promise<Target> {
+  if (!own.has(adapter))
+    throw new Error(`--url is missing: a broker for '${adapter}' cannot be started here`);
+  let brokers: { startBroker(spec: string): Promise<StartedBroker> };
+  try {
+    brokers = await imported('@duobus/brokers');
+  } catch (cause) {
+    throw new Error(`no broker to run against: start ${adapter} yourself and pass --url`, {
+      cause,
+    });
+  }
+  const broker = await brokers.startBroker(adapter);
+  return {
+    harness: {
+      name: adapter,
+      slow,
+      versions: { ...versionsOf(own.get(adapter)), broker: broker.version },
+      ...overUrl(broker.url),
+      faults: {
+        restart: () => broker.restart(),
+        kill9: async () => {
+          await broker.kill9();
+          await broker.start();
+        },
+      },
+      ...(adapter === 'rabbitmq'
+        ? { brokerDepth: (topic: string) => queuedIn(broker, topic) }
+        : {}),
+    },
+    [Symbol.asyncDispose]: () => broker.stop(),
+  };
+}
+
+/** What RabbitMQ's own tool says is in the queues of a topic. */
+async function queuedIn(broker: StartedBroker, topic: string): Promise<number> {
+  const text = await broker.ctl(
+    'list_queues',
+    '--quiet',
+    '--no-table-headers',
+    'name',
+    'messages',
+    'type',
+  );
+  const lines = text.split('\n').filter((line) => line.includes(topic) && !line.endsWith('stream'));
+  return lines.reduce((sum, line) => sum + Number(line.split('\t')[1] ?? 0), 0);
+}
+
+/** Packages are found as the application would find them: from the folder the command runs in. */
+async function imported<T>(name: string): Promise<T> {
+  const path = createRequire(join(process.cwd(), 'package.json')).resolve(name);
+  return (await import(pathToFileURL(path).href)) as T;
+}
+
+function versionsOf(adapter: string | undefined): Record<string, string> {
+  const versions: Record<string, string> = { node: process.versions.node };
+  for (const name of ['@duobus/core', ...(adapter === undefined ? [] : [adapter])]) {
+    const path = createRequire(join(process.cwd(), 'package.json')).resolve(`${name}/package.json`);
+    versions[name] = String(
+      (JSON.parse(readFileSync(path, 'utf8')) as { version?: unknown }).version,
+    );
+  }
+  return versions;
+}
