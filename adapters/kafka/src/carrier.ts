@@ -1,5 +1,5 @@
 import { abortable, BusError } from '@duobus/core/driver';
-import type { ApiVersions, Broker, Cluster, WireRequest } from './client.ts';
+import type { ApiVersions, Broker, Cluster, ProtocolRequest, WireRequest } from './client.ts';
 import { createCluster } from './kafkajs-client.ts';
 import { type ClusterMetadata, metadataRequest } from './metadata-protocol.ts';
 import { classify, isConnectionFailure, KafkaCode, kafkaCode } from './native-errors.ts';
@@ -257,27 +257,21 @@ function cut(broker: Broker): void {
   }
 }
 
-function toProtocol<T>({
-  apiKey,
-  apiName,
-  apiVersion,
-  waitMs,
-  encode,
-  decode,
-}: WireRequest<T>): Parameters<Broker['connectionPool']['send']>[0] {
+function toProtocol<T>(wire: WireRequest<T>): ProtocolRequest {
+  const { apiKey, apiName, apiVersion, waitMs } = wire;
   return {
     request: {
       apiKey,
       apiName,
       apiVersion,
       async encode() {
-        const buffer = encode();
+        const buffer = wire.encode();
         return { buf: buffer, buffer };
       },
     },
     response: {
       async decode(payload) {
-        const { throttleMs, errorCode, result } = decode(payload);
+        const { throttleMs, errorCode, result } = wire.decode(payload);
         return { clientSideThrottleTime: throttleMs, errorCode, result };
       },
       async parse({ errorCode, result }: { errorCode: number; result: T }) {

@@ -141,7 +141,7 @@ export class Fetcher {
 
   async #locate(): Promise<void> {
     try {
-      for (const part of [...this.#parts.values()])
+      for (const part of this.#parts.values())
         part.node ??= await this.#leaders.node(this.#topic, part.partition);
       this.#kick();
     } catch (error) {

@@ -47,5 +47,5 @@ export function assignPartitions(
 function validClaims(owned: readonly number[], count: number): readonly number[] {
   return [...new Set(owned)]
     .filter((partition) => Number.isInteger(partition) && partition >= 0 && partition < count)
-    .sort((a, b) => a - b);
+    .toSorted((a, b) => a - b);
 }

@@ -88,7 +88,7 @@ export function assignments(
   }));
   const oldest = told
     .filter(({ data }) => data.role === 'reset')
-    .sort((a, b) => (a.data.id < b.data.id ? -1 : 1))[0];
+    .toSorted((a, b) => (a.data.id < b.data.id ? -1 : 1))[0];
   const all = Array.from({ length: partitions }, (_, partition) => partition);
   const shares =
     oldest === undefined

@@ -20,5 +20,5 @@ export function createAdapter(config: {
   readonly url: string;
   readonly options?: Readonly<Record<string, unknown>>;
 }): Adapter<KafkaClient> {
-  return kafka({ ...optionsOfUrl(String(config.url)), ...config.options });
+  return kafka({ ...optionsOfUrl(config.url), ...config.options });
 }

@@ -11,7 +11,7 @@ export function createClient(
   settings: Settings,
   clientId: string = settings.clientId,
 ): KafkaClient {
-  return makeKafka(settings, clientId) as unknown as KafkaClient;
+  return makeKafka(settings, clientId);
 }
 
 /**

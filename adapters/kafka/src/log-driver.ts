@@ -127,7 +127,7 @@ export class KafkaLogDriver implements LogDriver<KafkaClient> {
             groups.flatMap((group) => groupOf(topic, group.groupId) ?? []),
           ),
         ),
-      ].sort();
+      ].toSorted();
     });
   }
 

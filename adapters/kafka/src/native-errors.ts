@@ -189,7 +189,7 @@ export function publishFailure(
     maybeStored ??
     (kafkaCode(inner) === undefined &&
       code === 'DUOBUS_UNAVAILABLE' &&
-      !neverSent.test(String((inner as Error).message)));
+      !neverSent.test((inner as Error).message));
   const status = unknown ? 'unknown' : 'rejected';
   return {
     status,
@@ -242,7 +242,7 @@ function meaningOf(error: unknown): Meaning {
     return permission(
       `TLS with the broker failed (${reason}): check the certificate, its authority and the host name`,
     );
-  switch (name) {
+  switch (name ?? '') {
     case 'KafkaJSSASLAuthenticationError':
       return permission(`the broker refuses the user or password (${reason})`);
     case 'KafkaJSConnectionError':

@@ -110,7 +110,8 @@ export class RegistryTopic {
         decompress,
       );
       if (error !== undefined) throw error;
-      for (const { body } of records) this.#apply(new TextDecoder().decode(body ?? new Uint8Array(0)));
+      for (const { body } of records)
+        this.#apply(new TextDecoder().decode(body ?? new Uint8Array(0)));
       this.#next = next;
       if (next >= answer.stableEnd) return;
     }

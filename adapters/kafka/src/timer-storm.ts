@@ -11,7 +11,10 @@ export function stopTimerStorm(queue: RequestQueue): void {
   const prototype = Object.getPrototypeOf(queue) as RequestQueue;
   if (patched.has(prototype)) return;
   patched.add(prototype);
-  const original = prototype.scheduleCheckPendingRequests;
+  const original: (this: RequestQueue) => void = Reflect.get(
+    prototype,
+    'scheduleCheckPendingRequests',
+  );
   prototype.scheduleCheckPendingRequests = function (this: RequestQueue): void {
     if (this.pending.length === 0 && this.throttledUntil <= Date.now()) return;
     original.call(this);

@@ -118,10 +118,10 @@ describe('changing pointers on Kafka', () => {
     const consumer = await Consumer.join(driver, topic, 'g');
     await consumer.untilOwning(2);
     const tokens = new Map(consumer.owned);
-    let stop = false;
+    const stop = new AbortController();
     let fenced = 0;
     const stale = (async () => {
-      while (!stop) {
+      while (!stop.signal.aborted) {
         for (const [partition, token] of tokens) {
           const [result] = await consumer.member.commit([
             { partition, token, pointer: pointer(19, 'stale') },
@@ -139,7 +139,7 @@ describe('changing pointers on Kafka', () => {
       ]);
       await consumer.untilOwning(2);
     }
-    stop = true;
+    stop.abort();
     await stale;
     assert.ok(fenced > 0);
     assert.deepEqual(await other.pointers(topic, 'g', soon()), [

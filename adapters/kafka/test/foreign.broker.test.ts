@@ -169,7 +169,7 @@ describe('other programs on the same Kafka', () => {
 
   it('may use our group first: members and edits say so, and disturb nobody', async () => {
     const topic = await makeTopic(driver, { partitions: 1 });
-    const foreign = (await foreignKafka()).consumer({
+    const foreign = foreignKafka().consumer({
       groupId: `duobus:${topic.name}:g`,
       sessionTimeout: 6_000,
     });
@@ -229,7 +229,7 @@ describe('other programs on the same Kafka', () => {
     );
     const consumer = await Consumer.join(driver, topic, 'g');
     await consumer.until(() => consumer.events.some(({ type }) => type === 'trimmed'), 'trimmed');
-    consumer.member.start(0, consumer.owned.get(0) as number, at(2));
+    consumer.member.start(0, consumer.tokenOf(0), at(2));
     await consumer.until(() => consumer.got.length === 2, 'what is left');
     await consumer.close();
   });
@@ -242,7 +242,7 @@ describe('other programs on the same Kafka', () => {
       [{ key: 'k', headers: { ce_id: '1', 'content-type': 'text/plain' }, body: Buffer.from('v') }],
       soon(),
     );
-    const consumer = (await foreignKafka()).consumer({ groupId: `foreign-${randomUUID()}` });
+    const consumer = foreignKafka().consumer({ groupId: `foreign-${randomUUID()}` });
     await consumer.connect();
     await consumer.subscribe({ topics: [topic.name], fromBeginning: true });
     const seen: unknown[] = [];

@@ -31,7 +31,7 @@ describe('the assignment of partitions', () => {
   it('gives every partition to exactly one member', () => {
     fc.assert(
       fc.property(counts, candidates, (count, members) => {
-        const all = [...assignPartitions(count, members).values()].flat().sort((a, b) => a - b);
+        const all = [...assignPartitions(count, members).values()].flat().toSorted((a, b) => a - b);
         assert.deepEqual(
           all,
           Array.from({ length: count }, (_, partition) => partition),

@@ -70,7 +70,7 @@ describe('a group on Kafka', () => {
     const topic = await makeTopic(driver);
     const consumer = await Consumer.join(driver, topic, 'g');
     await consumer.untilOwning(2);
-    const token = consumer.owned.get(0) as number;
+    const token = consumer.tokenOf(0);
     assert.deepEqual(
       await consumer.member.commit([{ partition: 0, token: token + 100, pointer: pointer(1) }]),
       ['fenced'],
@@ -174,7 +174,7 @@ describe('a group on Kafka', () => {
     const topic = await makeTopic(driver, { partitions: 1 });
     const consumer = await Consumer.join(driver, topic, 'g');
     await consumer.untilOwning(1);
-    const token = consumer.owned.get(0) as number;
+    const token = consumer.tokenOf(0);
     consumer.member.flow(0, token, false);
     for (let round = 0; round < 5; round += 1)
       await driver.append(topic, 0, records(numbered(round * 10, 10)), soon());
@@ -195,7 +195,7 @@ describe('a group on Kafka', () => {
     const consumer = await Consumer.join(driver, topic, 'g');
     await consumer.until(() => consumer.got.length === 30, '30 records');
     consumer.got.length = 0;
-    consumer.member.start(0, consumer.owned.get(0) as number, at(25));
+    consumer.member.start(0, consumer.tokenOf(0), at(25));
     await consumer.until(() => consumer.got.length === 5, '5 records');
     assert.deepEqual(
       consumer.got.map(({ offset }) => offset),
@@ -229,14 +229,14 @@ describe('a group on Kafka', () => {
     await fill(driver, topic, 5);
     const consumer = await Consumer.join(driver, topic, 'g');
     await consumer.until(() => consumer.got.length === 5, '5 records');
-    consumer.member.start(0, consumer.owned.get(0) as number, at(500));
+    consumer.member.start(0, consumer.tokenOf(0), at(500));
     await consumer.until(() => consumer.events.some(({ type }) => type === 'trimmed'), 'trimmed');
     const trimmed = consumer.events.find((event) => event.type === 'trimmed');
     assert.deepEqual(
       trimmed?.type === 'trimmed' ? [trimmed.bounds.first.offset, trimmed.bounds.end.offset] : [],
       [0, 5],
     );
-    consumer.member.start(0, consumer.owned.get(0) as number, at(3));
+    consumer.member.start(0, consumer.tokenOf(0), at(3));
     await consumer.until(() => consumer.got.length === 7, '7 records');
     await consumer.close();
   });

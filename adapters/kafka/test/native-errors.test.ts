@@ -97,24 +97,26 @@ const table: readonly (readonly [string, unknown, ErrorCode, boolean, 'rejected'
   ],
   [
     'wrong password',
-    Object.assign(new Error('SASL PLAIN authentication failed'), { name: 'KafkaJSSASLAuthenticationError' }),
+    Object.assign(new Error('SASL PLAIN authentication failed'), {
+      name: 'KafkaJSSASLAuthenticationError',
+    }),
     'DUOBUS_PERMISSION',
     false,
     'rejected',
   ],
   [
     'wrapped by the retrier',
-    new kafkajs.KafkaJSNumberOfRetriesExceeded(
-      protocol(5, 'LEADER_NOT_AVAILABLE') as never,
-      { retryCount: 0, retryTime: 1 } as never,
-    ),
+    Object.assign(new Error('LEADER_NOT_AVAILABLE'), { name: 'KafkaJSNumberOfRetriesExceeded', cause: protocol(5, 'LEADER_NOT_AVAILABLE') }),
     'DUOBUS_UNAVAILABLE',
     true,
     'rejected',
   ],
   [
     'aggregate',
-    Object.assign(new Error('Topic creation errors'), { name: 'KafkaJSAggregateError', errors: [protocol(36, 'TOPIC_ALREADY_EXISTS')] }),
+    Object.assign(new Error('Topic creation errors'), {
+      name: 'KafkaJSAggregateError',
+      errors: [protocol(36, 'TOPIC_ALREADY_EXISTS')],
+    }),
     'DUOBUS_CONFLICT',
     false,
     'rejected',

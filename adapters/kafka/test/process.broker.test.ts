@@ -6,7 +6,15 @@ import { fileURLToPath } from 'node:url';
 import { after, before, describe, it } from 'node:test';
 import { testUrl } from '@duobus/brokers';
 import type { LogDriver } from '@duobus/core/driver';
-import { Consumer, eventually, makeTopic, numbered, openDriver, records, soon } from './support/driver.ts';
+import {
+  Consumer,
+  eventually,
+  makeTopic,
+  numbered,
+  openDriver,
+  records,
+  soon,
+} from './support/driver.ts';
 
 interface Line {
   readonly type: string;
@@ -14,14 +22,18 @@ interface Line {
   readonly offsets?: readonly number[];
 }
 
-async function start(...args: string[]): Promise<{ readonly child: ChildProcess; readonly lines: Line[] }> {
+async function start(
+  ...args: string[]
+): Promise<{ readonly child: ChildProcess; readonly lines: Line[] }> {
   const script = fileURLToPath(new URL('./support/child.ts', import.meta.url));
   const child = spawn(process.execPath, ['--conditions=duobus:source', script, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, DUOBUS_TEST_KAFKA_URL: await testUrl('kafka') },
+    env: { ...process.env, DUOBUS_TEST_KAFKA_URL: testUrl('kafka') },
   });
   const lines: Line[] = [];
-  createInterface({ input: child.stdout }).on('line', (line) => lines.push(JSON.parse(line) as Line));
+  createInterface({ input: child.stdout }).on('line', (line) =>
+    lines.push(JSON.parse(line) as Line),
+  );
   return { child, lines };
 }
 
@@ -36,7 +48,10 @@ describe('a process with the Kafka adapter', () => {
   it('ends by itself once the adapter is closed', async () => {
     const { child, lines } = await start('once');
     const exited = once(child, 'exit');
-    await eventually(async () => lines, (all) => all.some(({ type }) => type === 'closed'));
+    await eventually(
+      async () => lines,
+      (all) => all.some(({ type }) => type === 'closed'),
+    );
     const late = setTimeout(() => child.kill('SIGKILL'), 3_000);
     const [code] = await exited;
     clearTimeout(late);
@@ -47,18 +62,31 @@ describe('a process with the Kafka adapter', () => {
     const topic = await makeTopic(driver, { partitions: 2 });
     const { child, lines } = await start('consume', JSON.stringify(topic));
     try {
-      await eventually(async () => lines, (all) => all.filter(({ type }) => type === 'assigned').length === 2);
+      await eventually(
+        async () => lines,
+        (all) => all.filter(({ type }) => type === 'assigned').length === 2,
+      );
       child.kill('SIGSTOP');
       // waits in the frozen process's sockets
-      for (const partition of [0, 1]) await driver.append(topic, partition, records(numbered(0, 5)), soon());
+      for (const partition of [0, 1])
+        await driver.append(topic, partition, records(numbered(0, 5)), soon());
       const heir = await Consumer.join(driver, topic, 'g');
       await heir.untilOwning(2);
       for (const partition of [0, 1]) assert.equal(await heir.commit(partition, 5), 'ok');
       lines.length = 0;
       child.kill('SIGCONT');
-      await eventually(async () => lines, (all) => all.some(({ type }) => type === 'assigned'));
-      const before = lines.slice(0, lines.findIndex(({ type }) => type === 'assigned'));
-      assert.deepEqual(before.filter(({ type }) => type === 'records'), []);
+      await eventually(
+        async () => lines,
+        (all) => all.some(({ type }) => type === 'assigned'),
+      );
+      const before = lines.slice(
+        0,
+        lines.findIndex(({ type }) => type === 'assigned'),
+      );
+      assert.deepEqual(
+        before.filter(({ type }) => type === 'records'),
+        [],
+      );
       assert.ok(before.some(({ type }) => type === 'revoked'));
       await heir.close();
     } finally {
@@ -69,7 +97,10 @@ describe('a process with the Kafka adapter', () => {
   it('that is killed is replaced after its session', async () => {
     const topic = await makeTopic(driver, { partitions: 2 });
     const { child, lines } = await start('consume', JSON.stringify(topic));
-    await eventually(async () => lines, (all) => all.filter(({ type }) => type === 'assigned').length === 2);
+    await eventually(
+      async () => lines,
+      (all) => all.filter(({ type }) => type === 'assigned').length === 2,
+    );
     child.kill('SIGKILL');
     const heir = await Consumer.join(driver, topic, 'g');
     await heir.untilOwning(2);

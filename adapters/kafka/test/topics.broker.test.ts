@@ -230,7 +230,7 @@ describe('topics on Kafka', () => {
     const made = await Promise.all([makeTopic(driver), makeTopic(other)]);
     const names = made.map(({ name }) => name);
     const found = await driver.topics([...names, 'never-made'], soon());
-    assert.deepEqual(found.map(({ name }) => name).sort(), names.sort());
+    assert.deepEqual(found.map(({ name }) => name).toSorted(), names.toSorted());
     const all = (await driver.topics(undefined, soon())).map(({ name }) => name);
     assert.ok(names.every((name) => all.includes(name)));
   });

@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { LogDriver } from '@duobus/core/driver';
-import { at, Consumer, eventually, makeTopic, numbered, openDriver, records, soon, textOf } from './support/driver.ts';
+import {
+  at,
+  Consumer,
+  eventually,
+  makeTopic,
+  numbered,
+  openDriver,
+  records,
+  soon,
+  textOf,
+} from './support/driver.ts';
 import { foreignKafka } from './support/foreign.ts';
 
 const offsetValueWithExpiry = 1;
@@ -39,27 +49,43 @@ describe('traps of Kafka and its client', () => {
     await member.commit(0, 0, 'committed');
     await member.close();
     const found = new Map<string, number>();
-    const consumer = (await foreignKafka()).consumer({ groupId: `spy-${topic.name}`, maxWaitTimeInMs: 100 });
+    const consumer = foreignKafka().consumer({
+      groupId: `spy-${topic.name}`,
+      maxWaitTimeInMs: 100,
+    });
     await consumer.connect();
     await consumer.subscribe({ topics: ['__consumer_offsets'], fromBeginning: true });
     await consumer.run({
       eachMessage: async ({ message: { key, value } }) => {
-        if (!key?.includes(`duobus:${topic.name}:g`) || value?.readInt16BE(0) !== offsetValueWithExpiry) return;
+        if (
+          !key?.includes(`duobus:${topic.name}:g`) ||
+          value?.readInt16BE(0) !== offsetValueWithExpiry
+        )
+          return;
         const length = value.readInt16BE(10);
         const text = value.toString('utf8', 12, 12 + length);
-        found.set(text, Number(value.readBigInt64BE(20 + length) - value.readBigInt64BE(12 + length)));
+        found.set(
+          text,
+          Number(value.readBigInt64BE(20 + length) - value.readBigInt64BE(12 + length)),
+        );
       },
     });
-    await eventually(async () => found, ({ size }) => size === 2);
+    await eventually(
+      async () => found,
+      ({ size }) => size === 2,
+    );
     await consumer.disconnect();
-    for (const text of ['edited', 'committed']) assert.ok((found.get(text) ?? 0) > 9 * 365 * 86_400_000, text);
+    for (const text of ['edited', 'committed'])
+      assert.ok((found.get(text) ?? 0) > 9 * 365 * 86_400_000, text);
   });
 
   it('first requests that overlap share a connection (kafkajs opens a second over the first)', async () => {
     const topic = await makeTopic(driver, { partitions: 4 });
     const own = await openDriver();
     await own.topics([topic.name], soon());
-    const outcomes = await Promise.all([0, 1, 2, 3].map((partition) => own.append(topic, partition, records(['x']), soon())));
+    const outcomes = await Promise.all(
+      [0, 1, 2, 3].map((partition) => own.append(topic, partition, records(['x']), soon())),
+    );
     assert.ok(outcomes.flat().every(({ status }) => status === 'stored'));
     const began = Date.now();
     await own.close();
@@ -70,11 +96,18 @@ describe('traps of Kafka and its client', () => {
     const topic = await makeTopic(driver, { partitions: 4 });
     await Promise.all(
       [0, 1, 2, 3].map(async (partition) => {
-        for (let call = 0; call < 50; call += 1) await driver.append(topic, partition, records(numbered(call * 10, 10)), soon());
+        for (let call = 0; call < 50; call += 1)
+          await driver.append(topic, partition, records(numbered(call * 10, 10)), soon());
       }),
     );
     for (let partition = 0; partition < 4; partition += 1) {
-      const { records: all } = await driver.read(topic, partition, at(0), { maxBytes: 10_000_000, maxWaitMs: 0 }, soon());
+      const { records: all } = await driver.read(
+        topic,
+        partition,
+        at(0),
+        { maxBytes: 10_000_000, maxWaitMs: 0 },
+        soon(),
+      );
       assert.deepEqual(all.map(textOf), numbered(0, 500));
     }
   });
@@ -83,9 +116,12 @@ describe('traps of Kafka and its client', () => {
     const topic = await makeTopic(driver, { partitions: 2 });
     const consumer = await Consumer.join(driver, topic, 'g');
     await consumer.untilOwning(2);
-    consumer.member.start(0, consumer.owned.get(0) as number, at(1_000));
+    consumer.member.start(0, consumer.tokenOf(0), at(1_000));
     await driver.append(topic, 1, records(['fine']), soon());
-    await consumer.until(() => consumer.got.length === 1 && consumer.events.some(({ type }) => type === 'trimmed'), 'both');
+    await consumer.until(
+      () => consumer.got.length === 1 && consumer.events.some(({ type }) => type === 'trimmed'),
+      'both',
+    );
     await consumer.close();
   });
 

@@ -21,9 +21,15 @@ if (mode === 'once') {
   const member = await driver.join(topic, 'g', soon());
   for (;;) {
     for (const event of await member.receive(soon(120_000))) {
-      if (event.type === 'records') print({ type: event.type, partition: event.partition, offsets: event.records.map(({ offset }) => offset) });
+      if (event.type === 'records')
+        print({
+          type: event.type,
+          partition: event.partition,
+          offsets: event.records.map(({ offset }) => offset),
+        });
       else print({ type: event.type, partition: 'partition' in event ? event.partition : -1 });
-      if (event.type === 'assigned') member.start(event.partition, event.token, event.pointer?.place ?? { offset: 0, time: 0 });
+      if (event.type === 'assigned')
+        member.start(event.partition, event.token, event.pointer?.place ?? { offset: 0, time: 0 });
       if (event.type === 'revoking') await member.release(event.partition, event.token);
     }
   }

@@ -26,7 +26,7 @@ export async function openDriver(
   url?: string,
 ): Promise<LogDriver> {
   const adapter = createAdapter({
-    url: url ?? (await testUrl('kafka')),
+    url: url ?? testUrl('kafka'),
     options: { ...quick, ...options },
   });
   const driver = adapter.log as LogDriver;
@@ -109,6 +109,12 @@ export class Consumer {
         });
       });
     }
+  }
+
+  tokenOf(partition: number): number {
+    const token = this.owned.get(partition);
+    if (token === undefined) throw new Error(`partition ${partition} is not owned`);
+    return token;
   }
 
   async untilOwning(count: number): Promise<void> {

@@ -2,8 +2,8 @@ import kafkajs, { type Admin, type Kafka, type Producer } from 'kafkajs';
 import { testUrl } from '@duobus/brokers';
 
 /** Another program's client on the same broker. */
-export async function foreignKafka(): Promise<Kafka> {
-  const url = await testUrl('kafka');
+export function foreignKafka(): Kafka {
+  const url = testUrl('kafka');
   return new kafkajs.Kafka({
     clientId: 'foreign',
     brokers: [url.replace(/^kafka:\/\//, '')],
@@ -12,7 +12,7 @@ export async function foreignKafka(): Promise<Kafka> {
 }
 
 export async function withAdmin<T>(step: (admin: Admin) => Promise<T>): Promise<T> {
-  const admin = (await foreignKafka()).admin();
+  const admin = foreignKafka().admin();
   await admin.connect();
   try {
     return await step(admin);
@@ -26,7 +26,7 @@ export async function withProducer<T>(
   step: (producer: Producer) => Promise<T>,
 ): Promise<T> {
   const { transactionalId } = options;
-  const producer = (await foreignKafka()).producer({
+  const producer = foreignKafka().producer({
     createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
     ...(transactionalId === undefined
       ? {}
