@@ -152,12 +152,20 @@ describe('a group on Kafka', () => {
 
   it('never reuses a token and hands out nothing after revoking', async () => {
     const topic = await makeTopic(driver, { partitions: 2 });
-    await fill(driver, topic, 50);
     const first = await Consumer.join(driver, topic, 'g');
+    first.drainMs = 600;
     await first.untilOwning(2);
+    const stop = new AbortController();
+    const publishing = (async () => {
+      for (let round = 0; !stop.signal.aborted; round += 1) {
+        await driver.append(topic, round % 2, records(numbered(round, 1)), soon());
+      }
+    })();
     const second = await Consumer.join(other, topic, 'g');
     await second.untilOwning(1);
     await first.untilOwning(1);
+    stop.abort();
+    await publishing;
     const tokens = first.events.flatMap((event) =>
       event.type === 'assigned' ? [event.token] : [],
     );
@@ -167,6 +175,7 @@ describe('a group on Kafka', () => {
       if (event.type === 'revoking') asked.add(event.token);
       assert.ok(event.type !== 'records' || !asked.has(event.token));
     }
+    assert.ok(asked.size > 0);
     await Promise.all([first.close(), second.close()]);
   });
 

@@ -106,7 +106,10 @@ const table: readonly (readonly [string, unknown, ErrorCode, boolean, 'rejected'
   ],
   [
     'wrapped by the retrier',
-    Object.assign(new Error('LEADER_NOT_AVAILABLE'), { name: 'KafkaJSNumberOfRetriesExceeded', cause: protocol(5, 'LEADER_NOT_AVAILABLE') }),
+    Object.assign(new Error('LEADER_NOT_AVAILABLE'), {
+      name: 'KafkaJSNumberOfRetriesExceeded',
+      cause: protocol(5, 'LEADER_NOT_AVAILABLE'),
+    }),
     'DUOBUS_UNAVAILABLE',
     true,
     'rejected',

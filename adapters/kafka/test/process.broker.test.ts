@@ -94,6 +94,29 @@ describe('a process with the Kafka adapter', () => {
     }
   });
 
+  it('that was frozen is put out by a reset after the grace time', async () => {
+    const topic = await makeTopic(driver, { partitions: 2 });
+    const { child, lines } = await start('consume', JSON.stringify(topic));
+    try {
+      await eventually(
+        async () => lines,
+        (all) => all.filter(({ type }) => type === 'assigned').length === 2,
+      );
+      child.kill('SIGSTOP');
+      const began = Date.now();
+      await driver.edit(
+        topic,
+        'g',
+        () => ({ place: { offset: 0, time: 0 }, text: 'reset' }),
+        500,
+        soon(),
+      );
+      assert.ok(Date.now() - began < 4_000, 'it has waited for the end of the session');
+    } finally {
+      child.kill('SIGKILL');
+    }
+  });
+
   it('that is killed is replaced after its session', async () => {
     const topic = await makeTopic(driver, { partitions: 2 });
     const { child, lines } = await start('consume', JSON.stringify(topic));

@@ -122,13 +122,20 @@ describe('traps of Kafka and its client', () => {
       () => consumer.got.length === 1 && consumer.events.some(({ type }) => type === 'trimmed'),
       'both',
     );
+    await driver.append(topic, 1, records(['and on']), soon());
+    await consumer.until(() => consumer.got.length === 2, 'the next');
+    assert.equal(consumer.events.filter(({ type }) => type === 'trimmed').length, 1);
     await consumer.close();
   });
 
-  it('a member that closes while it joins does not hold up the group', async () => {
+  it('a member that closes, while it joins or later, does not hold up the group', async () => {
     const topic = await makeTopic(driver, { partitions: 2 });
     for (let round = 0; round < 5; round += 1) {
       const member = await driver.join(topic, 'g', soon());
+      // in the first rounds before or while it joins, in the last as an owner
+      if (round < 3)
+        for (let turn = 0; turn < round * 4; turn += 1) await driver.bounds(topic, soon());
+      else await member.receive(soon());
       await member.close();
     }
     const began = Date.now();
