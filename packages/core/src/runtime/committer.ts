@@ -3,6 +3,7 @@ import { BusError } from '../errors.ts';
 import type { Timers } from '../internal/timers.ts';
 import { delayOf, reconnectBackoff } from './backoff.ts';
 import type { LogPartition } from './log-partition.ts';
+import { within } from './within.ts';
 
 interface Waiter {
   readonly partition: LogPartition;
@@ -14,9 +15,14 @@ export class Committer {
   readonly #member: LogMember;
   readonly #timers: Timers;
   readonly #intervalMs: number;
-  readonly #partitions: () => Iterable<LogPartition>;
-  readonly #fenced: (partition: LogPartition) => void;
-  readonly #failed: (error: unknown) => void;
+  readonly #hooks: {
+    partitions(): Iterable<LogPartition>;
+    fenced(partition: LogPartition): void;
+    failed(error: unknown): void;
+    written(documents: number): void;
+  };
+  /** Aborted when a write that failed is not to be repeated. */
+  readonly #patience = new AbortController();
   #waiters: Waiter[] = [];
   #writing: Promise<void> | undefined;
   #cancel: (() => void) | undefined;
@@ -30,28 +36,27 @@ export class Committer {
       partitions(): Iterable<LogPartition>;
       fenced(partition: LogPartition): void;
       failed(error: unknown): void;
+      written(documents: number): void;
     },
   ) {
     this.#member = member;
     this.#timers = timers;
     this.#intervalMs = intervalMs;
-    this.#partitions = () => hooks.partitions();
-    this.#fenced = (partition) => hooks.fenced(partition);
-    this.#failed = (error) => hooks.failed(error);
+    this.#hooks = hooks;
   }
 
   /** Something has been handled: to be written within the interval. */
   changed(partition: LogPartition): void {
-    if (this.#over) return;
+    if (this.#over || this.#writing !== undefined) return;
     if (partition.overdue) this.soon();
-    else this.#cancel ??= this.#timers.after(this.#intervalMs, () => this.soon());
+    else this.#arm();
   }
 
-  /** Begins to write what has changed, unless a write is under way: that one is followed by another. */
+  /** Begins to write what has changed. What changes during a write is seen to when that has ended. */
   soon(): void {
-    this.#cancel?.();
-    this.#cancel = undefined;
-    this.#writing ??= this.#write().finally(() => (this.#writing = undefined));
+    if (this.#over || this.#writing !== undefined) return;
+    this.#disarm();
+    void this.#begin(() => this.#write());
   }
 
   /** Resolves to true when what the partition is now has been written, to false when it is no longer owned. */
@@ -63,48 +68,94 @@ export class Committer {
     });
   }
 
-  /** The last write of partitions that are given up. They must be owned still. */
-  async last(partitions: readonly LogPartition[], clean: boolean): Promise<void> {
+  /** The first write of partitions that have just been assigned: rejects when it is not known whether they are ours. */
+  async first(partitions: readonly LogPartition[]): Promise<void> {
     while (this.#writing !== undefined) await this.#writing;
-    if (this.#over || partitions.length === 0) return;
-    try {
-      await this.#commit(partitions, clean);
-    } catch (error) {
+    const owned = partitions.filter(({ lease }) => lease.alive);
+    if (!this.#over && owned.length > 0) await this.#begin(() => this.#commit(owned, false));
+  }
+
+  /** The last write of partitions that are given up, for at most `ms`. They must be owned still. */
+  async last(partitions: readonly LogPartition[], clean: boolean, ms: number): Promise<void> {
+    const until = this.#timers.now() + ms;
+    while (this.#writing !== undefined) {
       // Not written: what was handled since the last write is repeated, as after a crash.
-      this.#failed(error);
+      if (!(await within(this.#timers, until - this.#timers.now(), this.#writing))) return;
     }
+    const owned = partitions.filter(({ lease }) => lease.alive);
+    if (this.#over || owned.length === 0) return;
+    const writing = this.#begin(async () => {
+      try {
+        await this.#commit(owned, clean);
+      } catch (error) {
+        this.#hooks.failed(error);
+      }
+    });
+    await within(this.#timers, until - this.#timers.now(), writing);
+  }
+
+  /** The member is about to end: a write that fails is not repeated. */
+  hurry(): void {
+    this.#patience.abort();
   }
 
   /** Writes nothing more. */
   end(): void {
     this.#over = true;
+    this.#disarm();
+    this.hurry();
+    this.#giveUpOn(this.#waiters.splice(0));
+  }
+
+  #arm(): void {
+    this.#cancel ??= this.#timers.after(this.#intervalMs, () => this.soon());
+  }
+
+  #disarm(): void {
     this.#cancel?.();
-    for (const { told } of this.#waiters.splice(0)) told(false);
+    this.#cancel = undefined;
+  }
+
+  #begin(write: () => Promise<void>): Promise<void> {
+    const writing = write().finally(() => {
+      this.#writing = undefined;
+      this.#goOn();
+    });
+    this.#writing = writing;
+    return writing;
+  }
+
+  #goOn(): void {
+    if (this.#over) this.#giveUpOn(this.#waiters.splice(0));
+    else if (this.#waiters.length > 0) this.soon();
+    else for (const partition of this.#hooks.partitions()) if (partition.dirty) this.changed(partition);
+  }
+
+  #giveUpOn(waiters: readonly Waiter[]): void {
+    for (const { told } of waiters) told(false);
   }
 
   async #write(): Promise<void> {
-    for (let attempt = 0; !this.#over; ) {
-      const waiters = this.#waiters.splice(0);
+    const waiters = this.#waiters.splice(0);
+    for (let attempt = 1; !this.#over; attempt += 1) {
       const wanted = new Set(waiters.map(({ partition }) => partition));
-      const due = [...this.#partitions()].filter(
+      const due = [...this.#hooks.partitions()].filter(
         (partition) => partition.lease.alive && (partition.dirty || wanted.has(partition)),
       );
-      if (due.length > 0) {
-        try {
-          await this.#commit(due, false);
-          attempt = 0;
-        } catch (error) {
-          this.#failed(error);
-          this.#waiters.unshift(...waiters);
-          if (!BusError.is(error) || !error.retryable) return this.end();
-          attempt += 1;
-          await this.#timers.sleep(delayOf(reconnectBackoff, attempt));
-          continue;
-        }
+      try {
+        if (due.length > 0) await this.#commit(due, false);
+        for (const { partition, told } of waiters) told(!this.#over && partition.lease.alive);
+        return;
+      } catch (error) {
+        this.#hooks.failed(error);
+        if (!BusError.is(error) || !error.retryable) this.end();
+        if (this.#patience.signal.aborted) break;
+        await this.#timers
+          .sleep(delayOf(reconnectBackoff, attempt), this.#patience.signal)
+          .catch(() => undefined); // hurried: the loop goes on at once
       }
-      for (const { partition, told } of waiters) told(partition.lease.alive);
-      if (this.#waiters.length === 0) return;
     }
+    this.#giveUpOn(waiters);
   }
 
   async #commit(partitions: readonly LogPartition[], clean: boolean): Promise<void> {
@@ -116,8 +167,8 @@ export class Committer {
     }));
     const results = await this.#member.commit(writes);
     partitions.forEach((partition, at) => {
-      if (results[at] === 'ok') snapshots[at]?.written();
-      else this.#fenced(partition);
+      if (results[at] === 'ok') this.#hooks.written(snapshots[at]?.written() ?? 0);
+      else this.#hooks.fenced(partition);
     });
   }
 }

@@ -29,6 +29,7 @@ export class ConsumerHandle implements Handle {
     this.#context = context;
     this.#consume = consume;
     this.#onClose = onClose;
+    this.since = context.now();
     this.dispatcher = new Dispatcher(context, consume, runner, {
       onIdle: () => {
         for (const feed of this.#feeds) feed.idle();
@@ -38,6 +39,8 @@ export class ConsumerHandle implements Handle {
   }
 
   add(feed: Feed): void {
+    if (this.#closing !== undefined)
+      throw new BusError('DUOBUS_CLOSED', `subscribe '${this.name}': it was closed before it had started`);
     this.#feeds.push(feed);
   }
 
@@ -65,15 +68,17 @@ export class ConsumerHandle implements Handle {
     return this.#now().detail;
   }
 
-  /** Whether anything is there to be handled. */
-  get hasWork(): boolean {
-    return (
-      this.dispatcher.running > 0 || this.dispatcher.buffered > 0 || this.dispatcher.counts.held > 0
-    );
+  /** When it was made, in ms since 1970. */
+  readonly since: number;
+
+  /** How long there has been something to do here and nothing was handled, in ms. */
+  get idleWithWorkMs(): number {
+    const { hasWork, workSince, lastHandledAt = 0 } = this.dispatcher;
+    return hasWork ? this.#context.now() - Math.max(workSince, lastHandledAt) : 0;
   }
 
   stats(): HandleStats {
-    const { counts, running, buffered, lastHandledAt } = this.dispatcher;
+    const { counts, running, buffered, held, lastHandledAt } = this.dispatcher;
     return {
       handled: counts.handled,
       failed: counts.failed,
@@ -81,7 +86,7 @@ export class ConsumerHandle implements Handle {
       settled: this.#feeds.reduce((sum, feed) => sum + feed.settled, 0),
       running,
       buffered,
-      held: counts.held,
+      held,
       late: counts.late,
       lastHandledAt,
       reconnects: this.#feeds.reduce((sum, feed) => sum + feed.reconnects, 0),
@@ -109,14 +114,15 @@ export class ConsumerHandle implements Handle {
   }
 
   close(graceMs: number = this.#consume.graceMs): Promise<void> {
-    this.#closing ??= this.#close(graceMs).then(() => this.#done.resolve());
+    this.#closing ??= this.#close(graceMs).finally(() => this.#done.resolve());
     return this.#closing;
   }
 
   /** Ends because of something that no reconnecting mends. */
   fail(error: BusError): void {
     if (this.#closing !== undefined) return;
-    this.#closing = this.#close(0).then(() => this.#done.reject(error));
+    const rejectDone = (): void => this.#done.reject(error);
+    this.#closing = this.#close(0).then(rejectDone, rejectDone);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -124,10 +130,12 @@ export class ConsumerHandle implements Handle {
   }
 
   async #close(graceMs: number): Promise<void> {
+    const { timers } = this.#context;
+    const until = timers.now() + graceMs;
     this.dispatcher.shut();
     try {
       await Promise.all(this.#feeds.map((feed) => feed.quiesce()));
-      let clean = await this.dispatcher.drained(undefined, graceMs);
+      let clean = await this.dispatcher.drained(undefined, until - timers.now());
       if (!clean) {
         this.dispatcher.abort(
           undefined,
@@ -139,6 +147,8 @@ export class ConsumerHandle implements Handle {
         // A handler that answers its signal gets the turn to do so: what it returns does not count, what it holds is freed.
         clean = await this.dispatcher.drained(undefined, 0);
       }
+      await this.dispatcher.written(until - timers.now());
+      this.dispatcher.end();
       await Promise.all(this.#feeds.map((feed) => feed.finish(clean)));
     } finally {
       this.#closed = true;

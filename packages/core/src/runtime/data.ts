@@ -239,6 +239,7 @@ export class Data implements DataBus {
     this.#keep(feed, feedKey(topic.name, group), handle);
     await feed.open(signal);
     await this.#started(stored, group, handle, signal);
+    feed.begun = true;
   }
 
   /** D3: the start of every partition is stored, whichever member owns it. */

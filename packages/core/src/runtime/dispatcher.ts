@@ -1,33 +1,19 @@
-import type { DeadReason } from '../dead-letters.ts';
-import { HandlerSignal } from '../delivery.ts';
-import { BusError } from '../errors.ts';
-import { delayOf } from './backoff.ts';
-import { Brake } from './brake.ts';
+import type { BusError } from '../errors.ts';
+import { Failures } from './failures.ts';
 import type { Consume } from './consume-options.ts';
 import type { Context } from './context.ts';
+import { Deadlines } from './deadlines.ts';
 import { Drains } from './drains.ts';
-import { newPart, type Item, type Part, type Source } from './item.ts';
-import { blockLane, enterLane, leaveLane, returnToLane } from './lanes.ts';
-import { messageOf } from './link.ts';
+import { newPart, type Batch, type Item, type Part, type Source } from './item.ts';
+import { Batches, type BatchResult, type BatchRunner } from './batches.ts';
+import { enterLane, leaveLane } from './lanes.ts';
 import { isStopped, Ready } from './ready.ts';
-import { DecodeFailure } from '../decode.ts';
 
 /** Runs the handler. Throws, or rejects, with what the handler throws or with an DecodeFailure. */
 export interface Runner {
   one(item: Item): unknown;
   readonly batch?: BatchRunner;
 }
-
-export interface BatchRunner {
-  readonly size: number;
-  readonly waitMs: number;
-  /** One result per item, in order. Never rejects. */
-  run(items: readonly Item[]): Promise<readonly BatchResult[]>;
-}
-
-export type BatchResult =
-  | { readonly outcome: 'done' }
-  | { readonly outcome: 'failed'; readonly error: unknown };
 
 /** Handlers called in a row before others get a turn of the event loop. */
 const burst = 256;
@@ -45,15 +31,19 @@ export class Dispatcher {
   readonly #ready: Ready;
   readonly #running = new Set<Item>();
   readonly #drains = new Drains(this.#running);
-  readonly #brake: Brake;
+  readonly #failures: Failures;
+  readonly #batches: Batches | undefined;
+  readonly #deadlines: Deadlines;
   readonly #onIdle: () => void;
   #paused = false;
   #shut = false;
   #pumping = false;
-  #sweeping = false;
-  #batchTimer: (() => void) | undefined;
-  readonly counts = { handled: 0, failed: 0, dead: 0, late: 0, held: 0 };
+  /** Handlers for single documents that are running. */
+  #singles = 0;
+  readonly counts = { handled: 0, failed: 0, dead: 0, late: 0 };
   lastHandledAt: number | undefined;
+  /** Since when there has been something to do. */
+  workSince = 0;
 
   constructor(
     context: Context,
@@ -67,7 +57,17 @@ export class Dispatcher {
     this.#single = runner.batch === undefined;
     this.#ready = new Ready(!this.#single);
     this.#onIdle = () => hooks.onIdle();
-    this.#brake = new Brake(context.timers, consume, () => this.pump(), (on) => hooks.onBrake(on));
+    this.#failures = new Failures(context, consume, {
+      ready: this.#ready,
+      counts: this.counts,
+      over: (item) => this.#over(item),
+      pump: () => this.pump(),
+      onBrake: (on) => hooks.onBrake(on),
+    });
+    this.#deadlines = new Deadlines(context.timers, consume, this.#running, (item, error) =>
+      this.#expire(item, error),
+    );
+    if (runner.batch !== undefined) this.#batches = this.#makeBatches(runner.batch);
   }
 
   get running(): number {
@@ -80,12 +80,29 @@ export class Dispatcher {
 
   get buffered(): number {
     let waiting = 0;
-    for (const part of this.#parts) waiting += part.waiting;
-    return waiting - this.counts.held;
+    for (const part of this.#parts) waiting += part.waiting - part.held;
+    return waiting;
+  }
+
+  get held(): number {
+    let held = 0;
+    for (const part of this.#parts) held += part.held;
+    return held;
+  }
+
+  get hasWork(): boolean {
+    if (this.#running.size > 0) return true;
+    for (const part of this.#parts) if (part.waiting > 0) return true;
+    return false;
+  }
+
+  /** How many documents of one partition can be running at a time. */
+  get mostRunning(): number {
+    return this.#runner.batch?.size ?? this.#consume.concurrency;
   }
 
   get braked(): boolean {
-    return this.#brake.on;
+    return this.#failures.brake.on;
   }
 
   get halted(): readonly Part[] {
@@ -100,24 +117,35 @@ export class Dispatcher {
 
   /** Takes documents of one partition, in order. */
   add(part: Part, items: readonly Item[]): void {
+    if (!this.hasWork) this.workSince = this.#context.timers.now();
     part.waiting += items.length;
-    for (const item of items) if (enterLane(part, item, this.#single)) this.#ready.add(item, false);
+    for (const item of items) this.#admit(item);
     part.source.level(part);
     this.pump();
+  }
+
+  #admit(item: Item): void {
+    const { part, lane } = item;
+    if (!this.#single && item.suspect && lane !== undefined && !part.lanes.has(lane)) {
+      // What comes before a suspect in its lane is handled alone too: a batch would take it later.
+      for (const earlier of this.#ready.takeLane(part, lane)) {
+        earlier.suspect = true;
+        if (enterLane(part, earlier, false)) this.#ready.add(earlier, false);
+      }
+    }
+    if (enterLane(part, item, this.#single)) this.#ready.add(item, false);
   }
 
   /** Takes back, and returns, what matches and does not run: by default what is under a lease that has ended. */
   withdraw(part: Part, matches: (item: Item) => boolean = (item) => !item.lease.alive): Item[] {
     const taken = this.#ready.take(part, matches);
     for (const lane of part.lanes.values()) taken.push(...lane.waiting.take(matches));
-    const held = [
-      ...part.loose,
-      ...[...part.lanes.values()].flatMap(({ head }) => (head === undefined ? [] : [head])),
-    ];
+    const held = [...part.loose, ...[...part.lanes.values()].map(({ head }) => head)];
     for (const item of held) if (item.phase === 'held' && matches(item)) taken.push(item);
     for (const item of taken) {
-      if (item.phase === 'held') this.counts.held -= 1;
+      if (item.phase === 'held') part.held -= 1;
       if (part.halted === item) part.halted = undefined;
+      item.cancelRetry?.();
       part.waiting -= 1;
       item.phase = 'over';
     }
@@ -148,7 +176,7 @@ export class Dispatcher {
       if (item === undefined || (partition !== undefined && part.partition !== partition)) continue;
       part.halted = undefined;
       item.failed = 0;
-      this.#runAgain(item);
+      this.#failures.runAgain(item);
       this.#unstash(part);
     }
     this.pump();
@@ -157,13 +185,24 @@ export class Dispatcher {
   /** Hands out nothing more, for good. */
   shut(): void {
     this.#shut = true;
-    this.#brake.close();
-    this.#batchTimer?.();
+    this.#failures.brake.close();
+    this.#batches?.cancel();
+  }
+
+  /** Nothing is awaited any more. */
+  end(): void {
+    this.#deadlines.end();
+    this.#drains.end();
   }
 
   /** Resolves to true when nothing of `part` (or nothing at all) runs, to false after `ms`. */
   drained(part: Part | undefined, ms: number): Promise<boolean> {
     return this.#drains.wait(part, ms, this.#context.timers);
+  }
+
+  /** Resolves when what has failed is written down, or after `ms`. */
+  written(ms: number): Promise<void> {
+    return this.#failures.written(ms);
   }
 
   /** Aborts the signals of what runs: the results settle nothing and count no attempt. */
@@ -190,12 +229,16 @@ export class Dispatcher {
 
   #startNext(): boolean {
     if (this.#paused || this.#shut) return false;
-    if (this.#brake.on && (this.#running.size > 0 || !this.#brake.mayTry)) return false;
+    const { brake } = this.#failures;
+    if (brake.on && (this.#running.size > 0 || !brake.mayTry)) return false;
     if (this.#ready.hasSuspect) return this.#startSuspect();
-    if (this.#running.size >= this.#consume.concurrency || this.#runsSuspect) return false;
-    if (this.#runner.batch !== undefined) return this.#startBatch(this.#runner.batch);
+    if (this.#singles + (this.#batches?.running ?? 0) >= this.#consume.concurrency) return false;
+    if (this.#runsSuspect) return false;
+    if (this.#batches !== undefined)
+      return this.#batches.start(brake.on ? 1 : Number.POSITIVE_INFINITY);
     const item = this.#ready.next();
     if (item === undefined) return false;
+    this.#singles += 1;
     this.#enter(item);
     item.part.source.level(item.part);
     this.#execute(item);
@@ -212,6 +255,7 @@ export class Dispatcher {
     if (this.#running.size > 0) return false;
     const item = this.#ready.nextSuspect();
     if (item === undefined) return false;
+    this.#singles += 1;
     this.#enter(item);
     void this.#runSuspect(item, item.run);
     return true;
@@ -220,7 +264,7 @@ export class Dispatcher {
   async #runSuspect(item: Item, run: number): Promise<void> {
     if (item.crashes >= this.#consume.maxCrashes) {
       this.#leave(item);
-      this.#bury(
+      this.#failures.bury(
         item,
         'crash',
         `the process died ${item.crashes} times while this document was handled alone`,
@@ -229,8 +273,11 @@ export class Dispatcher {
       return;
     }
     if (!item.probing) {
+      // The time of the write is not the handler's.
+      item.startedAt = Number.POSITIVE_INFINITY;
       const written = await item.part.source.probe(item);
       if (item.phase !== 'running' || item.run !== run) return;
+      item.startedAt = this.#context.timers.now();
       if (written !== 'kept' || !item.lease.alive || item.aborted !== undefined) {
         this.#leave(item);
         this.#over(item);
@@ -245,39 +292,44 @@ export class Dispatcher {
     item.phase = 'running';
     item.run += 1;
     item.startedAt = this.#context.timers.now();
+    item.abort = undefined;
     this.#running.add(item);
-    this.#brake.tried();
-    if (!this.#sweeping) this.#watch();
+    this.#failures.brake.tried();
+    this.#deadlines.watch();
   }
 
   #execute(item: Item): void {
     const run = item.run;
-    let result: unknown;
+    let later: Promise<unknown> | undefined;
     try {
-      result = this.#runner.one(item);
+      const result = this.#runner.one(item);
+      if (isThenable(result)) later = Promise.resolve(result);
     } catch (error) {
       this.#failed(item, run, error);
       return;
     }
-    if (isThenable(result)) {
-      result.then(
+    if (later === undefined) this.#succeeded(item, run);
+    else
+      later.then(
         () => this.#succeeded(item, run),
         (error: unknown) => this.#failed(item, run, error),
       );
-    } else this.#succeeded(item, run);
   }
 
   #succeeded(item: Item, run: number): void {
-    if (!this.#counts(item, run)) return;
+    if (this.#counts(item, run)) this.#handled(item);
+  }
+
+  #handled(item: Item): void {
     this.counts.handled += 1;
     this.lastHandledAt = this.#context.timers.now();
-    this.#brake.success();
+    this.#failures.brake.success();
     item.part.source.done(item);
     this.#over(item);
   }
 
   #failed(item: Item, run: number, error: unknown): void {
-    if (this.#counts(item, run)) this.#decide(item, error);
+    if (this.#counts(item, run)) this.#failures.decide(item, error);
   }
 
   /** Takes the item out of what runs. False: the result does not count any more. */
@@ -285,112 +337,17 @@ export class Dispatcher {
     const current = item.phase === 'running' && item.run === run;
     if (current) this.#leave(item);
     if (current && item.lease.alive && item.aborted === undefined) return true;
-    this.counts.late += 1;
-    this.#context.event({
-      type: 'late',
-      bus: this.#consume.bus,
-      name: this.#consume.name,
-      id: item.attributes?.id ?? '',
-    });
-    if (current) this.#over(item);
+    this.#late(item);
+    if (!current) return false;
+    item.part.source.dropped(item);
+    this.#over(item);
     return false;
   }
 
-  /** What a failure means: a repetition, a dead letter, or a stop. */
-  #decide(item: Item, error: unknown): void {
-    if (error instanceof DecodeFailure) {
-      this.#exhausted(item, error.reason, error.message, error);
-      return;
-    }
-    if (HandlerSignal.is(error) && error.kind === 'reject') {
-      if (this.#brake.on) this.#again(item, this.#consume.brakeMs);
-      else this.#bury(item, 'rejected', error.message, error);
-      return;
-    }
-    item.failed += 1;
-    this.counts.failed += 1;
-    const { name, bus, maxAttempts, maxDelayMs, backoff } = this.#consume;
-    this.#context.event({
-      type: 'failed',
-      bus,
-      name,
-      id: item.attributes?.id,
-      attempt: item.failed,
-      error,
-    });
-    if (item.failed >= maxAttempts) {
-      this.#exhausted(
-        item,
-        'attempts',
-        messageOf(error) || `the handler threw ${String(error)}`,
-        error,
-      );
-      return;
-    }
-    const named = HandlerSignal.is(error) ? error.afterMs : undefined;
-    this.#again(item, Math.min(named ?? delayOf(backoff, item.failed), maxDelayMs));
-  }
-
-  #exhausted(item: Item, reason: DeadReason, message: string, error: unknown): void {
-    const braked = this.#brake.on;
-    this.#brake.exhausted();
-    if (braked) {
-      item.failed = Math.min(item.failed, this.#consume.maxAttempts - 1);
-      this.#again(item, this.#consume.brakeMs);
-    } else if (reason === 'attempts' && item.part.source.halts(item, message)) {
-      this.#hold(item);
-      item.part.halted = item;
-    } else this.#bury(item, reason, message, error);
-  }
-
-  #bury(item: Item, reason: DeadReason, message: string, error: unknown): void {
-    const { name, bus } = this.#consume;
-    this.#hold(item);
-    void item.part.source.dead(item, reason, message).then((kept) => {
-      if (kept) {
-        this.counts.dead += 1;
-        this.#context.event({ type: 'dead', bus, name, id: item.attributes?.id, reason, error });
-      }
-      this.#settled(item);
-    });
-  }
-
-  #again(item: Item, delayMs: number): void {
-    const { source } = item.part;
-    const { timers } = this.#context;
-    const due = timers.now() + delayMs;
-    item.cause = 'retry';
-    item.suspect = false;
-    item.probing = false;
-    this.#hold(item);
-    void source.retry(item, delayMs).then((written) => {
-      if (!source.holds || !written) this.#settled(item);
-      else if (item.phase === 'held') timers.after(due - timers.now(), () => this.#runAgain(item));
-    });
-  }
-
-  #runAgain(item: Item): void {
-    if (item.phase !== 'held') return;
-    this.counts.held -= 1;
-    item.part.loose.delete(item);
-    this.#ready.add(item, true);
-    this.pump();
-  }
-
-  #hold(item: Item): void {
-    item.phase = 'held';
-    item.part.waiting += 1;
-    this.counts.held += 1;
-    for (const behind of blockLane(item.part, item)) this.#ready.left(behind);
-    item.part.source.level(item.part);
-  }
-
-  /** A held item is finished with, unless it was withdrawn meanwhile. */
-  #settled(item: Item): void {
-    if (item.phase !== 'held') return;
-    this.counts.held -= 1;
-    item.part.waiting -= 1;
-    this.#over(item);
+  #late(item: Item): void {
+    const { bus, name } = this.#consume;
+    this.counts.late += 1;
+    this.#context.event({ type: 'late', bus, name, id: item.attributes?.id ?? '' });
   }
 
   #over(item: Item): void {
@@ -401,11 +358,12 @@ export class Dispatcher {
   }
 
   #release(item: Item): void {
-    for (const next of leaveLane(item.part, item, this.#single)) this.#ready.add(next, false);
+    for (const next of leaveLane(item.part, item, this.#single)) this.#admit(next);
   }
 
   #leave(item: Item): void {
     this.#running.delete(item);
+    if (item.batch === undefined) this.#singles -= 1;
     this.#drains.check();
   }
 
@@ -415,106 +373,41 @@ export class Dispatcher {
     this.pump();
   }
 
-  /** Not cancelled when nothing runs: it is one timer, however many documents come and go meanwhile. */
-  #watch(): void {
-    this.#sweeping = true;
-    const ms = Math.min(1_000, Math.max(5, this.#consume.handlerTimeoutMs / 10));
-    this.#context.timers.after(ms, () => this.#timeouts());
-  }
-
-  /** One timer for all runs: the set is in the order in which they began. */
-  #timeouts(): void {
-    this.#sweeping = false;
-    const { handlerTimeoutMs: ms, name } = this.#consume;
-    const now = this.#context.timers.now();
-    for (const item of this.#running) {
-      if (item.startedAt + ms > now) break;
-      const error = new BusError(
-        'DUOBUS_TIMEOUT',
-        `the handler of '${name}' did not settle within ${ms} ms: raise handlerTimeoutMs, or let it stop when delivery.signal is aborted`,
-        { retryable: true, context: { name, id: item.attributes?.id } },
+  #expire(item: Item, error: BusError): void {
+    item.abort?.abort(error);
+    if (item.batch === undefined) this.#failed(item, item.run, error);
+    else
+      this.#finish(
+        item.batch,
+        item.batch.items.map(() => ({ outcome: 'failed', error })),
       );
-      item.abort?.abort(error);
-      item.abort = undefined;
-      this.#failed(item, item.run, error);
-    }
-    if (this.#running.size > 0) this.#watch();
   }
 
-  #startBatch(batch: BatchRunner): boolean {
-    let soonest = Number.POSITIVE_INFINITY;
-    for (const part of this.#parts) {
-      const first = part.fifo.peek();
-      if (first === undefined || isStopped(part) || (part.source.ordered && part.busy > 0))
-        continue;
-      const left = first.arrivedAt + batch.waitMs - this.#context.timers.now();
-      if (part.fifo.size < batch.size && left > 0) {
-        soonest = Math.min(soonest, left);
-        continue;
-      }
-      void this.#runBatch(part, this.#gather(part, this.#brake.on ? 1 : batch.size), batch);
-      return true;
-    }
-    this.#batchTimer?.();
-    this.#batchTimer =
-      soonest === Number.POSITIVE_INFINITY
-        ? undefined
-        : this.#context.timers.after(soonest, () => this.pump());
-    return false;
+  #makeBatches(runner: BatchRunner): Batches {
+    return new Batches(
+      {
+        timers: this.#context.timers,
+        ready: this.#ready,
+        enter: (item) => this.#enter(item),
+        result: (item, result) => {
+          if (result.outcome === 'done') this.#handled(item);
+          else this.#failures.decide(item, result.error);
+        },
+        counts: (item) => this.#counts(item, item.run),
+        late: (item) => this.#late(item),
+        pump: () => this.pump(),
+        finish: (batch, results) => this.#finish(batch, results),
+      },
+      runner,
+      this.#parts,
+    );
   }
 
-  #gather(part: Part, size: number): Item[] {
-    const items: Item[] = [];
-    for (
-      let item = part.fifo.shift();
-      item !== undefined;
-      item = items.length < size ? part.fifo.shift() : undefined
-    ) {
-      this.#ready.left(item);
-      this.#enter(item);
-      items.push(item);
-    }
-    part.source.level(part);
-    return items;
-  }
-
-  async #runBatch(part: Part, items: readonly Item[], batch: BatchRunner): Promise<void> {
-    part.busy += 1;
-    const runs = items.map((item) => item.run);
-    const results = await batch.run(items);
-    part.busy -= 1;
-    const behind: Item[] = [];
-    // Nothing starts in between: a later document of a failed one's key must find its lane blocked.
+  #finish(batch: Batch, results: readonly BatchResult[]): void {
     this.#pumping = true;
-    items.forEach((item, at) => {
-      const result = results[at] as BatchResult;
-      const run = runs[at] as number;
-      const head = item.lane === undefined ? undefined : part.lanes.get(item.lane)?.head;
-      if (
-        head !== undefined &&
-        head !== item &&
-        head.lease === item.lease &&
-        item.phase === 'running' &&
-        item.run === run
-      )
-        behind.push(item);
-      else if (result.outcome === 'done') this.#succeeded(item, run);
-      else this.#failed(item, run, result.error);
-    });
-    this.#putBehind(part, behind);
+    this.#batches?.finish(batch, results);
     this.#pumping = false;
     this.pump();
-  }
-
-  /** What came after a failed document of its key in the same batch waits for it; that counts no attempt. */
-  #putBehind(part: Part, items: readonly Item[]): void {
-    for (const item of items) {
-      this.#leave(item);
-      item.phase = 'waiting';
-      item.cause = 'retry';
-      part.waiting += 1;
-    }
-    returnToLane(part, items);
   }
 }
 

@@ -37,6 +37,11 @@ export class Drains {
     for (const waiter of this.#waiters) if (this.#isDrained(waiter.part)) waiter.settle(true);
   }
 
+  /** Nobody waits any longer. */
+  end(): void {
+    for (const waiter of this.#waiters) waiter.settle(false);
+  }
+
   #isDrained(part: Part | undefined): boolean {
     if (part === undefined) return this.#running.size === 0;
     for (const item of this.#running) if (item.part === part) return false;

@@ -5,8 +5,9 @@ import { delayOf, reconnectBackoff } from './backoff.ts';
 import type { Context } from './context.ts';
 import { decodeLetter, encodeLetter, plainHeaders, type Letter } from './dead-log.ts';
 import type { Item } from './item.ts';
-import type { Link } from './link.ts';
+import { messageOf, type Link } from './link.ts';
 import type { Tracked } from './pointer.ts';
+import { endMs, within } from './within.ts';
 
 /** A dead letter that is handled again. */
 export interface Redriven {
@@ -41,6 +42,9 @@ export class GroupLetters {
   #owned: ReadonlySet<number> = new Set();
   #tail: Promise<void> | undefined;
   #handing = false;
+  #handAgain = false;
+  /** Why dead letters cannot be written: what failed is held until they can. */
+  blocked: string | undefined;
 
   constructor(
     context: Context,
@@ -110,11 +114,13 @@ export class GroupLetters {
   /** A redriven document was taken back unhandled. */
   returned(item: Item): void {
     const redriven = redrivenOf(item);
-    if (redriven !== undefined) this.#running.delete(redriven.identity);
+    if (redriven === undefined) return;
+    this.#running.delete(redriven.identity);
+    void this.#handOut();
   }
 
   async end(): Promise<void> {
-    await Promise.race([Promise.all(this.#writing), this.#context.timers.sleep(5_000)]);
+    await within(this.#context.timers, endMs, Promise.all(this.#writing));
     this.#stop.abort();
     await this.#tail;
     await Promise.all(this.#writing);
@@ -151,16 +157,25 @@ export class GroupLetters {
       try {
         await this.#link.ready(both);
         const [outcome] = await this.#driver.append(this.#topic, 0, [record], both);
-        if (outcome?.status === 'stored') return true;
-        this.#link.failed(outcome?.error);
+        if (outcome?.status === 'stored') {
+          this.blocked = undefined;
+          return true;
+        }
+        this.#failed(outcome?.error);
       } catch (error) {
-        this.#link.failed(error);
+        if (!both.aborted) this.#failed(error);
       }
       await this.#context.timers
         .sleep(delayOf(reconnectBackoff, attempt), both)
         .catch(() => undefined); // aborted: the loop ends
     }
     return false;
+  }
+
+  #failed(error: unknown): void {
+    this.#link.failed(error);
+    if (!BusError.is(error, 'DUOBUS_UNAVAILABLE'))
+      this.blocked = `dead letters of group '${this.#scope[1]}' cannot be written: ${messageOf(error)}`;
   }
 
   #over(redriven: Redriven): true {
@@ -207,7 +222,7 @@ export class GroupLetters {
   #fold(record: LogRecord, suspect: boolean): void {
     const identity = record.key;
     if (identity === undefined) return;
-    const letter = record.body === null ? undefined : decodeLetter(record);
+    const letter = record.body === null ? undefined : readable(record);
     if (letter?.status === 'redrive')
       this.#waiting.set(identity, {
         place: record,
@@ -218,27 +233,35 @@ export class GroupLetters {
   }
 
   async #handOut(): Promise<void> {
+    this.#handAgain = true;
     if (this.#handing) return;
     this.#handing = true;
     try {
-      for (const [identity, { place, partition, suspect }] of this.#waiting) {
-        if (this.#running.size >= atOnce || this.#stop.signal.aborted) return;
-        if (this.#running.has(identity) || !this.#owned.has(partition)) continue;
-        const { records } = await this.#link.request((signal) =>
-          this.#driver.read(this.#topic, 0, place, { maxBytes: 1, maxWaitMs: 0 }, signal),
-        );
-        const [record] = records;
-        if (record === undefined || record.offset !== place.offset || record.body === null)
-          continue;
-        this.#running.add(identity);
-        if (!this.#hand({ identity, letter: decodeLetter(record), record, suspect }))
-          this.#running.delete(identity);
+      while (this.#handAgain) {
+        this.#handAgain = false;
+        for (const [identity, waiting] of this.#waiting) {
+          if (this.#running.size >= atOnce || this.#stop.signal.aborted) return;
+          if (!this.#running.has(identity) && this.#owned.has(waiting.partition))
+            await this.#handOne(identity, waiting);
+        }
       }
     } catch (error) {
+      // What is left is tried again when the next records, or none, have been read.
       this.#link.failed(error);
     } finally {
       this.#handing = false;
     }
+  }
+
+  async #handOne(identity: string, { place, suspect }: Waiting): Promise<void> {
+    const { records } = await this.#link.request((signal) =>
+      this.#driver.read(this.#topic, 0, place, { maxBytes: 1, maxWaitMs: 0 }, signal),
+    );
+    const [record] = records;
+    if (record === undefined || record.offset !== place.offset || record.body === null) return;
+    this.#running.add(identity);
+    if (!this.#hand({ identity, letter: decodeLetter(record), record, suspect }))
+      this.#running.delete(identity);
   }
 
   #identityOf(item: Item): string {
@@ -251,6 +274,16 @@ export class GroupLetters {
       offset,
       item.lease.epoch,
     ]);
+  }
+}
+
+/** What another version, or something else, has written is not ours to hand out; listing says what is wrong with it. */
+function readable(record: LogRecord): Letter | undefined {
+  try {
+    return decodeLetter(record);
+  } catch (error) {
+    if (BusError.is(error)) return undefined;
+    throw error;
   }
 }
 

@@ -13,13 +13,11 @@ export class HealthCheck {
   readonly #context: Context;
   readonly #halves: readonly AnyHalf[];
   readonly #handles: ReadonlySet<ConsumerHandle>;
-  readonly #began: number;
 
   constructor(context: Context, halves: readonly AnyHalf[], handles: ReadonlySet<ConsumerHandle>) {
     this.#context = context;
     this.#halves = halves;
     this.#handles = handles;
-    this.#began = context.now();
   }
 
   async look(): Promise<Health> {
@@ -42,42 +40,35 @@ export class HealthCheck {
 
   async #isStuck(handle: ConsumerHandle): Promise<boolean> {
     const { stuckAfterMs = 300_000 } = this.#context.options;
-    const since = handle.stats().lastHandledAt ?? this.#began;
-    if (this.#context.now() - since < stuckAfterMs) return false;
-    if (handle.hasWork) return true;
+    if (handle.idleWithWorkMs >= stuckAfterMs) return true;
+    const quietMs = this.#context.now() - (handle.stats().lastHandledAt ?? handle.since);
+    if (quietMs < stuckAfterMs) return false;
     for (const half of this.#halves) {
-      if (
-        half.driver.kind === 'log' &&
-        handle.bus === 'data' &&
-        (await this.#behind(half as Half<LogDriver>, handle))
-      )
-        return true;
-      if (
-        half.driver.kind === 'queue' &&
-        handle.bus === 'event' &&
-        (await this.#waiting(half as Half<QueueDriver>, handle))
-      )
-        return true;
+      if (half.driver.kind === 'log' && handle.bus === 'data') {
+        if (await this.#behind(half as Half<LogDriver>, handle, stuckAfterMs)) return true;
+      } else if (half.driver.kind === 'queue' && handle.bus === 'event') {
+        if (await this.#waiting(half as Half<QueueDriver>, handle, stuckAfterMs)) return true;
+      }
     }
     return false;
   }
 
-  async #behind(half: Half<LogDriver>, handle: ConsumerHandle): Promise<boolean> {
+  /** What has come only just now does not make anybody stuck. */
+  async #behind(half: Half<LogDriver>, handle: ConsumerHandle, ms: number): Promise<boolean> {
     return this.#any(
       handle,
       half,
-      async (topic) => (await lagOf(half, topic, handle.name, this.#context.now())).records > 0,
+      async (topic) => (await lagOf(half, topic, handle.name, this.#context.now())).ms >= ms,
     );
   }
 
-  async #waiting(half: Half<QueueDriver>, handle: ConsumerHandle): Promise<boolean> {
-    return this.#any(
-      handle,
-      half,
-      async (topic) =>
-        (await half.link.request((signal) => half.driver.inspect(topic, handle.name, signal)))
-          .ready > 0,
-    );
+  async #waiting(half: Half<QueueDriver>, handle: ConsumerHandle, ms: number): Promise<boolean> {
+    return this.#any(handle, half, async (topic) => {
+      const { ready, oldestMs } = await half.link.request((signal) =>
+        half.driver.inspect(topic, handle.name, signal),
+      );
+      return ready > 0 && (oldestMs === undefined || oldestMs >= ms);
+    });
   }
 
   async #any(

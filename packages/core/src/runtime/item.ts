@@ -49,6 +49,18 @@ export interface Item {
   abort: AbortController | undefined;
   /** Why its result does not count. */
   aborted: Error | undefined;
+  /** The batch it is handled in. */
+  batch: Batch | undefined;
+  /** Held for a retry: stops its timer. */
+  cancelRetry: (() => void) | undefined;
+}
+
+/** One call of a batch handler. */
+export interface Batch {
+  readonly part: Part;
+  readonly items: readonly Item[];
+  /** It has returned, or what it returns does not count any more. */
+  over: boolean;
 }
 
 /** What a source knows of a document when it comes. */
@@ -99,6 +111,8 @@ export function newItem(of: NewItem): Item {
     startedAt: 0,
     abort: undefined,
     aborted: undefined,
+    batch: undefined,
+    cancelRetry: undefined,
   };
 }
 
@@ -123,6 +137,10 @@ export interface Source {
   level(part: Part): void;
   /** D10: true stops the partition at this document instead of making it a dead letter. */
   halts(item: Item, message: string): boolean;
+  /** It has been handed out and is neither finished nor failed: it is handed out again. */
+  shown(item: Item): void;
+  /** The result of the running document came too late, or was not to count: it is left as it is. */
+  dropped(item: Item): void;
 }
 
 /** One partition of one source in the dispatcher. */
@@ -140,6 +158,10 @@ export interface Part {
   waiting: number;
   /** Of these, free to run. */
   ready: number;
+  /** Of these, failed: waiting for a retry or for what is being written about them. */
+  held: number;
+  /** Too many wait behind failing ones. */
+  stalled: boolean;
   /** Batches running. */
   busy: number;
   /** Hands out nothing. */
@@ -151,7 +173,7 @@ export interface Part {
 export interface Lane {
   readonly waiting: Deque<Item>;
   /** What everything else of the lane waits for. */
-  head: Item | undefined;
+  head: Item;
 }
 
 export function newPart(source: Source, partition: number): Part {
@@ -164,13 +186,15 @@ export function newPart(source: Source, partition: number): Part {
     stash: [],
     waiting: 0,
     ready: 0,
+    held: 0,
+    stalled: false,
     busy: 0,
     stopped: false,
     halted: undefined,
   };
 }
 
-/** Held for a retry, or waiting behind such a document. */
+/** Held, or waiting for another document of their lane. */
 export function blockedIn(part: Part): number {
   return part.waiting - part.ready;
 }

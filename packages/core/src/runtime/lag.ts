@@ -52,8 +52,9 @@ export async function storedPointers(
   { link, driver }: Half<LogDriver>,
   topic: StoredTopic,
   group: string,
+  signal?: AbortSignal,
 ): Promise<readonly (StoredPointer | undefined)[]> {
-  const pointers = await link.request((signal) => driver.pointers(topic, group, signal));
+  const pointers = await link.request((inner) => driver.pointers(topic, group, inner), { signal });
   if (pointers.some((pointer) => pointer !== undefined)) return pointers;
   throw new BusError(
     'DUOBUS_NOT_FOUND',

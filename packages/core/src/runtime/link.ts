@@ -122,7 +122,13 @@ export class Link {
   }
 }
 
+/** In a sentence, whatever has been thrown. */
 export function messageOf(error: unknown): string {
   if (error === undefined) return '';
-  return error instanceof Error ? error.message : String(error);
+  try {
+    const message: unknown = error instanceof Error ? error.message : error;
+    return String(message);
+  } catch {
+    return 'something that cannot be shown as text';
+  }
 }

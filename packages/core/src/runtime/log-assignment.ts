@@ -1,4 +1,5 @@
 import type { Bounds, LogDriver, LogEvent, Place, StoredPointer, StoredTopic } from '../driver.ts';
+import { BusError } from '../errors.ts';
 import type { Link } from './link.ts';
 import { decodePointer, newPointer, type Pointer } from './pointer.ts';
 import { placesOf, type Start } from './starts.ts';
@@ -18,6 +19,8 @@ interface Question {
   readonly group: string;
   readonly assigned: readonly Extract<LogEvent, { type: 'assigned' }>[];
   readonly policy: LogPolicy;
+  /** The group has had pointers under this member. */
+  readonly begun: boolean;
   readonly link: Link;
   readonly driver: LogDriver;
   readonly signal: AbortSignal;
@@ -61,7 +64,7 @@ export async function resolvePointers(question: Question): Promise<Answer> {
 
 /** A partition that the topic did not have when the group was made begins at its first record (design: C1). */
 async function startsOf(
-  { call, assigned, policy, link, driver, group, signal }: Question,
+  { call, assigned, policy, begun, link, driver, group, signal }: Question,
   topic: StoredTopic,
   bounds: readonly Bounds[],
 ): Promise<{ get(partition: number): Place | undefined; readonly partitions: number }> {
@@ -69,6 +72,13 @@ async function startsOf(
     return { get: () => undefined, partitions: topic.partitions };
   const all = await link.request((inner) => driver.pointers(topic, group, inner), { signal });
   const known = all.find((pointer): pointer is StoredPointer => pointer !== undefined);
+  if (known === undefined && begun) {
+    throw new BusError(
+      'DUOBUS_NOT_FOUND',
+      `group '${group}' of topic '${topic.name}' has been removed: subscribe again to create it anew`,
+      { context: { topic: topic.name, group } },
+    );
+  }
   const partitions =
     known === undefined ? topic.partitions : decodePointer(known, topic.partitions).partitions;
   const places = await placesOf(call, policy.from, topic, bounds, link, driver, signal);

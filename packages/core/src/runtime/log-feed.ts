@@ -1,24 +1,23 @@
 import type { DeadReason } from '../dead-letters.ts';
 import type { Bounds, LogDriver, LogEvent, LogMember, LogRecord, StoredTopic } from '../driver.ts';
 import { BusError } from '../errors.ts';
-import { formatPosition } from '../position.ts';
-import { delayOf, reconnectBackoff } from './backoff.ts';
 import { Committer } from './committer.ts';
 import type { Consume } from './consume-options.ts';
 import { endOf, type ConsumerHandle } from './consumer-handle.ts';
 import type { Context } from './context.ts';
 import type { Feed } from './feed.ts';
-import { blockedIn, newItem, type Item, type Part, type Source } from './item.ts';
+import type { Item, Part, Source } from './item.ts';
+import { stallChanges, stallOf } from './lanes.ts';
 import type { Link } from './link.ts';
 import type { GroupLetters, Redriven } from './group-letters.ts';
+import { redrivenItem, takeRecord, type ItemHome } from './log-items.ts';
 import { LogPartition } from './log-partition.ts';
+import { MemberLoop } from './member-loop.ts';
 import { maxSpan, type Pointer, type Tracked } from './pointer.ts';
-import { openRecord } from './runner.ts';
 import { lostText, resolvePointers, type LogPolicy } from './log-assignment.ts';
+import { endMs, within } from './within.ts';
 
 type Assigned = Extract<LogEvent, { type: 'assigned' }>;
-
-const quiescing = new BusError('DUOBUS_CLOSED', 'the group member is being closed');
 
 /** One member of one data bus group. */
 export class LogFeed implements Feed, Source {
@@ -32,18 +31,16 @@ export class LogFeed implements Feed, Source {
   readonly #owned = new Map<number, LogPartition>();
   readonly #parts = new Map<number, Part>();
   readonly #leaving = new Set<Promise<void>>();
-  #member: LogMember | undefined;
+  readonly #loop: MemberLoop<LogEvent, LogMember>;
   #committer: Committer | undefined;
-  #loop: Promise<void> = Promise.resolve();
-  #intake = new AbortController();
-  #down: string | undefined;
   #settled = 0;
+  /** The group has its pointers: if they are gone, somebody has removed it. */
+  begun = false;
   /** Somebody waits for the pointer: it is written as soon as it has moved. */
   watchers = 0;
   topic: StoredTopic;
   readonly ordered = true;
   readonly holds = true;
-  reconnects = 0;
 
   constructor(
     context: Context,
@@ -63,6 +60,16 @@ export class LogFeed implements Feed, Source {
     this.#handle = handle;
     this.#letters = letters;
     this.topic = topic;
+    const { name } = consume;
+    this.#loop = new MemberLoop(context, link, {
+      what: `the member of group '${name}'`,
+      open: (signal) => driver.join(this.topic, name, signal),
+      take: (member) => this.#take(member),
+      apply: (member, events, signal) => this.#apply(member, events, signal),
+      ended: () => this.#endAll(),
+      failed: (error) => handle.fail(endOf(error, `the member of group '${name}'`)),
+      changed: () => handle.changed(),
+    });
   }
 
   get topicName(): string {
@@ -80,56 +87,25 @@ export class LogFeed implements Feed, Source {
   get trouble(): Feed['trouble'] {
     for (const { lost } of this.#owned.values())
       if (lost !== undefined) return { state: 'lost', detail: lost };
-    if (this.#down !== undefined) return { state: 'stalled', detail: this.#down };
-    for (const { part, partition } of this.#owned.values()) {
-      if (blockedIn(part) >= this.#consume.maxAhead) {
-        return {
-          state: 'stalled',
-          detail: `partition ${partition} of topic '${this.topic.name}' holds ${blockedIn(part)} documents behind failing ones`,
-        };
-      }
-    }
-    return undefined;
+    if (this.#loop.down !== undefined) return { state: 'stalled', detail: this.#loop.down };
+    for (const { part } of this.#owned.values()) if (part.stalled) return stallOf(part);
+    const { blocked } = this.#letters;
+    return blocked === undefined ? undefined : { state: 'stalled', detail: blocked };
   }
 
-  async open(signal: AbortSignal | undefined): Promise<void> {
-    this.#take(
-      await this.#link.request(
-        (inner) => this.#driver.join(this.topic, this.#consume.name, inner),
-        { signal },
-      ),
-    );
-    this.#loop = this.#run();
+  get reconnects(): number {
+    return this.#loop.reconnects;
+  }
+
+  open(signal: AbortSignal | undefined): Promise<void> {
+    return this.#loop.open(signal);
   }
 
   /** Takes a redriven dead letter of a partition that is owned: outside key order, and not part of the pointer. */
   redrive(redriven: Redriven): boolean {
-    const { letter, record, suspect } = redriven;
-    const owned = this.#owned.get(letter.partition);
+    const owned = this.#owned.get(redriven.letter.partition);
     if (owned === undefined || owned.part.stopped) return false;
-    const { envelope, broken } = openRecord(record, this.#driver.binding);
-    const item = newItem({
-      part: owned.part,
-      lease: owned.lease,
-      record,
-      envelope,
-      broken,
-      lane: undefined,
-      redelivered: true,
-      now: this.#context.timers.now(),
-      handle: redriven,
-      position: formatPosition(
-        this.topic.incarnation,
-        letter.partition,
-        letter.place,
-        this.#driver.capabilities.placeNeedsTime,
-      ),
-      appendedAt: letter.place.time,
-      cause: 'redrive',
-      failed: letter.attempts,
-      crashes: letter.crashes,
-      suspect,
-    });
+    const item = redrivenItem(redriven, owned, this.#home);
     this.#handle.dispatcher.add(owned.part, [item]);
     return true;
   }
@@ -145,20 +121,18 @@ export class LogFeed implements Feed, Source {
 
   async quiesce(): Promise<void> {
     for (const { partition, token } of this.#owned.values())
-      this.#member?.flow(partition, token, false);
+      this.#loop.member?.flow(partition, token, false);
   }
 
   async finish(clean: boolean): Promise<void> {
-    this.#intake.abort(quiescing);
-    await this.#loop;
-    await Promise.all(this.#leaving);
-    const owned = [...this.#owned.values()].filter(
-      ({ lease, lost }) => lease.alive && lost === undefined,
-    );
-    await this.#committer?.last(owned, clean);
+    await this.#loop.stop();
+    this.#committer?.hurry();
+    await within(this.#context.timers, endMs, Promise.all(this.#leaving));
+    const owned = [...this.#owned.values()].filter(({ lost }) => lost === undefined);
+    await this.#committer?.last(owned, clean, endMs);
     this.#endAll();
     await this.#letters.end();
-    await this.#member?.close();
+    await this.#loop.close();
   }
 
   done(item: Item): void {
@@ -168,7 +142,6 @@ export class LogFeed implements Feed, Source {
       return;
     }
     owned.complete(item.handle as Tracked);
-    this.#settled += 1;
     this.#committer?.changed(owned);
     if (this.watchers > 0) this.writeSoon();
   }
@@ -203,22 +176,22 @@ export class LogFeed implements Feed, Source {
     return halts;
   }
 
+  shown(item: Item): void {
+    if (ownerOf(item) !== undefined) (item.handle as Tracked).shown = true;
+  }
+
+  dropped(item: Item): void {
+    if (ownerOf(item) === undefined) this.#letters.returned(item);
+  }
+
   level(part: Part): void {
     const owned = this.#owned.get(part.partition);
-    if (owned === undefined) return;
+    if (owned === undefined || !owned.lease.alive) return;
+    if (owned.backlog.size > 0 && owned.tracker.span < maxSpan / 2) this.#takeBacklog(owned);
     const { prefetch, maxAhead } = this.#consume;
-    const blocked = blockedIn(part);
-    const { span } = owned.tracker;
-    const full = part.ready >= prefetch || blocked >= maxAhead || span >= maxSpan / 2;
-    const low = part.ready <= prefetch / 2 && blocked < maxAhead && span < maxSpan / 2;
-    if (owned.open ? full : low) {
-      owned.open = !full;
-      this.#member?.flow(owned.partition, owned.token, owned.open);
-    }
-    const stalled = blocked >= maxAhead;
-    if (owned.stalled === stalled) return;
-    owned.stalled = stalled;
-    this.#handle.changed();
+    if (owned.turns(prefetch, maxAhead))
+      this.#loop.member?.flow(owned.partition, owned.token, owned.open);
+    if (stallChanges(part, maxAhead)) this.#handle.changed();
   }
 
   #write(item: Item, owned: LogPartition, crashes: number): Promise<boolean> {
@@ -230,7 +203,6 @@ export class LogFeed implements Feed, Source {
   }
 
   #take(member: LogMember): void {
-    this.#member = member;
     this.#committer = new Committer(member, this.#context.timers, this.#policy.commitIntervalMs, {
       partitions: () => this.#owned.values(),
       fenced: (partition) => this.#end(partition),
@@ -239,66 +211,31 @@ export class LogFeed implements Feed, Source {
         if (!BusError.is(error) || !error.retryable)
           this.#handle.fail(endOf(error, 'writing pointers'));
       },
+      written: (documents) => (this.#settled += documents),
     });
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#intake;
-    try {
-      while (!signal.aborted) {
-        const over = await this.#receive(this.#member as LogMember, signal);
-        if (over === undefined) continue;
-        this.#endAll();
-        this.#down = `the member of group '${this.#consume.name}' was lost: ${over.message}`;
-        this.#handle.changed();
-        this.#link.failed(over);
-        await this.#member?.close();
-        await this.#rejoin(signal);
-      }
-    } catch (error) {
-      if (signal.aborted && error === signal.reason) return;
-      this.#endAll();
-      this.#handle.fail(endOf(error, `the member of group '${this.#consume.name}'`));
-    }
-  }
-
   /** Returns why the member is over, if it is. */
-  async #receive(member: LogMember, signal: AbortSignal): Promise<BusError | undefined> {
-    const events = await member.receive(signal);
+  async #apply(
+    member: LogMember,
+    events: readonly LogEvent[],
+    signal: AbortSignal,
+  ): Promise<BusError | undefined> {
     for (let at = 0; at < events.length; at += 1) {
       const event = events[at] as LogEvent;
       if (event.type === 'gone') throw event.error;
       if (event.type === 'lost') return event.error;
       if (event.type === 'records') this.#add(event.partition, event.token, event.records);
       else if (event.type === 'revoked') this.#end(this.#owner(event.partition, event.token));
-      else if (event.type === 'revoking') this.#leave(event);
+      else if (event.type === 'revoking') this.#leave(event, member);
       else if (event.type === 'trimmed') this.#trimmed(event);
       else {
         const assigned = [event];
         while (events[at + 1]?.type === 'assigned') assigned.push(events[(at += 1)] as Assigned);
-        const problem = await this.#assign(member, assigned, signal);
-        if (problem !== undefined) return problem;
+        await this.#assign(member, assigned, signal);
       }
     }
     return undefined;
-  }
-
-  async #rejoin(signal: AbortSignal): Promise<void> {
-    for (let attempt = 1; ; attempt += 1) {
-      await this.#context.timers.sleep(delayOf(reconnectBackoff, attempt), signal);
-      try {
-        await this.#link.ready(signal);
-        this.#take(await this.#driver.join(this.topic, this.#consume.name, signal));
-        break;
-      } catch (error) {
-        signal.throwIfAborted();
-        if (!BusError.is(error) || !error.retryable) throw error;
-        this.#link.failed(error);
-      }
-    }
-    this.reconnects += 1;
-    this.#down = undefined;
-    this.#handle.changed();
   }
 
   /** Works out where each partition goes on, writes that it is ours, then reads. */
@@ -306,60 +243,39 @@ export class LogFeed implements Feed, Source {
     member: LogMember,
     assigned: readonly Assigned[],
     signal: AbortSignal,
-  ): Promise<BusError | undefined> {
-    try {
-      const starts = await resolvePointers({
-        call: `group '${this.#consume.name}'`,
-        topic: this.topic,
-        group: this.#consume.name,
-        assigned,
-        policy: this.#policy,
-        link: this.#link,
-        driver: this.#driver,
-        signal,
-        lost: (partition, records) =>
-          this.#context.event({
-            type: 'lost-position',
-            name: this.#consume.name,
-            partition,
-            records,
-          }),
-      });
-      this.topic = starts.topic;
-      const owned = assigned.map((event, at) =>
-        this.#own(
-          event,
-          starts.pointers[at] as Pointer,
-          starts.bounds[event.partition] as Bounds,
-          starts.lost[at],
-        ),
-      );
-      const ours = owned.filter(({ lost }) => lost === undefined);
-      const results =
-        ours.length === 0
-          ? []
-          : await member.commit(
-              ours.map((partition) => ({
-                partition: partition.partition,
-                token: partition.token,
-                pointer: partition.snapshot(false).pointer,
-              })),
-            );
-      ours.forEach((partition, at) => {
-        if (results[at] !== 'ok') this.#end(partition);
-        else if (partition.lease.alive) {
-          this.#handle.dispatcher.go(partition.part);
-          member.start(partition.partition, partition.token, partition.tracker.next);
-        }
-      });
-      this.#letters.owns(new Set(this.#owned.keys()));
-      this.#handle.changed();
-      return undefined;
-    } catch (error) {
-      signal.throwIfAborted();
-      if (BusError.is(error) && error.retryable) return error;
-      throw error;
+  ): Promise<void> {
+    const { name } = this.#consume;
+    const starts = await resolvePointers({
+      call: `group '${name}'`,
+      topic: this.topic,
+      group: name,
+      assigned,
+      policy: this.#policy,
+      begun: this.begun,
+      link: this.#link,
+      driver: this.#driver,
+      signal,
+      lost: (partition, records) =>
+        this.#context.event({ type: 'lost-position', name, partition, records }),
+    });
+    this.topic = starts.topic;
+    const owned = assigned.map((event, at) =>
+      this.#own(
+        event,
+        starts.pointers[at] as Pointer,
+        starts.bounds[event.partition] as Bounds,
+        starts.lost[at],
+      ),
+    );
+    const ours = owned.filter(({ lost }) => lost === undefined);
+    await this.#committer?.first(ours);
+    for (const partition of ours) {
+      if (!partition.lease.alive) continue;
+      this.#handle.dispatcher.go(partition.part);
+      member.start(partition.partition, partition.token, partition.tracker.next);
     }
+    this.#letters.owns(new Set(this.#owned.keys()));
+    this.#handle.changed();
   }
 
   #own(event: Assigned, pointer: Pointer, bounds: Bounds, lost: string | undefined): LogPartition {
@@ -375,7 +291,7 @@ export class LogFeed implements Feed, Source {
       part,
       pointer: { ...pointer, owner: this.#policy.owner },
       takeoverBelow: crashed ? bounds.end.offset : 0,
-      suspects: crashed && !mine ? this.#consume.concurrency * 2 : 0,
+      suspects: crashed && !mine ? this.#handle.dispatcher.mostRunning * 2 : 0,
     });
     owned.lost = lost;
     this.#owned.set(event.partition, owned);
@@ -390,52 +306,37 @@ export class LogFeed implements Feed, Source {
   #add(partition: number, token: number, records: readonly LogRecord[]): void {
     const owned = this.#owner(partition, token);
     if (owned === undefined) return;
-    const now = this.#context.timers.now();
+    const home = this.#home;
     const items: Item[] = [];
     for (const record of records) {
-      const taken = owned.take(record);
-      if (taken !== undefined) items.push(this.#item(record, owned, taken, now));
+      owned.readTo = record.offset + 1;
+      if (owned.fits(record)) takeRecord(record, owned, home, items);
+      else owned.backlog.push(record);
     }
     this.#handle.dispatcher.add(owned.part, items);
   }
 
-  #item(
-    record: LogRecord,
-    owned: LogPartition,
-    taken: NonNullable<ReturnType<LogPartition['take']>>,
-    now: number,
-  ): Item {
-    const { envelope, broken } = openRecord(record, this.#driver.binding);
-    const { tracked, suspect, cause } = taken;
-    return newItem({
-      part: owned.part,
-      lease: owned.lease,
-      record,
-      envelope,
-      broken,
-      lane: envelope === undefined ? record.key : envelope.key,
-      redelivered: cause !== 'first',
-      now,
-      handle: tracked,
-      owner: owned,
-      position: formatPosition(
-        this.topic.incarnation,
-        owned.partition,
-        record,
-        this.#driver.capabilities.placeNeedsTime,
-      ),
-      appendedAt: record.time,
-      cause,
-      failed: tracked.failed,
-      crashes: tracked.crashes,
-      suspect,
-    });
+  #takeBacklog(owned: LogPartition): void {
+    const home = this.#home;
+    const items: Item[] = [];
+    for (
+      let record = owned.backlog.peek();
+      record !== undefined && owned.tracker.fits(record);
+      record = owned.backlog.peek()
+    ) {
+      owned.backlog.shift();
+      takeRecord(record, owned, home, items);
+    }
+    this.#handle.dispatcher.add(owned.part, items);
   }
 
-  #leave(event: Extract<LogEvent, { type: 'revoking' }>): void {
+  get #home(): ItemHome {
+    return { topic: this.topic, driver: this.#driver, now: this.#context.timers.now() };
+  }
+
+  #leave(event: Extract<LogEvent, { type: 'revoking' }>, member: LogMember): void {
     const owned = this.#owner(event.partition, event.token);
-    const member = this.#member;
-    if (owned === undefined || member === undefined) return;
+    if (owned === undefined) return;
     const leaving = this.#giveUp(owned, member, event)
       .catch((error: unknown) => this.#link.failed(error))
       .finally(() => this.#leaving.delete(leaving));
@@ -457,11 +358,11 @@ export class LogFeed implements Feed, Source {
           `group '${this.#consume.name}' is being reset: this document is handed out again if the reset goes back to it`,
         ),
       );
-    const clean = await dispatcher.drained(
-      owned.part,
-      Math.min(this.#consume.graceMs, event.withinMs),
-    );
-    if (!clean)
+    const { timers } = this.#context;
+    const until = timers.now() + Math.min(this.#consume.graceMs, event.withinMs);
+    const clean = await dispatcher.drained(owned.part, until - timers.now());
+    if (clean) await dispatcher.written(until - timers.now());
+    else
       dispatcher.abort(
         owned.part,
         new BusError(
@@ -469,9 +370,9 @@ export class LogFeed implements Feed, Source {
           `partition ${owned.partition} of topic '${this.topic.name}' moves to another member`,
         ),
       );
-    if (!owned.lease.alive) return;
     if (event.cause === 'rebalance' && owned.lost === undefined)
-      await this.#committer?.last([owned], clean);
+      await this.#committer?.last([owned], clean, endMs);
+    if (!owned.lease.alive) return;
     this.#end(owned);
     await member.release(owned.partition, owned.token);
   }
@@ -479,16 +380,13 @@ export class LogFeed implements Feed, Source {
   #trimmed({ partition, token, bounds }: Extract<LogEvent, { type: 'trimmed' }>): void {
     const owned = this.#owner(partition, token);
     if (owned === undefined) return;
-    const records = Math.max(
-      0,
-      bounds.first.offset - owned.tracker.next.offset - owned.tracker.span,
-    );
+    const records = Math.max(0, bounds.first.offset - owned.readTo);
     this.#context.event({ type: 'lost-position', name: this.#consume.name, partition, records });
     if (this.#policy.onLost === 'fail') {
       owned.lost = lostText(this.#consume.name, partition, records);
       this.#handle.changed();
     } else
-      this.#member?.start(
+      this.#loop.member?.start(
         partition,
         token,
         this.#policy.onLost === 'earliest' ? bounds.first : bounds.end,

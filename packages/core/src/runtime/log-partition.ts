@@ -1,8 +1,9 @@
 import type { LogRecord, Place } from '../driver.ts';
-import type { Lease, Part } from './item.ts';
-import { encodePointer, Tracker, type Pointer, type Tracked } from './pointer.ts';
+import { Deque } from '../internal/deque.ts';
+import { blockedIn, type Lease, type Part } from './item.ts';
+import { encodePointer, maxSpan, Tracker, type Pointer, type Tracked } from './pointer.ts';
 
-/** How many records after a crash are handed out alone: more than can have been running. */
+/** For how many records after a crash the pointer is written more often, so that the next one has fewer suspects. */
 const cautious = 10_000;
 
 /** One partition under one assignment. */
@@ -21,8 +22,10 @@ export class LogPartition {
   #failuresAtWrite = 0;
   /** Whether records are asked for. */
   open = true;
-  /** Too much waits behind failing documents. */
-  stalled = false;
+  /** Taken from the log, and too far beyond the pointer to be handed out yet: what fits into a pointer is limited. */
+  readonly backlog: Deque<LogRecord> = new Deque();
+  /** Up to where it has been read. */
+  readTo: number;
   /** Reading stands: why. */
   lost: string | undefined;
 
@@ -40,6 +43,7 @@ export class LogPartition {
     this.part = options.part;
     this.lease = { alive: true, epoch: pointer.epoch };
     this.tracker = new Tracker(pointer);
+    this.readTo = pointer.next.offset;
     this.#resetBelow = pointer.resetBelow;
     this.#takeoverBelow = options.takeoverBelow;
     this.#suspectsLeft = options.suspects;
@@ -67,6 +71,22 @@ export class LogPartition {
     };
   }
 
+  /** Whether the next record may be taken. */
+  fits(record: LogRecord): boolean {
+    return this.backlog.size === 0 && this.tracker.fits(record);
+  }
+
+  /** Decides whether more records are asked for. True where that has changed. */
+  turns(prefetch: number, maxAhead: number): boolean {
+    const blocked = blockedIn(this.part);
+    const far = this.backlog.size > 0 || this.tracker.span >= maxSpan / 2;
+    const full = this.part.ready >= prefetch || blocked >= maxAhead || far;
+    const low = this.part.ready <= prefetch / 2 && blocked < maxAhead && !far;
+    if (this.open ? !full : !low) return false;
+    this.open = !this.open;
+    return true;
+  }
+
   complete(tracked: Tracked): void {
     this.tracker.complete(tracked);
     if (this.#caution > 0) this.#caution -= 1;
@@ -91,7 +111,8 @@ export class LogPartition {
   /** What is to be written now, and what to call when it is. */
   snapshot(clean: boolean): {
     readonly pointer: { readonly place: Place; readonly text: string };
-    readonly written: () => void;
+    /** Tells how many documents that settles. */
+    readonly written: () => number;
   } {
     const { settled } = this.tracker;
     const failures = this.#failures;
@@ -99,8 +120,10 @@ export class LogPartition {
     return {
       pointer,
       written: () => {
+        const more = settled - this.#settledAtWrite;
         this.#settledAtWrite = settled;
         this.#failuresAtWrite = failures;
+        return more;
       },
     };
   }

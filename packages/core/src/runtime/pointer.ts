@@ -14,7 +14,7 @@ export interface Pointer {
   readonly failed: ReadonlyMap<number, number>;
   /** Deaths of the process while an offset was handled alone. */
   readonly crashes: ReadonlyMap<number, number>;
-  /** The owner that wrote it has stopped and left nothing running. */
+  /** The owner that wrote it has stopped, and nothing that it had handed out is left. */
   readonly clean: boolean;
   /** Offsets below this are delivered again because of a reset. */
   readonly resetBelow: number;
@@ -151,6 +151,8 @@ export interface Tracked {
   done: boolean;
   failed: number;
   crashes: number;
+  /** A handler has seen it, though that counts as no attempt. */
+  shown: boolean;
 }
 
 /** Follows the records of one partition: the low watermark is the pointer. */
@@ -181,6 +183,11 @@ export class Tracker {
 
   #last: number | undefined;
 
+  /** Whether the pointer can tell of it when it is done before what comes before it. */
+  fits(record: Place): boolean {
+    return this.#entries.size === 0 || record.offset - this.#next.offset <= maxSpan;
+  }
+
   /** Takes the next record; it is `done` already if the previous owner had handled it. */
   take(record: Place): Tracked {
     const { done, failed, crashes } = this.#start;
@@ -190,7 +197,10 @@ export class Tracker {
       done: done.has(record.offset),
       failed: failed.get(record.offset) ?? 0,
       crashes: crashes.get(record.offset) ?? 0,
+      shown: false,
     };
+    // With nothing open before it there is nothing between the pointer and this record.
+    if (this.#entries.size === 0) this.#next = { offset: record.offset, time: record.time };
     this.#last = record.offset;
     this.#entries.push(entry);
     if (entry.done) this.#advance();
@@ -215,7 +225,9 @@ export class Tracker {
     const done = new Set<number>();
     const failed = new Map<number, number>();
     const crashes = new Map<number, number>();
+    let untouched = true;
     for (const entry of this.#entries) {
+      if (!entry.done && entry.shown) untouched = false;
       if (entry.done) done.add(entry.offset);
       else if (entry.failed > 0) failed.set(entry.offset, entry.failed);
       if (!entry.done && entry.crashes > 0) crashes.set(entry.offset, entry.crashes);
@@ -225,6 +237,6 @@ export class Tracker {
     for (const offset of this.#start.done) if (notYetTaken(offset)) done.add(offset);
     for (const [offset, n] of this.#start.failed) if (notYetTaken(offset)) failed.set(offset, n);
     for (const [offset, n] of this.#start.crashes) if (notYetTaken(offset)) crashes.set(offset, n);
-    return { ...this.#start, next: this.#next, done, failed, crashes, clean };
+    return { ...this.#start, next: this.#next, done, failed, crashes, clean: clean && untouched };
   }
 }

@@ -58,6 +58,8 @@ export class Publisher {
         cancel();
         signal?.removeEventListener('abort', abort);
         this.#room.take((waiting) => waiting === resolve);
+        // Room for several may have come at once, and only the first was told.
+        if (this.#hasRoomForOne) queueMicrotask(() => this.#room.peek()?.());
       }
     }
   }
@@ -157,6 +159,6 @@ function timeout(ms: number, what: string, cause: unknown): BusError {
   return new BusError(
     'DUOBUS_TIMEOUT',
     `publish gave up after ${ms} ms: ${what}. Raise publishTimeoutMs, publish less at a time, or look at bus.health()`,
-    { cause, retryable: true },
+    { cause, retryable: true, outcome: 'rejected' },
   );
 }

@@ -1,20 +1,29 @@
 import type { DeadReason } from '../dead-letters.ts';
-import type { Leased, QueueDriver, QueueEvent, QueueMember, StoredTopic } from '../driver.ts';
+import type {
+  Leased,
+  QueueDriver,
+  QueueEvent,
+  QueueMember,
+  Settlement,
+  StoredTopic,
+} from '../driver.ts';
 import type { Cause } from '../delivery.ts';
 import { BusError } from '../errors.ts';
 import { DecodeFailure } from '../decode.ts';
-import { delayOf, reconnectBackoff } from './backoff.ts';
 import type { Consume } from './consume-options.ts';
 import { endOf, type ConsumerHandle } from './consumer-handle.ts';
 import type { Context } from './context.ts';
 import type { Feed } from './feed.ts';
-import { blockedIn, newItem, type Item, type Lease, type Part, type Source } from './item.ts';
+import { newItem, type Item, type Lease, type Part, type Source } from './item.ts';
+import { stallChanges, stallOf } from './lanes.ts';
 import type { Link } from './link.ts';
+import { MemberLoop } from './member-loop.ts';
 import { openRecord } from './runner.ts';
 import { Settler } from './settler.ts';
 import { decodeState, encodeState, freshState, type DeliveryState } from './state.ts';
+import { endMs, within } from './within.ts';
 
-/** Why a member's loop ends although nothing is wrong. */
+/** Why `receive` is given up although nothing is wrong. */
 const quiescing = new BusError('DUOBUS_CLOSED', 'the subscription is being closed');
 
 /** A consumer of one event bus subscription. */
@@ -26,19 +35,15 @@ export class QueueFeed implements Feed, Source {
   readonly #handle: ConsumerHandle;
   readonly #parts = new Map<number, Part>();
   readonly #leases = new Map<number, Lease>();
-  /** Where too much waits behind failing documents. */
-  readonly #stalled = new Set<Part>();
-  /** Documents this process held when its connection broke: it lives, so they have not killed it. */
-  #innocent = new Set<string>();
-  #member: QueueMember | undefined;
+  /** By partition: documents this process held when its connection broke. It lives, so they have not killed it. */
+  readonly #innocent = new Map<number, Set<string>>();
+  /** Tokens of failed documents that are being settled. */
+  readonly #settling = new Set<unknown>();
+  readonly #loop: MemberLoop<QueueEvent, QueueMember>;
   #settler: Settler | undefined;
   #settledBefore = 0;
-  #loop: Promise<void> = Promise.resolve();
-  #intake = new AbortController();
-  #down: string | undefined;
   readonly topic: StoredTopic;
   readonly ordered: boolean;
-  reconnects = 0;
 
   constructor(
     context: Context,
@@ -55,6 +60,16 @@ export class QueueFeed implements Feed, Source {
     this.#handle = handle;
     this.topic = topic;
     this.ordered = topic.order === 'key';
+    const { name } = consume;
+    this.#loop = new MemberLoop(context, link, {
+      what: `the consumer of '${name}'`,
+      open: (signal) => driver.consume(topic, name, 'main', this.#credit, signal),
+      take: (member) => this.#take(member),
+      apply: (_, events) => this.#apply(events),
+      ended: () => this.#endAll(),
+      failed: (error) => handle.fail(endOf(error, `the subscription '${name}'`)),
+      changed: () => handle.changed(),
+    });
   }
 
   get topicName(): string {
@@ -69,18 +84,17 @@ export class QueueFeed implements Feed, Source {
     return this.#settledBefore + (this.#settler?.settled ?? 0);
   }
 
+  get reconnects(): number {
+    return this.#loop.reconnects;
+  }
+
   get partitions(): readonly number[] {
     return this.ordered ? [...this.#leases.keys()] : [];
   }
 
   get trouble(): Feed['trouble'] {
-    if (this.#down !== undefined) return { state: 'stalled', detail: this.#down };
-    for (const part of this.#stalled) {
-      return {
-        state: 'stalled',
-        detail: `partition ${part.partition} of topic '${this.topic.name}' holds ${blockedIn(part)} documents behind failing ones`,
-      };
-    }
+    if (this.#loop.down !== undefined) return { state: 'stalled', detail: this.#loop.down };
+    for (const part of this.#parts.values()) if (part.stalled) return stallOf(part);
     return undefined;
   }
 
@@ -89,15 +103,8 @@ export class QueueFeed implements Feed, Source {
     return this.ordered ? this.#consume.maxAhead : this.#consume.prefetch;
   }
 
-  async open(signal: AbortSignal | undefined): Promise<void> {
-    this.#take(
-      await this.#link.request(
-        (inner) =>
-          this.#driver.consume(this.topic, this.#consume.name, 'main', this.#credit, inner),
-        { signal },
-      ),
-    );
-    this.#loop = this.#run();
+  open(signal: AbortSignal | undefined): Promise<void> {
+    return this.#loop.open(signal);
   }
 
   idle(): void {
@@ -105,35 +112,22 @@ export class QueueFeed implements Feed, Source {
   }
 
   async quiesce(): Promise<void> {
-    this.#intake.abort(quiescing);
-    await this.#loop;
+    await this.#loop.stop();
     try {
-      await this.#member?.stop();
+      await this.#loop.member?.stop();
     } catch (error) {
       this.#link.failed(error);
     }
   }
 
   async finish(): Promise<void> {
-    const member = this.#member;
+    const { member } = this.#loop;
     if (member === undefined) return;
-    try {
-      await this.#takeRest(member);
-      for (const part of this.#parts.values()) {
-        for (const item of this.#handle.dispatcher.withdraw(part, () => true)) {
-          if (item.lease.alive)
-            this.#settler?.add({
-              token: item.handle,
-              verdict: 'back',
-              state: this.#stateOf(item, 'returned'),
-            });
-        }
-      }
-      await this.#settler?.end();
-    } finally {
-      for (const lease of this.#leases.values()) lease.alive = false;
-      await member.close();
-    }
+    await this.#takeRest(member);
+    for (const part of this.#parts.values()) this.#giveBack(part);
+    await within(this.#context.timers, endMs, this.#settler?.end() ?? Promise.resolve());
+    for (const lease of this.#leases.values()) lease.alive = false;
+    await this.#loop.close();
   }
 
   done(item: Item): void {
@@ -177,13 +171,14 @@ export class QueueFeed implements Feed, Source {
   }
 
   level(part: Part): void {
-    if (!this.ordered) return;
-    const stalled = blockedIn(part) >= this.#credit;
-    if (this.#stalled.has(part) === stalled) return;
-    if (stalled) this.#stalled.add(part);
-    else this.#stalled.delete(part);
-    this.#handle.changed();
+    if (this.ordered && stallChanges(part, this.#credit)) this.#handle.changed();
   }
+
+  /** Its state in the broker says so when it is given back. */
+  shown(): void {}
+
+  /** It is still leased, or on its way back. */
+  dropped(): void {}
 
   #stateOf(item: Item, cause: Cause): string {
     return encodeState({
@@ -195,13 +190,18 @@ export class QueueFeed implements Feed, Source {
     });
   }
 
-  #settle(settlement: Parameters<Settler['now']>[0]): Promise<boolean> {
-    return this.#settler?.now(settlement) ?? Promise.resolve(false);
+  async #settle(settlement: Settlement): Promise<boolean> {
+    this.#settling.add(settlement.token);
+    try {
+      return (await this.#settler?.now(settlement)) ?? false;
+    } finally {
+      this.#settling.delete(settlement.token);
+    }
   }
 
   async #note(item: Item, state: string): Promise<'kept' | 'moved' | 'lost'> {
     try {
-      return (await this.#member?.note(item.handle, state)) ?? 'lost';
+      return (await this.#loop.member?.note(item.handle, state)) ?? 'lost';
     } catch (error) {
       this.#link.failed(error);
       return 'lost';
@@ -209,8 +209,7 @@ export class QueueFeed implements Feed, Source {
   }
 
   #take(member: QueueMember): void {
-    const { prefetch } = this.#consume;
-    this.#member = member;
+    const { prefetch, name } = this.#consume;
     this.#settledBefore += this.#settler?.settled ?? 0;
     this.#settler = new Settler(
       member,
@@ -219,68 +218,22 @@ export class QueueFeed implements Feed, Source {
         intervalMs: this.#context.options.settleIntervalMs ?? 50,
         size: Math.max(1, Math.min(100, prefetch >> 1)),
       },
-      (error) => this.#handle.fail(endOf(error, 'settling')),
+      (error) => this.#loop.giveUp(member, endOf(error, `settling documents of '${name}'`)),
     );
     if (!this.ordered) this.#assign(0);
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#intake;
-    try {
-      while (!signal.aborted) {
-        const member = this.#member as QueueMember;
-        const over = await this.#receive(member, signal);
-        if (over === undefined) continue;
-        this.#endAll();
-        this.#member = undefined;
-        this.#down = `the consumer of '${this.#consume.name}' was lost: ${over.message}`;
-        this.#handle.changed();
-        this.#link.failed(over);
-        await member.close();
-        await this.#reopen(signal);
-      }
-    } catch (error) {
-      if (signal.aborted && error === signal.reason) return;
-      this.#endAll();
-      this.#handle.fail(endOf(error, `the subscription '${this.#consume.name}'`));
-    }
-  }
-
   /** Returns why the member is over, if it is. */
-  async #receive(member: QueueMember, signal: AbortSignal): Promise<BusError | undefined> {
-    for (const event of await member.receive(signal)) {
+  #apply(events: readonly QueueEvent[]): BusError | undefined {
+    for (const event of events) {
       if (event.type === 'gone') throw event.error;
       if (event.type === 'lost') return event.error;
-      this.#apply(event);
+      if (event.type === 'records') this.#add(event.partition, event.records);
+      else if (event.type === 'assigned') this.#assign(event.partition);
+      else if (event.type === 'revoked') this.#end(event.partition);
+      else if (event.type === 'revoking') void this.#giveUp(event.partition, event.withinMs);
     }
     return undefined;
-  }
-
-  async #reopen(signal: AbortSignal): Promise<void> {
-    for (let attempt = 1; ; attempt += 1) {
-      await this.#context.timers.sleep(delayOf(reconnectBackoff, attempt), signal);
-      try {
-        await this.#link.ready(signal);
-        this.#take(
-          await this.#driver.consume(this.topic, this.#consume.name, 'main', this.#credit, signal),
-        );
-        break;
-      } catch (error) {
-        signal.throwIfAborted();
-        if (!BusError.is(error) || !error.retryable) throw error;
-        this.#link.failed(error);
-      }
-    }
-    this.reconnects += 1;
-    this.#down = undefined;
-    this.#handle.changed();
-  }
-
-  #apply(event: QueueEvent): void {
-    if (event.type === 'records') this.#add(event.partition, event.records);
-    else if (event.type === 'assigned') this.#assign(event.partition);
-    else if (event.type === 'revoked') this.#end(event.partition);
-    else if (event.type === 'revoking') void this.#giveUp(event.partition, event.withinMs);
   }
 
   #assign(partition: number): void {
@@ -312,7 +265,10 @@ export class QueueFeed implements Feed, Source {
       unreadable ??= new DecodeFailure('decode', error, envelope?.attributes);
     }
     const innocent =
-      envelope !== undefined && this.#innocent.delete(identityOf(envelope.attributes));
+      envelope !== undefined &&
+      this.#innocent.get(part.partition)?.delete(identityOf(envelope.attributes)) === true;
+    // Stored anew with its try written: that try is the one that begins now.
+    const probing = state.probing && !record.redelivered;
     return newItem({
       part,
       lease,
@@ -325,10 +281,10 @@ export class QueueFeed implements Feed, Source {
       handle: record.token,
       cause: record.redelivered ? this.#causeOfRepeat() : state.cause,
       failed: state.failed,
-      crashes: state.crashes,
+      crashes: probing ? state.crashes - 1 : state.crashes,
       redrives: state.redrives,
       suspect: (record.redelivered && !innocent) || state.probing,
-      probing: state.probing && !record.redelivered,
+      probing,
     });
   }
 
@@ -339,11 +295,15 @@ export class QueueFeed implements Feed, Source {
   async #giveUp(partition: number, withinMs: number): Promise<void> {
     const part = this.#parts.get(partition);
     const lease = this.#leases.get(partition);
-    const member = this.#member;
+    const { member } = this.#loop;
     if (part === undefined || lease === undefined || member === undefined) return;
     const { dispatcher } = this.#handle;
+    const { timers } = this.#context;
+    const until = timers.now() + Math.min(this.#consume.graceMs, withinMs);
     dispatcher.stop(part);
-    if (!(await dispatcher.drained(part, Math.min(this.#consume.graceMs, withinMs)))) {
+    if (await dispatcher.drained(part, until - timers.now()))
+      await dispatcher.written(until - timers.now());
+    else
       dispatcher.abort(
         part,
         new BusError(
@@ -351,8 +311,8 @@ export class QueueFeed implements Feed, Source {
           `partition ${partition} of topic '${this.topic.name}' moves to another consumer`,
         ),
       );
-    }
     if (!lease.alive) return;
+    this.#giveBack(part);
     await this.#settler?.end();
     if (!lease.alive) return;
     this.#end(partition);
@@ -363,6 +323,15 @@ export class QueueFeed implements Feed, Source {
     }
   }
 
+  /** What has not been handled is not to be taken for something that a process has died of. */
+  #giveBack(part: Part): void {
+    for (const item of this.#handle.dispatcher.withdraw(part, () => true)) {
+      if (!item.lease.alive || this.#settling.has(item.handle)) continue;
+      const state = this.#stateOf(item, 'returned');
+      this.#settler?.add({ token: item.handle, verdict: 'back', state });
+    }
+  }
+
   #end(partition: number): void {
     const lease = this.#leases.get(partition);
     const part = this.#parts.get(partition);
@@ -370,17 +339,14 @@ export class QueueFeed implements Feed, Source {
     lease.alive = false;
     this.#leases.delete(partition);
     const { dispatcher } = this.#handle;
-    for (const item of [...dispatcher.runningOf(part), ...dispatcher.withdraw(part)])
-      this.#remember(item);
+    const held = new Set<string>();
+    for (const { attributes } of [...dispatcher.runningOf(part), ...dispatcher.withdraw(part)])
+      if (attributes !== undefined) held.add(identityOf(attributes));
+    this.#innocent.set(partition, held);
   }
 
   #endAll(): void {
-    this.#innocent = new Set();
     for (const partition of this.#leases.keys()) this.#end(partition);
-  }
-
-  #remember(item: Item): void {
-    if (item.attributes !== undefined) this.#innocent.add(identityOf(item.attributes));
   }
 
   /** What was on its way when intake stopped. */
@@ -391,7 +357,8 @@ export class QueueFeed implements Feed, Source {
       for (const event of await member.receive(none.signal))
         if (event.type === 'records') this.#add(event.partition, event.records);
     } catch (error) {
-      if (error !== quiescing) throw error;
+      // What cannot be received any more goes back by itself when the member ends.
+      if (error !== quiescing) this.#link.failed(error);
     }
   }
 }

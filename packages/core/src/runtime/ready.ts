@@ -35,6 +35,14 @@ export class Ready {
     this.#size -= 1;
   }
 
+  /** Removes and returns, in order, what of a lane waits in a batch handler's partition. */
+  takeLane(part: Part, lane: string): Item[] {
+    const here = (item: Item): boolean => item.part === part && item.lane === lane;
+    const taken = [...takeFrom(this.#suspects, here), ...part.fifo.take(here)];
+    for (const item of taken) this.left(item);
+    return taken;
+  }
+
   next(): Item | undefined {
     for (let item = this.#items.shift(); item !== undefined; item = this.#items.shift()) {
       if (!isStopped(item.part)) {

@@ -21,7 +21,8 @@ import { BusError } from '../errors.ts';
 import type { Instrument } from '../instrument.ts';
 import type { AnyTopic } from '../topic.ts';
 import { currentDelivery, DeliveryView, type DeliveryHome } from './delivery-view.ts';
-import type { BatchResult, BatchRunner, Runner } from './dispatcher.ts';
+import type { BatchResult, BatchRunner } from './batches.ts';
+import type { Runner } from './dispatcher.ts';
 import type { Item } from './item.ts';
 
 export type AnyHandler = Handler<never> | TypeHandlers<Record<string, never>> | BatchHandler<never>;
@@ -142,7 +143,8 @@ function batchRunner(
     }
     if (taken.length === 0) return results;
     let thrown: { readonly error: unknown } | undefined;
-    const signal = AbortSignal.any(taken.map(({ view }) => view.delivery.signal));
+    // One controller for all items of a batch.
+    const { signal } = (taken[0] as (typeof taken)[number]).view.delivery;
     try {
       await handler.handle(
         taken.map(({ view }) => view) as unknown as readonly BatchItem<never>[],

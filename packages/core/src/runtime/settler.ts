@@ -1,5 +1,4 @@
 import type { QueueMember, Settlement } from '../driver.ts';
-import { BusError } from '../errors.ts';
 import type { Timers } from '../internal/timers.ts';
 
 interface Pending {
@@ -82,8 +81,8 @@ export class Settler {
     try {
       results = await this.#member.settle(batch.map(({ settlement }) => settlement));
     } catch (error) {
-      if (!BusError.is(error)) this.#failed(error);
-      // The documents are still leased or on their way back: the broker hands them out again.
+      // What became of the documents is not known: whoever is told ends the member, so that the broker hands them out again.
+      this.#failed(error);
       results = batch.map(() => 'lost');
     }
     batch.forEach(({ told }, at) => {

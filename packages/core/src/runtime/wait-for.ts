@@ -57,7 +57,7 @@ export async function waitForGroup(
     for (let lookMs = firstLookMs; ; lookMs = Math.min(lookMs * 2, longestLookMs)) {
       signal.throwIfAborted();
       for (const feed of feeds) feed.writeSoon();
-      const stored = (await storedPointers(half, topic, group))[receipt.partition];
+      const stored = (await storedPointers(half, topic, group, signal))[receipt.partition];
       const pointer = stored === undefined ? undefined : decodePointer(stored, topic.partitions);
       epoch ??= pointer?.epoch;
       if (pointer !== undefined && pointer.epoch !== epoch)
