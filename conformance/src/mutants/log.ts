@@ -113,9 +113,20 @@ export const logMutants: readonly Mutant[] = [
     removeGroup: async (topic, group, signal) =>
       log.removeGroup(topic, group, signal).catch(() => undefined),
   })),
-  logMemberMutant('commit.is-ignored', 'own-pointer', () => () => ({
-    commit: async (writes) => writes.map(() => 'ok'),
-  })),
+  logMemberMutant('commit.is-ignored', 'own-pointer', () => {
+    const begun = new Set<string>();
+    return (member, { topic, group }) => ({
+      commit: async (writes) => {
+        // The start of a group still gets through.
+        const first = writes.filter(
+          ({ partition }) => !begun.has(`${topic}/${group}/${partition}`),
+        );
+        for (const { partition } of first) begun.add(`${topic}/${group}/${partition}`);
+        await member.commit(first);
+        return writes.map(() => 'ok');
+      },
+    });
+  }),
   logMemberMutant(
     'commit.forgets-what-is-done-beyond',
     'commit.skips-what-is-done',

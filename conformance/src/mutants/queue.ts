@@ -235,16 +235,14 @@ function everybodyGetsAll(): Mutant {
           for (const event of events)
             if (event.type === 'records' && source === 'main')
               for (const other of all) if (other !== extra) other.push(event);
-          const mine = extra
-            .splice(0)
-            .map((event) =>
-              event.type === 'records'
-                ? {
-                    ...event,
-                    records: event.records.map((record) => ({ ...record, token: copied(copies) })),
-                  }
-                : event,
-            );
+          const mine = extra.splice(0).map((event) =>
+            event.type === 'records'
+              ? {
+                  ...event,
+                  records: event.records.map((record) => ({ ...record, token: copied(copies) })),
+                }
+              : event,
+          );
           return [...events, ...mine];
         },
         settle: async (batch) => {

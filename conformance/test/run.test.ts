@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Adapter } from '@duobus/core';
+import { type Report, run, suite, table } from '../src/index.ts';
+import { memoryHarness } from './support/memory.ts';
+
+const only =
+  (kind: 'queue' | 'log') =>
+  (adapter: Adapter): Adapter => {
+    const { queue, log, ...rest } = adapter;
+    if (queue === undefined || log === undefined) throw new Error('memory has both');
+    return kind === 'queue' ? { ...rest, queue } : { ...rest, log };
+  };
+
+describe('run', () => {
+  it('reports every case with its rules, verdict, time and seed', async () => {
+    const told: string[] = [];
+    const report = await run(memoryHarness(), {
+      only: ['fan-out', 'offset-reset', 'reset.from-another-process'],
+      seed: 7,
+      onResult: ({ name }) => told.push(name),
+    });
+    assert.deepEqual(
+      report.cases.map(({ name, contract, verdict, seed, consumers }) => ({
+        name,
+        contract,
+        verdict,
+        seed,
+        consumers,
+      })),
+      [
+        { name: 'fan-out', contract: ['E1', 'E9'], verdict: 'pass', seed: 7, consumers: undefined },
+        { name: 'offset-reset', contract: ['D5'], verdict: 'pass', seed: 7, consumers: undefined },
+        {
+          name: 'reset.from-another-process',
+          contract: ['D5', 'D2'],
+          verdict: 'pass',
+          seed: 7,
+          consumers: 'in-process',
+        },
+      ],
+    );
+    assert.equal(told.length, 3);
+    assert.equal(report.capabilities.data?.dense, true);
+    assert.deepEqual(JSON.parse(JSON.stringify(report)), report);
+    assert.match(table(report), /E1 E9 +fan-out +pass/);
+    assert.match(table(report), /memory: 3 passed, 0 failed, 0 unsupported \(seed 7\)/);
+  });
+
+  it('says unsupported of a bus that is not declared, never pass', async () => {
+    const verdicts = (report: Report): string[] => report.cases.map(({ verdict }) => verdict);
+    assert.deepEqual(
+      verdicts(
+        await run(memoryHarness(only('queue')), {
+          only: ['fan-out', 'offset-reset', 'topics-apart'],
+        }),
+      ),
+      ['pass', 'unsupported', 'unsupported'],
+    );
+    assert.deepEqual(
+      verdicts(await run(memoryHarness(only('log')), { only: ['fan-out', 'offset-reset'] })),
+      ['unsupported', 'pass'],
+    );
+  });
+
+  it('fails with the history, and says how to repeat it', async () => {
+    const harness = { ...memoryHarness(), slow: 0.01, brokerDepth: async () => 1 };
+    const [result] = (await run(harness, { only: ['deletion-on-read'], seed: 3 })).cases;
+    assert.equal(result?.verdict, 'fail');
+    assert.match(result?.error ?? '', /deliver/);
+    assert.match(result?.error ?? '', /--case deletion-on-read --seed 3/);
+  });
+
+  it('fails where a consumer has to die and cannot', async () => {
+    const { crash: _, ...immortal } = memoryHarness();
+    const [result] = (await run(immortal, { only: ['crash.returns-the-document'] })).cases;
+    assert.equal(result?.verdict, 'fail');
+    assert.match(result?.error ?? '', /has to be able to die/);
+  });
+
+  it('refuses a case that does not exist', async () => {
+    await assert.rejects(
+      run(memoryHarness(), { only: ['nonsense'] }),
+      /there is no case 'nonsense'/,
+    );
+  });
+});
+
+describe('suite', () => {
+  it('takes any runner’s test function, and fails the test of a failing case', async () => {
+    const tests = new Map<string, () => Promise<void>>();
+    const test = (name: string, body: () => Promise<void>): unknown => tests.set(name, body);
+    suite({ test, adapter: memoryHarness(), only: ['no-history', 'read'] });
+    assert.deepEqual([...tests.keys()], ['no-history [E3]', 'read [D13 D6]']);
+    for (const body of tests.values()) await body();
+    const { crash: _, ...immortal } = memoryHarness();
+    suite({ test, adapter: immortal, only: ['crash.returns-the-document'] });
+    await assert.rejects(
+      tests.get('crash.returns-the-document [E8 E12 C3]') as () => Promise<void>,
+      /has to be able to die/,
+    );
+  });
+});
