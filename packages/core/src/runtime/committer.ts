@@ -76,7 +76,7 @@ export class Committer {
   }
 
   /** The last write of partitions that are given up, for at most `ms`. They must be owned still. */
-  async last(partitions: readonly LogPartition[], clean: boolean, ms: number): Promise<void> {
+  async last(partitions: readonly LogPartition[], ms: number): Promise<void> {
     const until = this.#timers.now() + ms;
     while (this.#writing !== undefined) {
       // Not written: what was handled since the last write is repeated, as after a crash.
@@ -86,7 +86,7 @@ export class Committer {
     if (this.#over || owned.length === 0) return;
     const writing = this.#begin(async () => {
       try {
-        await this.#commit(owned, clean);
+        await this.#commit(owned, true);
       } catch (error) {
         this.#hooks.failed(error);
       }

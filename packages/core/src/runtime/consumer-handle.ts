@@ -135,8 +135,7 @@ export class ConsumerHandle implements Handle {
     this.dispatcher.shut();
     try {
       await Promise.all(this.#feeds.map((feed) => feed.quiesce()));
-      let clean = await this.dispatcher.drained(undefined, until - timers.now());
-      if (!clean) {
+      if (!(await this.dispatcher.drained(undefined, until - timers.now()))) {
         this.dispatcher.abort(
           undefined,
           new BusError(
@@ -144,12 +143,10 @@ export class ConsumerHandle implements Handle {
             `'${this.name}' is being closed and its grace time of ${graceMs} ms is over`,
           ),
         );
-        // A handler that answers its signal gets the turn to do so: what it returns does not count, what it holds is freed.
-        clean = await this.dispatcher.drained(undefined, 0);
       }
       await this.dispatcher.written(until - timers.now());
       this.dispatcher.end();
-      await Promise.all(this.#feeds.map((feed) => feed.finish(clean)));
+      await Promise.all(this.#feeds.map((feed) => feed.finish()));
     } finally {
       this.#closed = true;
       this.#onClose(this);

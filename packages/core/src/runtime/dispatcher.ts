@@ -36,6 +36,8 @@ export class Dispatcher {
   readonly #deadlines: Deadlines;
   readonly #onIdle: () => void;
   #paused = false;
+  /** What has become of a suspect is being written. */
+  #settling = false;
   #shut = false;
   #pumping = false;
   /** Handlers for single documents that are running. */
@@ -175,7 +177,6 @@ export class Dispatcher {
       const item = part.halted;
       if (item === undefined || (partition !== undefined && part.partition !== partition)) continue;
       part.halted = undefined;
-      item.failed = 0;
       this.#failures.runAgain(item);
       this.#unstash(part);
     }
@@ -210,6 +211,7 @@ export class Dispatcher {
     for (const item of this.#running) {
       if (part !== undefined && item.part !== part) continue;
       item.aborted ??= reason;
+      item.part.source.shown(item);
       item.abort?.abort(reason);
     }
   }
@@ -228,7 +230,7 @@ export class Dispatcher {
   }
 
   #startNext(): boolean {
-    if (this.#paused || this.#shut) return false;
+    if (this.#paused || this.#shut || this.#settling) return false;
     const { brake } = this.#failures;
     if (brake.on && (this.#running.size > 0 || !brake.mayTry)) return false;
     if (this.#ready.hasSuspect) return this.#startSuspect();
@@ -364,7 +366,17 @@ export class Dispatcher {
   #leave(item: Item): void {
     this.#running.delete(item);
     if (item.batch === undefined) this.#singles -= 1;
+    if (item.suspect) void this.#settleSuspect(item);
     this.#drains.check();
+  }
+
+  /** What has become of a suspect is written before anything else is handed out: the next death is not to count for it. */
+  async #settleSuspect(item: Item): Promise<void> {
+    this.#settling = true;
+    await Promise.resolve(); // its result is dealt with in this turn
+    await item.part.source.written(item);
+    this.#settling = false;
+    this.pump();
   }
 
   #unstash(part: Part): void {

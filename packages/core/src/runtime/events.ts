@@ -73,7 +73,6 @@ export class Events implements EventBus {
     const { signal } = options;
     const opens = topics.map((topic) => async () => {
       const stored = await this.#half.topics.stored(topic, signal);
-      this.#checkOrder(stored);
       checkStoreKeeps(handler, stored);
       const made = await this.#half.link.request(
         (inner) => this.#half.driver.ensureSubscription(stored, name, topology, inner),
@@ -163,15 +162,5 @@ export class Events implements EventBus {
       if (BusError.is(error, 'DUOBUS_NOT_FOUND')) return 0;
       throw error;
     }
-  }
-
-  #checkOrder(stored: StoredTopic): void {
-    const { order } = this.#half.driver.capabilities;
-    if (order[stored.order]) return;
-    throw new BusError(
-      'DUOBUS_NOT_SUPPORTED',
-      `this adapter's event bus does not support order: '${stored.order}', which topic '${stored.name}' asks for`,
-      { context: { topic: stored.name } },
-    );
   }
 }

@@ -52,11 +52,6 @@ export class Failures {
       this.#exhausted(item, error.reason, error.message, error);
       return;
     }
-    if (HandlerSignal.is(error) && error.kind === 'reject') {
-      if (this.brake.on) this.#tryLater(item);
-      else this.bury(item, 'rejected', error.message, error);
-      return;
-    }
     item.failed += 1;
     this.#host.counts.failed += 1;
     const { name, bus, maxAttempts, maxDelayMs, backoff } = this.#consume;
@@ -68,6 +63,11 @@ export class Failures {
       attempt: item.failed,
       error,
     });
+    if (HandlerSignal.is(error) && error.kind === 'reject') {
+      if (this.brake.on) this.#tryLater(item);
+      else this.bury(item, 'rejected', error.message, error);
+      return;
+    }
     if (item.failed >= maxAttempts) {
       this.#exhausted(
         item,
@@ -84,12 +84,10 @@ export class Failures {
   #exhausted(item: Item, reason: DeadReason, message: string, error: unknown): void {
     const braked = this.brake.on;
     this.brake.exhausted();
-    if (braked) {
-      item.failed = Math.min(item.failed, this.#consume.maxAttempts - 1);
-      this.#tryLater(item);
-    } else if (reason === 'attempts' && item.part.source.halts(item, message)) {
-      this.#hold(item);
+    if (braked) this.#tryLater(item);
+    else if (reason === 'attempts' && item.part.source.halts(item, message)) {
       item.part.halted = item;
+      this.#hold(item);
     } else this.bury(item, reason, message, error);
   }
 
@@ -146,6 +144,8 @@ export class Failures {
     item.part.held += 1;
     blockLane(item.part, item, () => this.#host.ready.takeLane(item.part, item.lane as string));
     item.part.source.level(item.part);
+    // Its place is free for another.
+    this.#host.pump();
   }
 
   /** A held item is finished with, unless it was withdrawn meanwhile. */

@@ -13,5 +13,5 @@ export interface Feed {
   /** No more intake. What has been taken can still be settled. */
   quiesce(): Promise<void>;
   /** Settles, gives back what is left, lets go. Nothing is running any more, or its result does not count. */
-  finish(clean: boolean): Promise<void>;
+  finish(): Promise<void>;
 }

@@ -133,6 +133,8 @@ export interface Source {
   dead(item: Item, reason: DeadReason, message: string): Promise<boolean>;
   /** Writes that a suspect is about to be handled alone. Never rejects. */
   probe(item: Item): Promise<'kept' | 'moved' | 'lost'>;
+  /** Resolves when what has been decided about a document is written, or its lease is gone. Never rejects. */
+  written(item: Item): Promise<void>;
   /** The number of waiting documents of the partition has changed. */
   level(part: Part): void;
   /** D10: true stops the partition at this document instead of making it a dead letter. */

@@ -124,12 +124,12 @@ export class LogFeed implements Feed, Source {
       this.#loop.member?.flow(partition, token, false);
   }
 
-  async finish(clean: boolean): Promise<void> {
+  async finish(): Promise<void> {
     await this.#loop.stop();
     this.#committer?.hurry();
     await within(this.#context.timers, endMs, Promise.all(this.#leaving));
     const owned = [...this.#owned.values()].filter(({ lost }) => lost === undefined);
-    await this.#committer?.last(owned, clean, endMs);
+    await this.#committer?.last(owned, endMs);
     this.#endAll();
     await this.#letters.end();
     await this.#loop.close();
@@ -168,6 +168,11 @@ export class LogFeed implements Feed, Source {
     if (!item.lease.alive) return false;
     this.done(item);
     return true;
+  }
+
+  async written(item: Item): Promise<void> {
+    const owned = ownerOf(item);
+    if (owned !== undefined) await this.#committer?.now(owned);
   }
 
   halts(item: Item): boolean {
@@ -360,8 +365,8 @@ export class LogFeed implements Feed, Source {
       );
     const { timers } = this.#context;
     const until = timers.now() + Math.min(this.#consume.graceMs, event.withinMs);
-    const clean = await dispatcher.drained(owned.part, until - timers.now());
-    if (clean) await dispatcher.written(until - timers.now());
+    if (await dispatcher.drained(owned.part, until - timers.now()))
+      await dispatcher.written(until - timers.now());
     else
       dispatcher.abort(
         owned.part,
@@ -371,7 +376,7 @@ export class LogFeed implements Feed, Source {
         ),
       );
     if (event.cause === 'rebalance' && owned.lost === undefined)
-      await this.#committer?.last([owned], clean, endMs);
+      await this.#committer?.last([owned], endMs);
     if (!owned.lease.alive) return;
     this.#end(owned);
     await member.release(owned.partition, owned.token);

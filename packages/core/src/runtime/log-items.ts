@@ -52,7 +52,9 @@ export function redrivenItem(
   owned: LogPartition,
   { topic, driver, now }: ItemHome,
 ): Item {
-  const { letter, record, suspect } = redriven;
+  const { letter, suspect } = redriven;
+  // The key of the line is the dead letter's identity; that of the document is among its attributes.
+  const record = { ...redriven.record, key: undefined };
   const { envelope, broken } = openRecord(record, driver.binding);
   const { placeNeedsTime } = driver.capabilities;
   return newItem({

@@ -1,3 +1,4 @@
+import type { Cause } from '../delivery.ts';
 import type { LogRecord, Place } from '../driver.ts';
 import { Deque } from '../internal/deque.ts';
 import { blockedIn, type Lease, type Part } from './item.ts';
@@ -14,6 +15,7 @@ export class LogPartition {
   readonly lease: Lease;
   readonly tracker: Tracker;
   readonly #resetBelow: number;
+  readonly #returnedBelow: number;
   readonly #takeoverBelow: number;
   #suspectsLeft: number;
   #caution: number;
@@ -45,6 +47,7 @@ export class LogPartition {
     this.tracker = new Tracker(pointer);
     this.readTo = pointer.next.offset;
     this.#resetBelow = pointer.resetBelow;
+    this.#returnedBelow = pointer.returnedBelow;
     this.#takeoverBelow = options.takeoverBelow;
     this.#suspectsLeft = options.suspects;
     this.#caution = options.suspects > 0 ? cautious : 0;
@@ -57,7 +60,7 @@ export class LogPartition {
     | {
         readonly tracked: Tracked;
         readonly suspect: boolean;
-        readonly cause: 'first' | 'retry' | 'reset' | 'takeover';
+        readonly cause: Cause;
       }
     | undefined {
     const tracked = this.tracker.take(record);
@@ -128,9 +131,10 @@ export class LogPartition {
     };
   }
 
-  #causeOf(offset: number, failed: number): 'first' | 'retry' | 'reset' | 'takeover' {
+  #causeOf(offset: number, failed: number): Cause {
     if (failed > 0) return 'retry';
     if (offset < this.#resetBelow) return 'reset';
-    return offset < this.#takeoverBelow ? 'takeover' : 'first';
+    if (offset < this.#takeoverBelow) return 'takeover';
+    return offset < this.#returnedBelow ? 'returned' : 'first';
   }
 }

@@ -14,10 +14,12 @@ export interface Pointer {
   readonly failed: ReadonlyMap<number, number>;
   /** Deaths of the process while an offset was handled alone. */
   readonly crashes: ReadonlyMap<number, number>;
-  /** The owner that wrote it has stopped, and nothing that it had handed out is left. */
+  /** The owner that wrote it has stopped. */
   readonly clean: boolean;
   /** Offsets below this are delivered again because of a reset. */
   readonly resetBelow: number;
+  /** Offsets below this may have been handed out and given back unfinished. */
+  readonly returnedBelow: number;
   /** Who wrote it: tells a process its own work when it has lost its connection. */
   readonly owner: string;
   /** Partitions the topic had when the group was made: those from this number on were added later. */
@@ -37,6 +39,7 @@ export function newPointer(next: Place, partitions: number): Pointer {
     crashes: new Map(),
     clean: true,
     resetBelow: 0,
+    returnedBelow: 0,
     owner: '',
     partitions,
   };
@@ -51,6 +54,7 @@ export function encodePointer(pointer: Pointer): StoredPointer {
     ...(pointer.owner === '' ? {} : { w: pointer.owner }),
     ...(pointer.clean ? { c: 1 } : {}),
     ...(pointer.resetBelow > base ? { r: pointer.resetBelow } : {}),
+    ...(pointer.returnedBelow > base ? { b: pointer.returnedBelow } : {}),
     ...(pointer.done.size > 0 ? { d: bitmap(base, pointer.done) } : {}),
     ...(pointer.failed.size > 0 ? { f: counts(base, pointer) } : {}),
     ...(pointer.crashes.size > 0
@@ -71,6 +75,7 @@ export function decodePointer(stored: StoredPointer, partitions: number): Pointe
     w?: string;
     c?: number;
     r?: number;
+    b?: number;
     d?: string;
     f?: string;
     x?: [number, number][];
@@ -95,6 +100,7 @@ export function decodePointer(stored: StoredPointer, partitions: number): Pointe
     crashes: new Map((raw.x ?? []).map(([delta, n]) => [base + delta, n])),
     clean: raw.c === 1,
     resetBelow: raw.r ?? 0,
+    returnedBelow: raw.b ?? 0,
     owner: raw.w ?? '',
     partitions: raw.n ?? partitions,
   };
@@ -225,9 +231,9 @@ export class Tracker {
     const done = new Set<number>();
     const failed = new Map<number, number>();
     const crashes = new Map<number, number>();
-    let untouched = true;
+    let { returnedBelow } = this.#start;
     for (const entry of this.#entries) {
-      if (!entry.done && entry.shown) untouched = false;
+      if (!entry.done && entry.shown) returnedBelow = Math.max(returnedBelow, entry.offset + 1);
       if (entry.done) done.add(entry.offset);
       else if (entry.failed > 0) failed.set(entry.offset, entry.failed);
       if (!entry.done && entry.crashes > 0) crashes.set(entry.offset, entry.crashes);
@@ -237,6 +243,6 @@ export class Tracker {
     for (const offset of this.#start.done) if (notYetTaken(offset)) done.add(offset);
     for (const [offset, n] of this.#start.failed) if (notYetTaken(offset)) failed.set(offset, n);
     for (const [offset, n] of this.#start.crashes) if (notYetTaken(offset)) crashes.set(offset, n);
-    return { ...this.#start, next: this.#next, done, failed, crashes, clean: clean && untouched };
+    return { ...this.#start, next: this.#next, done, failed, crashes, clean, returnedBelow };
   }
 }

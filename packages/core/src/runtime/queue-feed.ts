@@ -166,6 +166,10 @@ export class QueueFeed implements Feed, Source {
     );
   }
 
+  async written(): Promise<void> {
+    if (this.#settler !== undefined) await within(this.#context.timers, endMs, this.#settler.end());
+  }
+
   halts(): boolean {
     return false;
   }

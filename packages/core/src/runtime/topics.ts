@@ -1,4 +1,4 @@
-import type { Driver, StoredTopic } from '../driver.ts';
+import type { LogDriver, QueueDriver, StoredTopic } from '../driver.ts';
 import { BusError } from '../errors.ts';
 import type { TopicInfo, Topics } from '../event-bus.ts';
 import { checkInteger, checkRetention } from '../names.ts';
@@ -17,7 +17,7 @@ const internalPrefix = 'duobus.';
 
 /** The records of the topics that this process uses, kept fresh with one request for all. */
 export class TopicCache implements Topics {
-  readonly #driver: Driver;
+  readonly #driver: QueueDriver | LogDriver;
   readonly #link: Link;
   readonly #context: Context;
   readonly #kind: StoredTopic['kind'];
@@ -27,7 +27,7 @@ export class TopicCache implements Topics {
   readonly #agreed = new WeakSet<AnyTopic>();
   #refresh: (() => void) | undefined;
 
-  constructor(driver: Driver, kind: StoredTopic['kind'], link: Link, context: Context) {
+  constructor(driver: QueueDriver | LogDriver, kind: StoredTopic['kind'], link: Link, context: Context) {
     this.#driver = driver;
     this.#kind = kind;
     this.#link = link;
@@ -142,6 +142,7 @@ export class TopicCache implements Topics {
     signal: AbortSignal | undefined,
   ): Promise<StoredTopic> {
     const key = `${mode}:${wanted.name}`;
+    this.#checkOrder(wanted);
     let asking = this.#asking.get(key);
     if (asking === undefined) {
       asking = this.#link
@@ -150,6 +151,7 @@ export class TopicCache implements Topics {
       this.#asking.set(key, asking);
     }
     const stored = await abortable(asking, signal);
+    this.#checkOrder(stored);
     this.#keep(stored);
     return stored;
   }
@@ -194,6 +196,16 @@ export class TopicCache implements Topics {
       compacted: false,
       incarnation: randomToken(),
     };
+  }
+
+  #checkOrder({ name, order }: StoredTopic): void {
+    const driver = this.#driver;
+    if (driver.kind === 'log' || driver.capabilities.order[order]) return;
+    throw new BusError(
+      'DUOBUS_NOT_SUPPORTED',
+      `this adapter's event bus does not support order: '${order}', which topic '${name}' asks for: see bus.events.capabilities.order`,
+      { outcome: 'rejected', context: { topic: name, order } },
+    );
   }
 
   /** Options that were not given adopt what is stored; a given one that differs is an error. */
