@@ -143,6 +143,7 @@ class Edit {
     } as const;
     const joined = new AbortController();
     const evicting = this.#evict(AbortSignal.any([signal, joined.signal]));
+    evicting.catch(() => undefined); // awaited below, when joining is over
     try {
       for (;;) {
         const round = this.#session.join(
