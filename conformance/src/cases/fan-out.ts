@@ -165,11 +165,10 @@ export const independence: Case = {
     await context.drain('event', topic, 'healthy');
     expectSame(handledBy(healthy), numbers(1, 40), 'what the healthy subscription handled');
     expectSame(healthy.deliveries.length, 40, 'its deliveries');
-    expectSame(
-      (await context.depth(topic, 'blocked')).total,
-      40,
-      'what the blocked subscription still holds',
-    );
+    const { total } = await context.depth(topic, 'blocked');
+    // Two are with its handlers.
+    const held = context.bus.events.capabilities.countsLeased ? 40 : 38;
+    expectSame(total, held, 'what the blocked subscription still holds');
     await blocked.close();
   },
 };
