@@ -128,7 +128,9 @@ export class Committer {
   #goOn(): void {
     if (this.#over) this.#giveUpOn(this.#waiters.splice(0));
     else if (this.#waiters.length > 0) this.soon();
-    else for (const partition of this.#hooks.partitions()) if (partition.dirty) this.changed(partition);
+    else
+      for (const partition of this.#hooks.partitions())
+        if (partition.dirty) this.changed(partition);
   }
 
   #giveUpOn(waiters: readonly Waiter[]): void {

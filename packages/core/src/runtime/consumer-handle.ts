@@ -40,7 +40,10 @@ export class ConsumerHandle implements Handle {
 
   add(feed: Feed): void {
     if (this.#closing !== undefined)
-      throw new BusError('DUOBUS_CLOSED', `subscribe '${this.name}': it was closed before it had started`);
+      throw new BusError(
+        'DUOBUS_CLOSED',
+        `subscribe '${this.name}': it was closed before it had started`,
+      );
     this.#feeds.push(feed);
   }
 

@@ -136,5 +136,7 @@ function refusing(half: 'events' | 'data', name: string): never {
 }
 
 function refusedIteration(half: 'events' | 'data', name: string): AsyncIterable<never> {
-  return { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(notSupported(half, name)) }) };
+  return {
+    [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(notSupported(half, name)) }),
+  };
 }

@@ -316,9 +316,7 @@ function checkPolicies(
 ): void {
   const call = `subscribe '${group}'`;
   if (onLost !== undefined && !['fail', 'earliest', 'latest'].includes(onLost))
-    throw new TypeError(
-      `${call}: onLost must be 'fail', 'earliest' or 'latest', got ${onLost}`,
-    );
+    throw new TypeError(`${call}: onLost must be 'fail', 'earliest' or 'latest', got ${onLost}`);
   if (onPoison !== undefined && !['dead', 'halt'].includes(onPoison))
     throw new TypeError(`${call}: onPoison must be 'dead' or 'halt', got ${onPoison}`);
   checkInteger(call, 'commitIntervalMs', commitIntervalMs, 1, 600_000);

@@ -8,8 +8,9 @@ import { newPart, type Batch, type Item, type Part, type Source } from './item.t
 import { Batches, type BatchResult, type BatchRunner } from './batches.ts';
 import { enterLane, leaveLane } from './lanes.ts';
 import { isStopped, Ready } from './ready.ts';
+import { Suspects } from './suspects.ts';
 
-/** Runs the handler. Throws, or rejects, with what the handler throws or with an DecodeFailure. */
+/** Runs the handler. Throws, or rejects, with what the handler throws or with a DecodeFailure. */
 export interface Runner {
   one(item: Item): unknown;
   readonly batch?: BatchRunner;
@@ -32,12 +33,11 @@ export class Dispatcher {
   readonly #running = new Set<Item>();
   readonly #drains = new Drains(this.#running);
   readonly #failures: Failures;
+  readonly #suspects: Suspects;
   readonly #batches: Batches | undefined;
   readonly #deadlines: Deadlines;
   readonly #onIdle: () => void;
   #paused = false;
-  /** What has become of a suspect is being written. */
-  #settling = false;
   #shut = false;
   #pumping = false;
   /** Handlers for single documents that are running. */
@@ -65,6 +65,20 @@ export class Dispatcher {
       over: (item) => this.#over(item),
       pump: () => this.pump(),
       onBrake: (on) => hooks.onBrake(on),
+    });
+    this.#suspects = new Suspects(consume, {
+      ready: this.#ready,
+      running: this.#running,
+      now: () => context.timers.now(),
+      enter: (item) => {
+        this.#singles += 1;
+        this.#enter(item);
+      },
+      leave: (item) => this.#leave(item),
+      over: (item) => this.#over(item),
+      execute: (item) => this.#execute(item),
+      bury: (item, message) => this.#failures.bury(item, 'crash', message, undefined),
+      pump: () => this.pump(),
     });
     this.#deadlines = new Deadlines(context.timers, consume, this.#running, (item, error) =>
       this.#expire(item, error),
@@ -230,12 +244,12 @@ export class Dispatcher {
   }
 
   #startNext(): boolean {
-    if (this.#paused || this.#shut || this.#settling) return false;
+    if (this.#paused || this.#shut || this.#suspects.settling) return false;
     const { brake } = this.#failures;
     if (brake.on && (this.#running.size > 0 || !brake.mayTry)) return false;
-    if (this.#ready.hasSuspect) return this.#startSuspect();
+    if (this.#ready.hasSuspect) return this.#running.size === 0 && this.#suspects.start();
     if (this.#singles + (this.#batches?.running ?? 0) >= this.#consume.concurrency) return false;
-    if (this.#runsSuspect) return false;
+    if (this.#suspects.runsAlone) return false;
     if (this.#batches !== undefined)
       return this.#batches.start(brake.on ? 1 : Number.POSITIVE_INFINITY);
     const item = this.#ready.next();
@@ -245,48 +259,6 @@ export class Dispatcher {
     item.part.source.level(item.part);
     this.#execute(item);
     return true;
-  }
-
-  /** A suspect runs while nothing else does. */
-  get #runsSuspect(): boolean {
-    for (const item of this.#running) return item.suspect;
-    return false;
-  }
-
-  #startSuspect(): boolean {
-    if (this.#running.size > 0) return false;
-    const item = this.#ready.nextSuspect();
-    if (item === undefined) return false;
-    this.#singles += 1;
-    this.#enter(item);
-    void this.#runSuspect(item, item.run);
-    return true;
-  }
-
-  async #runSuspect(item: Item, run: number): Promise<void> {
-    if (item.crashes >= this.#consume.maxCrashes) {
-      this.#leave(item);
-      this.#failures.bury(
-        item,
-        'crash',
-        `the process died ${item.crashes} times while this document was handled alone`,
-        undefined,
-      );
-      return;
-    }
-    if (!item.probing) {
-      // The time of the write is not the handler's.
-      item.startedAt = Number.POSITIVE_INFINITY;
-      const written = await item.part.source.probe(item);
-      if (item.phase !== 'running' || item.run !== run) return;
-      item.startedAt = this.#context.timers.now();
-      if (written !== 'kept' || !item.lease.alive || item.aborted !== undefined) {
-        this.#leave(item);
-        this.#over(item);
-        return;
-      }
-    }
-    this.#execute(item);
   }
 
   #enter(item: Item): void {
@@ -366,17 +338,8 @@ export class Dispatcher {
   #leave(item: Item): void {
     this.#running.delete(item);
     if (item.batch === undefined) this.#singles -= 1;
-    if (item.suspect) void this.#settleSuspect(item);
+    if (item.suspect) this.#suspects.left(item);
     this.#drains.check();
-  }
-
-  /** What has become of a suspect is written before anything else is handed out: the next death is not to count for it. */
-  async #settleSuspect(item: Item): Promise<void> {
-    this.#settling = true;
-    await Promise.resolve(); // its result is dealt with in this turn
-    await item.part.source.written(item);
-    this.#settling = false;
-    this.pump();
   }
 
   #unstash(part: Part): void {

@@ -108,3 +108,21 @@ function judge(
 export function lostText(group: string, partition: number, records: number): string {
   return `retention has passed the pointer of group '${group}' in partition ${partition}: ${records} records are gone. Reset the group, or subscribe with onLost`;
 }
+
+/** What the signals of running handlers are aborted with when their partition has to go. */
+export function givenUp(
+  cause: 'rebalance' | 'reset',
+  group: string,
+  topic: string,
+  partition: number,
+): BusError {
+  if (cause === 'reset')
+    return new BusError(
+      'DUOBUS_RESET',
+      `group '${group}' is being reset: this document is handed out again if the reset goes back to it`,
+    );
+  return new BusError(
+    'DUOBUS_CLOSED',
+    `partition ${partition} of topic '${topic}' moves to another member`,
+  );
+}

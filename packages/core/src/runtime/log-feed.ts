@@ -14,7 +14,7 @@ import { redrivenItem, takeRecord, type ItemHome } from './log-items.ts';
 import { LogPartition } from './log-partition.ts';
 import { MemberLoop } from './member-loop.ts';
 import { maxSpan, type Pointer, type Tracked } from './pointer.ts';
-import { lostText, resolvePointers, type LogPolicy } from './log-assignment.ts';
+import { givenUp, lostText, resolvePointers, type LogPolicy } from './log-assignment.ts';
 import { endMs, within } from './within.ts';
 
 type Assigned = Extract<LogEvent, { type: 'assigned' }>;
@@ -355,26 +355,13 @@ export class LogFeed implements Feed, Source {
   ): Promise<void> {
     const { dispatcher } = this.#handle;
     dispatcher.stop(owned.part);
-    if (event.cause === 'reset')
-      dispatcher.abort(
-        owned.part,
-        new BusError(
-          'DUOBUS_RESET',
-          `group '${this.#consume.name}' is being reset: this document is handed out again if the reset goes back to it`,
-        ),
-      );
+    const error = givenUp(event.cause, this.#consume.name, this.topic.name, owned.partition);
+    if (event.cause === 'reset') dispatcher.abort(owned.part, error);
     const { timers } = this.#context;
     const until = timers.now() + Math.min(this.#consume.graceMs, event.withinMs);
     if (await dispatcher.drained(owned.part, until - timers.now()))
       await dispatcher.written(until - timers.now());
-    else
-      dispatcher.abort(
-        owned.part,
-        new BusError(
-          'DUOBUS_CLOSED',
-          `partition ${owned.partition} of topic '${this.topic.name}' moves to another member`,
-        ),
-      );
+    else dispatcher.abort(owned.part, error);
     if (event.cause === 'rebalance' && owned.lost === undefined)
       await this.#committer?.last([owned], endMs);
     if (!owned.lease.alive) return;

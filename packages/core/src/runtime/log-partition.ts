@@ -54,9 +54,7 @@ export class LogPartition {
   }
 
   /** Takes the next record. Undefined where the previous owner has handled it. */
-  take(
-    record: LogRecord,
-  ):
+  take(record: LogRecord):
     | {
         readonly tracked: Tracked;
         readonly suspect: boolean;

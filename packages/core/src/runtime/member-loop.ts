@@ -85,8 +85,7 @@ export class MemberLoop<Event, M extends Member<Event>> {
   }
 
   async close(): Promise<void> {
-    if (this.#member !== undefined)
-      await within(this.#context.timers, endMs, this.#member.close());
+    if (this.#member !== undefined) await within(this.#context.timers, endMs, this.#member.close());
   }
 
   /** One that nobody waits for any more must not keep documents. */

@@ -27,7 +27,12 @@ export class TopicCache implements Topics {
   readonly #agreed = new WeakSet<AnyTopic>();
   #refresh: (() => void) | undefined;
 
-  constructor(driver: QueueDriver | LogDriver, kind: StoredTopic['kind'], link: Link, context: Context) {
+  constructor(
+    driver: QueueDriver | LogDriver,
+    kind: StoredTopic['kind'],
+    link: Link,
+    context: Context,
+  ) {
     this.#driver = driver;
     this.#kind = kind;
     this.#link = link;

@@ -1,0 +1,83 @@
+import type { Consume } from './consume-options.ts';
+import type { Item } from './item.ts';
+import type { Ready } from './ready.ts';
+
+/** What suspects need of the dispatcher. */
+export interface SuspectHost {
+  readonly ready: Ready;
+  readonly running: ReadonlySet<Item>;
+  now(): number;
+  enter(item: Item): void;
+  leave(item: Item): void;
+  over(item: Item): void;
+  execute(item: Item): void;
+  bury(item: Item, message: string): void;
+  pump(): void;
+}
+
+/** The crash brake (design: C3): what a process may have died of runs while nothing else does, its try written first. */
+export class Suspects {
+  readonly #consume: Consume;
+  readonly #host: SuspectHost;
+  #settling = false;
+
+  constructor(consume: Consume, host: SuspectHost) {
+    this.#consume = consume;
+    this.#host = host;
+  }
+
+  /** What has become of the last one is being written: nothing may start. */
+  get settling(): boolean {
+    return this.#settling;
+  }
+
+  get runsAlone(): boolean {
+    for (const item of this.#host.running) return item.suspect;
+    return false;
+  }
+
+  start(): boolean {
+    const item = this.#host.ready.nextSuspect();
+    if (item === undefined) return false;
+    this.#host.enter(item);
+    void this.#run(item, item.run);
+    return true;
+  }
+
+  /** Its result is written before anything else is handed out: the next death is not to count for it. */
+  left(item: Item): void {
+    this.#settling = true;
+    void this.#settle(item);
+  }
+
+  async #run(item: Item, run: number): Promise<void> {
+    if (item.crashes >= this.#consume.maxCrashes) {
+      this.#host.leave(item);
+      this.#host.bury(
+        item,
+        `the process died ${item.crashes} times while this document was handled alone`,
+      );
+      return;
+    }
+    if (!item.probing) {
+      // The time of the write is not the handler's.
+      item.startedAt = Number.POSITIVE_INFINITY;
+      const written = await item.part.source.probe(item);
+      if (item.phase !== 'running' || item.run !== run) return;
+      item.startedAt = this.#host.now();
+      if (written !== 'kept' || !item.lease.alive || item.aborted !== undefined) {
+        this.#host.leave(item);
+        this.#host.over(item);
+        return;
+      }
+    }
+    this.#host.execute(item);
+  }
+
+  async #settle(item: Item): Promise<void> {
+    await Promise.resolve(); // its result is dealt with in this turn
+    await item.part.source.written(item);
+    this.#settling = false;
+    this.#host.pump();
+  }
+}
