@@ -11,7 +11,7 @@ import { stallChanges, stallOf } from './lanes.ts';
 import type { Link } from './link.ts';
 import type { GroupLetters, Redriven } from './group-letters.ts';
 import { redrivenItem, takeRecord, type ItemHome } from './log-items.ts';
-import { LogPartition } from './log-partition.ts';
+import { LogPartition, ownerOf } from './log-partition.ts';
 import { MemberLoop } from './member-loop.ts';
 import { maxSpan, type Pointer, type Tracked } from './pointer.ts';
 import { givenUp, lostText, resolvePointers, type LogPolicy } from './log-assignment.ts';
@@ -390,19 +390,13 @@ export class LogFeed implements Feed, Source {
     owned.lease.alive = false;
     if (this.#owned.get(owned.partition) === owned) this.#owned.delete(owned.partition);
     this.#letters.owns(new Set(this.#owned.keys()));
-    for (const item of this.#handle.dispatcher.withdraw(
-      owned.part,
-      (one) => one.lease === owned.lease,
-    ))
-      this.#letters.returned(item);
+    const { dispatcher } = this.#handle;
+    const taken = dispatcher.withdraw(owned.part, ({ lease }) => lease === owned.lease);
+    for (const item of taken) this.#letters.returned(item);
   }
 
   #endAll(): void {
     this.#committer?.end();
     for (const owned of this.#owned.values()) this.#end(owned);
   }
-}
-
-function ownerOf(item: Item): LogPartition | undefined {
-  return item.owner as LogPartition | undefined;
 }

@@ -1,7 +1,7 @@
 import type { Cause } from '../delivery.ts';
 import type { LogRecord, Place } from '../driver.ts';
 import { Deque } from '../internal/deque.ts';
-import { blockedIn, type Lease, type Part } from './item.ts';
+import { blockedIn, type Item, type Lease, type Part } from './item.ts';
 import { encodePointer, maxSpan, Tracker, type Pointer, type Tracked } from './pointer.ts';
 
 /** For how many records after a crash the pointer is written more often, so that the next one has fewer suspects. */
@@ -135,4 +135,9 @@ export class LogPartition {
     if (offset < this.#takeoverBelow) return 'takeover';
     return offset < this.#returnedBelow ? 'returned' : 'first';
   }
+}
+
+/** The assignment a document was taken under; none for a redriven dead letter. */
+export function ownerOf(item: Item): LogPartition | undefined {
+  return item.owner as LogPartition | undefined;
 }
