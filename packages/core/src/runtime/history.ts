@@ -1,7 +1,7 @@
 import type { HistoryEntry, ReadOptions } from '../data-bus.ts';
 import { decodeDocument } from '../decode.ts';
 import { DecodeFailure } from '../decode.ts';
-import type { Bounds, LogDriver, LogRecord, Place, StoredTopic } from '../driver.ts';
+import type { Bounds, LogDriver, LogRecord, Place, ReadResult, StoredTopic } from '../driver.ts';
 import { BusError } from '../errors.ts';
 import { checkOptions } from '../internal/check-options.ts';
 import { checkInteger } from '../names.ts';
@@ -37,7 +37,8 @@ export async function* readHistory<Out>(
     const begin = from.get(partition);
     if (begin === undefined) continue;
     const end = to.get(partition) ?? (bounds[partition] as Bounds).end;
-    for await (const record of scan(half, stored, partition, begin, end, signal)) {
+    const exact = typeof start === 'object' && 'places' in start;
+    for await (const record of scan(half, stored, partition, begin, end, signal, exact)) {
       if (left <= 0) return;
       left -= 1;
       yield await entryOf(half, topic, stored, partition, record);
@@ -45,6 +46,7 @@ export async function* readHistory<Out>(
   }
 }
 
+/** `exact`: what is gone at `begin` is an error; otherwise retention may pass it before the first record is read. */
 async function* scan(
   { link, driver }: Half<LogDriver>,
   topic: StoredTopic,
@@ -52,15 +54,28 @@ async function* scan(
   begin: Place,
   end: Place,
   signal: AbortSignal | undefined,
+  exact: boolean,
 ): AsyncGenerator<LogRecord> {
   let from = begin;
+  let begun = exact;
   while (from.offset < end.offset) {
     signal?.throwIfAborted();
     const at = from;
-    const { records, next } = await link.request(
-      (inner) => driver.read(topic, partition, at, { maxBytes: chunkBytes, maxWaitMs: 0 }, inner),
-      { signal },
-    );
+    let chunk: ReadResult;
+    try {
+      chunk = await link.request(
+        (inner) => driver.read(topic, partition, at, { maxBytes: chunkBytes, maxWaitMs: 0 }, inner),
+        { signal },
+      );
+    } catch (error) {
+      if (begun || !BusError.is(error, 'DUOBUS_POSITION_GONE')) throw error;
+      const bounds = await link.request((inner) => driver.bounds(topic, inner), { signal });
+      from = (bounds[partition] as Bounds).first;
+      if (from.offset <= at.offset) throw error;
+      continue;
+    }
+    begun = true;
+    const { records, next } = chunk;
     for (const record of records) {
       if (record.offset >= end.offset) return;
       yield record;
@@ -130,7 +145,15 @@ export async function findRecord(
   const begin = places[receipt.partition];
   const own = bounds[receipt.partition];
   if (begin !== undefined && own !== undefined) {
-    for await (const record of scan(half, topic, receipt.partition, begin, own.end, signal)) {
+    for await (const record of scan(
+      half,
+      topic,
+      receipt.partition,
+      begin,
+      own.end,
+      signal,
+      false,
+    )) {
       if (openRecord(record, driver.binding).envelope?.attributes.id === receipt.id)
         return { offset: record.offset, time: record.time };
     }

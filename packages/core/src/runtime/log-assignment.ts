@@ -4,6 +4,8 @@ import type { Link } from './link.ts';
 import { decodePointer, newPointer, type Pointer } from './pointer.ts';
 import { placesOf, type Start } from './starts.ts';
 
+export type Assigned = Extract<LogEvent, { type: 'assigned' }>;
+
 export interface LogPolicy {
   readonly from: Start;
   readonly onLost: 'fail' | 'earliest' | 'latest';

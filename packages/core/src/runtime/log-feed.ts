@@ -14,10 +14,14 @@ import { redrivenItem, takeRecord, type ItemHome } from './log-items.ts';
 import { LogPartition, ownerOf } from './log-partition.ts';
 import { MemberLoop } from './member-loop.ts';
 import { maxSpan, type Pointer, type Tracked } from './pointer.ts';
-import { givenUp, lostText, resolvePointers, type LogPolicy } from './log-assignment.ts';
+import {
+  givenUp,
+  lostText,
+  resolvePointers,
+  type Assigned,
+  type LogPolicy,
+} from './log-assignment.ts';
 import { endMs, within } from './within.ts';
-
-type Assigned = Extract<LogEvent, { type: 'assigned' }>;
 
 /** One member of one data bus group. */
 export class LogFeed implements Feed, Source {
