@@ -1,0 +1,111 @@
+import { parseArgs } from 'node:util';
+
+export const faults = [
+  'broker-kill',
+  'consumer-kills',
+  'crash-document',
+  'rebalance-storm',
+] as const;
+export type FaultName = (typeof faults)[number];
+
+export interface FaultOptions {
+  readonly name: FaultName;
+  readonly adapter: 'rabbitmq' | 'kafka';
+  readonly order: 'none' | 'key';
+  readonly seed: number;
+  readonly rate: number;
+  readonly seconds: number;
+  readonly kills: number;
+  readonly prefetch: number;
+  readonly broker: string | undefined;
+  readonly json: string | undefined;
+  readonly events: string | undefined;
+}
+
+export const faultUsage = `npm run faults -- ${faults.join('|')} [options]
+  broker-kill      the broker is restarted once and killed with -9 twice under load
+  consumer-kills   consumer processes are killed with -9 in mid-handling (RabbitMQ)
+  crash-document   a document that kills its process becomes a dead letter
+  rebalance-storm  six consumer processes join, leave and die at random (Kafka)
+  --adapter rabbitmq|kafka   default rabbitmq; rebalance-storm: kafka
+  --broker NAME    version to start, e.g. rabbitmq@4.0 (default: the adapter's newest)
+  --order none|key event bus only (default none)
+  --rate N         documents per second (default 800)
+  --seconds N      rebalance-storm: how long (default 60)
+  --kills N        consumer-kills: how many (default 25)
+  --prefetch N     default 300
+  --seed N         default: the time
+  --json FILE      writes the report
+  --events FILE    writes every handler run that was judged, one JSON a line
+A private broker is started for every run and removed after it.
+A million documents: npm run bench -- --million --adapter rabbitmq|kafka`;
+
+/** @throws TypeError with the usage for anything that is not understood. */
+export function parseFaultOptions(args: readonly string[]): FaultOptions {
+  const { values, positionals } = understand(args);
+  const name = faults.find((one) => one === positionals[0]);
+  if (name === undefined || positionals.length > 1)
+    throw new TypeError(
+      `one fault run must be named, got '${positionals.join(' ')}'\n${faultUsage}`,
+    );
+  const adapter = values['adapter'] ?? (name === 'rebalance-storm' ? 'kafka' : 'rabbitmq');
+  if (adapter !== 'rabbitmq' && adapter !== 'kafka') throw wrong('adapter', adapter);
+  if (name === 'rebalance-storm' && adapter !== 'kafka') throw wrong('adapter', adapter);
+  if (name === 'consumer-kills' && adapter !== 'rabbitmq') throw wrong('adapter', adapter);
+  const order = values['order'] ?? (adapter === 'kafka' ? 'key' : 'none');
+  if (order !== 'none' && order !== 'key') throw wrong('order', order);
+  if (adapter === 'kafka' && order !== 'key') throw wrong('order', order);
+  return {
+    name,
+    adapter,
+    order,
+    seed: count('seed', values['seed'], Date.now() % 1_000_000_000),
+    rate: count('rate', values['rate'], 800),
+    seconds: count('seconds', values['seconds'], 60),
+    kills: count('kills', values['kills'], 25),
+    prefetch: count('prefetch', values['prefetch'], 300),
+    broker: values['broker'],
+    json: values['json'],
+    events: values['events'],
+  };
+}
+
+const text = { type: 'string' } as const;
+const known = {
+  adapter: text,
+  broker: text,
+  order: text,
+  rate: text,
+  seconds: text,
+  kills: text,
+  prefetch: text,
+  seed: text,
+  json: text,
+  events: text,
+};
+
+function understand(args: readonly string[]): {
+  readonly values: { readonly [name in keyof typeof known]?: string };
+  readonly positionals: readonly string[];
+} {
+  try {
+    return parseArgs({ args: [...args], options: known, allowPositionals: true });
+  } catch (cause) {
+    throw new TypeError(
+      `${cause instanceof Error ? cause.message : String(cause)}\n${faultUsage}`,
+      { cause },
+    );
+  }
+}
+
+function wrong(option: string, value: string): TypeError {
+  return new TypeError(`--${option} cannot be ${value} here\n${faultUsage}`);
+}
+
+function count(name: string, value: string | undefined, fallback: number): number {
+  if (value === undefined) return fallback;
+  const number = Number(value);
+  if (!Number.isSafeInteger(number) || number < 1)
+    throw new TypeError(`--${name} must be a positive integer, got ${value}\n${faultUsage}`);
+  return number;
+}
