@@ -56,7 +56,7 @@ export class ConsumerHandle implements Handle {
   }
 
   get topics(): readonly string[] {
-    return this.#feeds.map((feed) => feed.topicName);
+    return this.#feeds.map((feed) => feed.topic.name);
   }
 
   get done(): Promise<void> {

@@ -1,8 +1,9 @@
+import type { StoredTopic } from '../driver.ts';
 import type { HandleState } from '../handle.ts';
 
 /** One topic of a handle: brings documents from the broker to the dispatcher, and settles them. */
 export interface Feed {
-  readonly topicName: string;
+  readonly topic: StoredTopic;
   /** Worst first: what keeps it from running. */
   readonly trouble: { readonly state: HandleState; readonly detail: string } | undefined;
   readonly settled: number;

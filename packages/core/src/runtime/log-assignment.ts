@@ -16,7 +16,6 @@ export interface LogPolicy {
 }
 
 interface Question {
-  readonly call: string;
   readonly topic: StoredTopic;
   readonly group: string;
   readonly assigned: readonly Extract<LogEvent, { type: 'assigned' }>[];
@@ -66,7 +65,7 @@ export async function resolvePointers(question: Question): Promise<Answer> {
 
 /** A partition that the topic did not have when the group was made begins at its first record (design: C1). */
 async function startsOf(
-  { call, assigned, policy, begun, link, driver, group, signal }: Question,
+  { assigned, policy, begun, link, driver, group, signal }: Question,
   topic: StoredTopic,
   bounds: readonly Bounds[],
 ): Promise<{ get(partition: number): Place | undefined; readonly partitions: number }> {
@@ -83,7 +82,15 @@ async function startsOf(
   }
   const partitions =
     known === undefined ? topic.partitions : decodePointer(known, topic.partitions).partitions;
-  const places = await placesOf(call, policy.from, topic, bounds, link, driver, signal);
+  const places = await placesOf(
+    `group '${group}'`,
+    policy.from,
+    topic,
+    bounds,
+    link,
+    driver,
+    signal,
+  );
   return {
     get: (partition) => (partition < partitions ? places.get(partition) : bounds[partition]?.first),
     partitions,

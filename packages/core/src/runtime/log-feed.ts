@@ -37,7 +37,7 @@ export class LogFeed implements Feed, Source {
   readonly #leaving = new Set<Promise<void>>();
   readonly #loop: MemberLoop<LogEvent, LogMember>;
   #committer: Committer | undefined;
-  #settled = 0;
+  settled = 0;
   /** The group has its pointers: if they are gone, somebody has removed it. */
   begun = false;
   /** Somebody waits for the pointer: it is written as soon as it has moved. */
@@ -74,14 +74,6 @@ export class LogFeed implements Feed, Source {
       failed: (error) => handle.fail(endOf(error, `the member of group '${name}'`)),
       changed: () => handle.changed(),
     });
-  }
-
-  get topicName(): string {
-    return this.topic.name;
-  }
-
-  get settled(): number {
-    return this.#settled;
   }
 
   get partitions(): readonly number[] {
@@ -180,9 +172,9 @@ export class LogFeed implements Feed, Source {
   }
 
   halts(item: Item): boolean {
-    const halts = this.#policy.onPoison === 'halt' && ownerOf(item) !== undefined;
-    if (halts) queueMicrotask(() => this.#handle.changed());
-    return halts;
+    if (this.#policy.onPoison !== 'halt' || ownerOf(item) === undefined) return false;
+    queueMicrotask(() => this.#handle.changed());
+    return true;
   }
 
   shown(item: Item): void {
@@ -220,7 +212,7 @@ export class LogFeed implements Feed, Source {
         if (!BusError.is(error) || !error.retryable)
           this.#handle.fail(endOf(error, 'writing pointers'));
       },
-      written: (documents) => (this.#settled += documents),
+      written: (documents) => (this.settled += documents),
     });
   }
 
@@ -255,7 +247,6 @@ export class LogFeed implements Feed, Source {
   ): Promise<void> {
     const { name } = this.#consume;
     const starts = await resolvePointers({
-      call: `group '${name}'`,
       topic: this.topic,
       group: name,
       assigned,

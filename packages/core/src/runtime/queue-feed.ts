@@ -72,10 +72,6 @@ export class QueueFeed implements Feed, Source {
     });
   }
 
-  get topicName(): string {
-    return this.topic.name;
-  }
-
   get holds(): boolean {
     return this.ordered;
   }
