@@ -1,6 +1,11 @@
-import { tierFor } from './delay-tiers.ts';
+import { abortable } from '@duobus/core/driver';
+import { madeWith, tierFor } from './delay-tiers.ts';
+import { untilDurable } from './durable-queue.ts';
 import type { Links, RegistryStream } from './registry-stream.ts';
+import { isMissing } from './native-errors.ts';
 import { delayQueue, type SubscriptionQueues } from './topology.ts';
+
+const makeMs = 30_000;
 
 /** Where the registry keeps which delay queues a subscription has; `:` is in no name of a topic. */
 function registeredAs(queues: SubscriptionQueues): string {
@@ -29,14 +34,9 @@ export class DelayQueues {
     const ms = tierFor(delayMs);
     if (ms === undefined) return target;
     const queue = queues.delay(ms, partition);
-    let made = this.#made.get(queue);
-    if (made === undefined) {
-      made = this.#make(queues, queue, ms, target, signal);
-      this.#made.set(queue, made);
-      made.catch(() => this.#made.delete(queue)); // told below; the next one tries anew
-    }
+    const made = this.#made.get(queue) ?? this.#makeWith(ms, queues, partition);
     const since = performance.now();
-    await made;
+    await abortable(made, signal);
     const rest = delayMs - (performance.now() - since);
     // the first retry of its kind has waited for its queue
     return rest > 0 ? queue : target;
@@ -55,33 +55,78 @@ export class DelayQueues {
     return registry?.names('event', registeredAs(queues)) ?? [];
   }
 
+  /** How many documents they hold. */
+  async count(queues: readonly string[], signal: AbortSignal): Promise<number> {
+    const tried = 'count what waits for a retry';
+    const ask = (names: readonly string[]): Promise<number> =>
+      this.#links.consume().with(tried, signal, async (channel) => {
+        const infos = await Promise.all(names.map((name) => channel.checkQueue(name)));
+        return infos.reduce((sum, { messageCount }) => sum + messageCount, 0);
+      });
+    const unlessMissing = (error: unknown): number => {
+      if (isMissing(error)) return 0;
+      throw error;
+    };
+    if (queues.length === 0) return 0;
+    try {
+      return await ask(queues);
+    } catch (error) {
+      unlessMissing(error);
+    }
+    // one of them is registered, but not there yet
+    const counts = queues.map((queue) => ask([queue]).catch(unlessMissing));
+    return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
+  }
+
   /** Takes them off the registry, after they have been deleted. */
   async forget(queues: SubscriptionQueues, deleted: readonly string[], signal: AbortSignal): Promise<void> {
     const topic = registeredAs(queues);
-    for (const name of deleted) {
-      this.#made.delete(name);
-      await this.#registry.append({ v: 1, op: 'drop-name', kind: 'event', topic, name }, () => undefined, signal);
+    for (const name of deleted) this.#made.delete(name);
+    await Promise.all(deleted.map((name) => this.#register('drop-name', topic, name, signal)));
+  }
+
+  #makeWith(tier: number, queues: SubscriptionQueues, partition: number): Promise<void> {
+    const all = madeWith(tier);
+    // shared by all who wait for one of them, so not bound to the signal of one
+    const making = this.#make(queues, all, partition, AbortSignal.timeout(makeMs));
+    for (const ms of all) {
+      const queue = queues.delay(ms, partition);
+      this.#made.set(queue, making);
+      making.catch(() => this.#made.delete(queue)); // told to those who wait; the next one tries anew
     }
+    return making;
   }
 
   /** Registered first: a delay queue that nobody knows of would be neither counted nor removed. */
   async #make(
     queues: SubscriptionQueues,
-    queue: string,
-    ms: number,
-    target: string,
+    all: readonly number[],
+    partition: number,
     signal: AbortSignal,
   ): Promise<void> {
     const topic = registeredAs(queues);
-    const registry = await this.#registry.known('create', signal);
-    if (registry?.names('event', topic).includes(queue) !== true) {
-      await this.#registry.append({ v: 1, op: 'name', kind: 'event', topic, name: queue }, () => undefined, signal);
-    }
+    const names = all.map((ms) => queues.delay(ms, partition));
+    const registered = (await this.#registry.known('create', signal))?.names('event', topic) ?? [];
+    const missing = names.filter((name) => !registered.includes(name));
+    await Promise.all(missing.map((name) => this.#register('name', topic, name, signal)));
     await this.#links
       .consume()
-      .with(`make the delay queue '${queue}'`, signal, (channel) =>
-        channel.assertQueue(queue, delayQueue(ms, target)),
-      );
-    await this.#registry.untilDurable(topic, queue, signal);
+      .with(`make the delay queues of '${queues.base}'`, signal, async (channel) => {
+        for (const ms of all) {
+          const target = queues.main(partition);
+          await channel.assertQueue(queues.delay(ms, partition), delayQueue(ms, target));
+        }
+      });
+    if (missing.length > 0) await untilDurable(signal);
+    else await Promise.all(names.map((name) => this.#registry.untilOldEnough(topic, name, signal)));
+  }
+
+  async #register(
+    op: 'name' | 'drop-name',
+    topic: string,
+    name: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.#registry.append({ v: 1, op, kind: 'event', topic, name }, () => undefined, signal);
   }
 }

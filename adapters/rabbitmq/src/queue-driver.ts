@@ -81,9 +81,9 @@ export class RabbitmqQueueDriver implements QueueDriver<RabbitmqNative> {
     const queues = queuesOf(topic, name);
     const delays = await this.#delays.of(queues, signal);
     const main = topic.order === 'key' ? Array.from({ length: topic.partitions }, (_, index) => queues.main(index)) : [queues.main(0), queues.suspects];
-    const counted = await this.#count([...main, queues.dead, ...delays], topic, name, signal);
+    const [counted, delayed] = await Promise.all([this.#count([...main, queues.dead], topic, name, signal), this.#delays.count(delays, signal)]);
     const sum = (names: readonly string[]): number => names.reduce((total, queue) => total + (counted.get(queue) ?? 0), 0);
-    return { ready: sum(main), leased: undefined, delayed: sum(delays), dead: sum([queues.dead]), oldestMs: undefined };
+    return { ready: sum(main), leased: undefined, delayed, dead: sum([queues.dead]), oldestMs: undefined };
   }
 
   async consume(topic: StoredTopic, name: string, source: 'main' | 'dead', credit: number, signal: AbortSignal): Promise<QueueMember> {

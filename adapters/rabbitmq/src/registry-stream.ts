@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { abortable, BusError, Registry, type RegistryOp, type TopologyMode } from '@duobus/core/driver';
 import type { AmqpMessage } from './client.ts';
 import type { Connection } from './connection.ts';
-import { untilDurable } from './durable-queue.ts';
+import { untilDurable, untilOldEnough } from './durable-queue.ts';
 import { classify, isMissing } from './native-errors.ts';
 import type { Publisher } from './publisher.ts';
 import { RegistryTail, writtenHeader } from './registry-tail.ts';
@@ -68,8 +68,8 @@ export class RegistryStream {
   }
 
   /** Resolves when the queues that were made after this name was registered are durable. */
-  async untilDurable(topic: string, name: string, signal: AbortSignal): Promise<void> {
-    await untilDurable(this.#tail?.ageOf(topic, name) ?? 0, signal);
+  async untilOldEnough(topic: string, name: string, signal: AbortSignal): Promise<void> {
+    await untilOldEnough(this.#tail?.ageOf(topic, name) ?? 0, signal);
   }
 
   async #started(mode: TopologyMode, signal: AbortSignal): Promise<RegistryTail | undefined> {
@@ -116,7 +116,7 @@ export class RegistryStream {
       .with(`make the registry '${registryQueue}'`, signal, (channel) =>
         channel.assertQueue(registryQueue, streamQueue),
       );
-    await untilDurable(0, signal);
+    await untilDurable(signal);
     await this.#publish(genesisType, '', randomUUID(), signal);
   }
 

@@ -1,7 +1,7 @@
 import { abortable, BusError, Registry, type RegistryOp } from '@duobus/core/driver';
 import type { AmqpChannel, AmqpMessage } from './client.ts';
 import type { Connection } from './connection.ts';
-import { untrustedMs } from './durable-queue.ts';
+import { youngMs } from './durable-queue.ts';
 import { classify } from './native-errors.ts';
 import { registryQueue } from './topology.ts';
 
@@ -128,8 +128,8 @@ export class RegistryTail {
   }
 
   #noteAge(text: string, at: unknown): void {
-    if (typeof at !== 'number' || Date.now() - at > untrustedMs) return;
-    for (const [key, time] of this.#young) if (Date.now() - time > untrustedMs) this.#young.delete(key);
+    if (typeof at !== 'number' || Date.now() - at > youngMs) return;
+    for (const [key, time] of this.#young) if (Date.now() - time > youngMs) this.#young.delete(key);
     const op = JSON.parse(text) as RegistryOp;
     if (op.op !== 'name' || this.registry.names(op.kind, op.topic).includes(op.name)) return;
     this.#young.set(`${op.topic}/${op.name}`, at);

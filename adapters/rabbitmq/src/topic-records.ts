@@ -66,7 +66,7 @@ export class TopicRecords {
       const intent = { v: 1, op: 'name', kind, topic: intentsOf(next), name: String(next.partitions) } as const;
       const names = await this.#registry.append(intent, (before) => before.names(kind, next.name), signal);
       for (const name of names) await this.#declare(next, name, next.partitions, signal);
-      if (names.length > 0) await untilDurable(0, signal);
+      if (names.length > 0) await untilDurable(signal);
     }
     const look = (before: Registry): StoredTopic | undefined => before.topic(kind, next.name);
     const found = await this.#registry.append({ v: 1, op: 'alter', from: current, topic: next }, look, signal);
@@ -88,8 +88,8 @@ export class TopicRecords {
     }
     const registry = await this.#registry.known(mode, signal);
     await this.#declare(topic, name, partitionsToMake(registry, topic), signal);
-    if (existed) await this.#registry.untilDurable(topic.name, name, signal);
-    else await untilDurable(0, signal);
+    if (existed) await this.#registry.untilOldEnough(topic.name, name, signal);
+    else await untilDurable(signal);
     return existed ? 'existed' : 'created';
   }
 
