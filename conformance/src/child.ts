@@ -71,7 +71,7 @@ async function obey(request: Request): Promise<unknown> {
         adapterOptions === undefined ? url : { url, options: adapterOptions },
         options,
       );
-      return undefined;
+      return true;
     }
     case 'consume':
       return consume(request.consumer, request.spec);
@@ -85,6 +85,8 @@ async function obey(request: Request): Promise<unknown> {
       return handles.get(request.consumer)?.close();
     case 'end':
       return connected().close();
+    default:
+      throw new Error(`unknown request ${JSON.stringify(request)}`);
   }
 }
 

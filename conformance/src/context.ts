@@ -10,6 +10,7 @@ import type { ConsumeSpec, Doc, Kind, PlainTopic, PlainTopicOptions, Script } fr
 import { limited } from './limited.ts';
 import type { Random } from './random.ts';
 import { RemoteMember } from './remote-member.ts';
+import { declares } from './unsupported.ts';
 import { unhandled } from './unhandled.ts';
 
 export interface Setting {
@@ -40,7 +41,7 @@ const source = '/duobus/conformance';
 
 /** What one case works with. Everything it does through here is recorded, and undone at the end. */
 export class CaseContext {
-  readonly history: History = new History();
+  readonly history: History;
   readonly random: Random;
   readonly harness: Harness;
   readonly run: string;
@@ -60,6 +61,9 @@ export class CaseContext {
 
   constructor(setting: Setting) {
     this.#setting = setting;
+    const { shared } = setting;
+    const brokerRepeats = declares(shared, 'event') && shared.events.capabilities.brokerRepeats;
+    this.history = new History({ brokerRepeats });
     this.harness = setting.harness;
     this.random = setting.random;
     this.run = setting.run;

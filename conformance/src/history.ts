@@ -74,8 +74,14 @@ export type NewOp = Fields<PublishOp> | Fields<DeliverOp> | Fields<ResetOp> | Fi
 /** What has happened in one run of a case, in order: the only thing it is judged by. */
 export class History {
   readonly ops: Op[] = [];
+  /** Whether the event bus may repeat a document for no reason but its broker's. */
+  readonly brokerRepeats: boolean;
   #clock = 0;
   #changed = new Set<() => void>();
+
+  constructor(options: { readonly brokerRepeats?: boolean } = {}) {
+    this.brokerRepeats = options.brokerRepeats ?? false;
+  }
 
   begin<T extends NewOp>(op: T): OpOf<T['f']> {
     this.#clock += 1;

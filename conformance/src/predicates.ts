@@ -76,7 +76,7 @@ export const noHistory: Predicate = (history) => {
 function explained(
   op: DeliverOp,
   earlier: readonly DeliverOp[],
-  ops: readonly Op[],
+  { ops, brokerRepeats }: History,
   tries: number,
 ): boolean {
   const before = ops.filter(
@@ -108,6 +108,8 @@ function explained(
     case 'republished':
       return tries > 1;
     case 'broker':
+      return brokerRepeats;
+    default:
       return false;
   }
 }
@@ -118,7 +120,7 @@ export const causedDuplicates: Predicate = (history) => {
   return [...byDocument(history).values()].flatMap((deliveries) =>
     deliveries.slice(1).flatMap((op, index) => {
       const tries = known.get(`${op.topic}/${op.id}`)?.length ?? 0;
-      if (!explained(op, deliveries.slice(0, index + 1), history.ops, tries)) {
+      if (!explained(op, deliveries.slice(0, index + 1), history, tries)) {
         return [
           `${where(op)} was delivered ${index + 2} times, with cause '${op.cause}' and nothing that explains it`,
         ];

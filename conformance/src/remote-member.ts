@@ -153,7 +153,7 @@ export class RemoteMember implements Member {
     const call = this.#calls;
     return new Promise((resolve, reject) => {
       this.#waiting.set(call, { resolve, reject });
-      this.#child.send({ ...request, call } as Request, (error) => {
+      this.#child.send({ ...request, call }, (error) => {
         if (error !== null) this.#answer(call, (waiting) => waiting.reject(error));
       });
     });
@@ -186,8 +186,8 @@ export class RemoteMember implements Member {
 
   #ended(why: string): void {
     for (const call of this.#waiting.keys())
-      this.#answer(call, ({ reject }) =>
-        reject(new Error(`child process ${this.id} did not answer: ${why}`)),
+      this.#answer(call, (waiting) =>
+        waiting.reject(new Error(`child process ${this.id} did not answer: ${why}`)),
       );
   }
 }

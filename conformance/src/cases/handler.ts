@@ -193,23 +193,17 @@ export const schemas: Case = {
     });
     context.removeLater('event', { name, options: {} }, 'work');
     context.defer(() => running.close());
-    await events.publish(typed, { amount: '12' } as never, { type: 'order.placed' });
-    await events.publish(typed, { paid: '7' } as never, { type: 'order.paid' });
+    await events.publish(typed, { amount: '12' }, { type: 'order.placed' });
+    await events.publish(typed, { paid: '7' }, { type: 'order.paid' });
     await expectRefused(
       'a document that its schema refuses',
-      () => events.publish(typed, { amount: 'many' } as never, { type: 'order.placed' }),
+      () => events.publish(typed, { amount: 'many' }, { type: 'order.placed' }),
       'DUOBUS_INVALID',
     );
     await expectRefused(
       'a topic with several types and none named',
-      () => events.publish(typed, { amount: '1' } as never),
+      () => events.publish(typed, { amount: '1' }),
       'TypeError',
-    ).catch(() =>
-      expectRefused(
-        'none named',
-        () => events.publish(typed, { amount: '1' } as never),
-        'DUOBUS_INVALID',
-      ),
     );
     const untyped = topicWith<unknown>(name, { type: 'order.unknown' });
     await events.publish(untyped, { anything: true });
@@ -223,21 +217,15 @@ export const schemas: Case = {
         (await listed(events.deadLetters(typed, 'work'))).length === 2,
     );
     expectSame(
-      got.toSorted(),
-      [
-        ['paid', { paid: 7 }],
-        ['placed', { amount: 12 }],
-      ],
+      got.map((seen) => JSON.stringify(seen)).toSorted(),
+      ['["paid",{"paid":7}]', '["placed",{"amount":12}]'],
       'the parsed documents',
     );
     const letters = await listed(events.deadLetters(typed, 'work'));
     expectSame(
-      letters.map(({ reason, attempts }) => [reason, attempts]).toSorted(),
-      [
-        ['schema', 0],
-        ['unknown-type', 0],
-      ].map(([reason]) => [reason, letters.find((letter) => letter.reason === reason)?.attempts]),
-      'the dead letters',
+      letters.map(({ reason }) => reason).toSorted(),
+      ['schema', 'unknown-type'],
+      'the reasons of the dead letters',
     );
     expect(
       letters.every(({ attempts }) => attempts <= 1),

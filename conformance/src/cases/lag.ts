@@ -1,7 +1,22 @@
 import type { Case } from '../case.ts';
 import { topicOf } from '../document.ts';
 import { expect, expectRefused, expectSame, numbers } from '../expect.ts';
+import { aborted } from '../script.ts';
 import { handled, spread } from './groups.ts';
+
+/** Holds handlers up until it is opened. */
+class Gate {
+  readonly #opened: Promise<void>;
+  open: () => void = () => undefined;
+
+  constructor() {
+    this.#opened = new Promise((resolve) => (this.open = resolve));
+  }
+
+  async pass(signal: AbortSignal): Promise<void> {
+    await Promise.race([this.#opened, aborted(signal)]);
+  }
+}
 
 export const lag: Case = {
   name: 'lag',
@@ -10,11 +25,11 @@ export const lag: Case = {
   async run(context) {
     const topic = context.topic({ partitions: 2 });
     const { data } = context.bus;
-    let open = false;
+    const gate = new Gate();
     const consumer = await context.consume('data', topic, 'work', {
       options: { concurrency: 2 },
       handler: async (_, { signal }) => {
-        while (!open && !signal.aborted) await context.history.change(10);
+        await gate.pass(signal);
       },
     });
     expectSame(
@@ -44,7 +59,7 @@ export const lag: Case = {
       behind.records,
       'the sum of the partitions',
     );
-    open = true;
+    gate.open();
     await context.drain('data', topic, 'work');
     const none = await data.lag(topicOf(topic), 'work');
     expectSame([none.records, none.ms], [0, 0], 'the lag when all is handled');
@@ -59,12 +74,12 @@ export const waitFor: Case = {
   async run(context) {
     const topic = context.topic({ partitions: 2 });
     const { data } = context.bus;
-    let open = false;
+    const gate = new Gate();
     await context.consume('data', topic, 'work', {
       options: { maxAttempts: 1 },
       handler: async ({ n }, { signal }) => {
         if (n === 2) throw new Error('poison');
-        while (n >= 3 && !open && !signal.aborted) await context.history.change(10);
+        if (n >= 3) await gate.pass(signal);
       },
     });
     const [one, two] = await context.publish('data', topic, [
@@ -95,7 +110,7 @@ export const waitFor: Case = {
     );
     await context.reset(topic, 'work', 'latest');
     await waiting;
-    open = true;
+    gate.open();
     const [four] = await context.publish('data', topic, [{ n: 4, key: 'c' }]);
     expectSame(
       (await data.waitFor(topicOf(topic), 'work', four!, wait)).outcome,

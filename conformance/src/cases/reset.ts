@@ -1,6 +1,6 @@
 import type { Case } from '../case.ts';
 import { topicOf } from '../document.ts';
-import { expect, expectRefused, expectSame, numbers } from '../expect.ts';
+import { expect, expectRefused, expectSame, numbers, sorted } from '../expect.ts';
 import { handled, spread } from './groups.ts';
 
 export const offsetReset: Case = {
@@ -193,7 +193,7 @@ export const dryRun: Case = {
       dryRun: true,
     });
     expectSame(
-      moves.map(({ partition }) => partition).toSorted(),
+      sorted(moves.map(({ partition }) => partition)),
       [0, 1],
       'the partitions that would move',
     );

@@ -1,8 +1,13 @@
+import { afterEach } from 'node:test';
 import type { LogDriver, OutboundRecord, QueueDriver, StoredTopic } from '@duobus/core/driver';
 import { type BrokerOptions, memory, MemoryBroker } from '../../src/index.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 export const signal: AbortSignal = new AbortController().signal;
+
+const opened: { close(): Promise<void> }[] = [];
+// Members keep the process alive.
+afterEach(() => Promise.all(opened.splice(0).map((driver) => driver.close())));
 
 export interface Setup {
   readonly broker: MemoryBroker;
@@ -20,6 +25,7 @@ export async function setup(options: BrokerOptions = {}): Promise<Setup> {
 export async function connected(broker: MemoryBroker): Promise<Pick<Setup, 'queue' | 'log'>> {
   const { queue, log } = memory(broker);
   if (queue === undefined || log === undefined) throw new Error('memory has both buses');
+  opened.push(queue, log);
   await queue.open(signal);
   await log.open(signal);
   return { queue, log };
