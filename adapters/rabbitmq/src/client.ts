@@ -45,11 +45,7 @@ export interface AmqpChannel {
   checkQueue(queue: string): Promise<AmqpQueueInfo>;
   deleteQueue(queue: string): Promise<unknown>;
   bindQueue(queue: string, exchange: string, routingKey: string): Promise<unknown>;
-  assertExchange(
-    exchange: string,
-    type: string,
-    options?: { durable?: boolean },
-  ): Promise<unknown>;
+  assertExchange(exchange: string, type: string, options?: { durable?: boolean }): Promise<unknown>;
   checkExchange(exchange: string): Promise<unknown>;
   prefetch(count: number, global?: boolean): Promise<unknown>;
   consume(

@@ -183,7 +183,8 @@ export class Consumer {
   }
 
   #usable(): AmqpChannel {
-    if (this.#channel === undefined || this.#ended) throw classify(undefined, `settle in '${this.queue}'`);
+    if (this.#channel === undefined || this.#ended)
+      throw classify(undefined, `settle in '${this.queue}'`);
     return this.#channel;
   }
 

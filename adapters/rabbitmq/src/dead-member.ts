@@ -1,12 +1,26 @@
 import { randomUUID } from 'node:crypto';
-import { BusError, Inbox, type QueueEvent, type QueueMember, type Settlement } from '@duobus/core/driver';
+import {
+  BusError,
+  Inbox,
+  type QueueEvent,
+  type QueueMember,
+  type Settlement,
+} from '@duobus/core/driver';
 import { Consumer } from './consumer.ts';
 import type { Lease } from './lease.ts';
 import { endOf } from './member-end.ts';
 import type { Publisher } from './publisher.ts';
 import type { MemberContext } from './queue-member.ts';
 import { partitionOf } from './record-codec.ts';
-import { copyTo, type Destination, heldLease, move, settleBatch, type Settled, type Settling } from './settle.ts';
+import {
+  copyTo,
+  type Destination,
+  heldLease,
+  move,
+  settleBatch,
+  type Settled,
+  type Settling,
+} from './settle.ts';
 
 const markerType = 'duobus.marker';
 /** A marker this old belongs to a lister that has died. */
@@ -38,8 +52,19 @@ export class DeadMember implements QueueMember, Settling {
       deliver: (leases: Lease[]): void => member.#deliver(leases),
       end: (reason: Error | undefined, queue: string): void => member.#end(reason, queue),
     };
-    member.#consumer = await Consumer.open(connection, queues.dead, { prefetch, single: true }, events, signal);
-    const options = { persistent: true, type: markerType, messageId: member.#marker, timestamp: Date.now() };
+    member.#consumer = await Consumer.open(
+      connection,
+      queues.dead,
+      { prefetch, single: true },
+      events,
+      signal,
+    );
+    const options = {
+      persistent: true,
+      type: markerType,
+      messageId: member.#marker,
+      timestamp: Date.now(),
+    };
     const marker = { exchange: '', routingKey: queues.dead, body: Buffer.alloc(0), options };
     const [outcome] = await copies.send([marker], signal);
     if (outcome?.status === 'stored') return member;

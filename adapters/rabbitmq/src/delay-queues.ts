@@ -79,7 +79,11 @@ export class DelayQueues {
   }
 
   /** Takes them off the registry, after they have been deleted. */
-  async forget(queues: SubscriptionQueues, deleted: readonly string[], signal: AbortSignal): Promise<void> {
+  async forget(
+    queues: SubscriptionQueues,
+    deleted: readonly string[],
+    signal: AbortSignal,
+  ): Promise<void> {
     const topic = registeredAs(queues);
     for (const name of deleted) this.#made.delete(name);
     await Promise.all(deleted.map((name) => this.#register('drop-name', topic, name, signal)));

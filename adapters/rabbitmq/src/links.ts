@@ -68,7 +68,8 @@ export class BrokerLinks {
   async #openPublishing(signal: AbortSignal): Promise<void> {
     const connection = await this.#connect('publish', signal);
     // two channels: a document for a deleted exchange closes its channel, and must not take copies with it
-    if (this.#events?.alive !== true) this.#events = await Publisher.open(connection, false, signal);
+    if (this.#events?.alive !== true)
+      this.#events = await Publisher.open(connection, false, signal);
     if (this.#copies?.alive !== true) this.#copies = await Publisher.open(connection, true, signal);
   }
 

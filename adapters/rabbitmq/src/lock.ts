@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { BusError, type Outcome } from '@duobus/core/driver';
 import type { Connection } from './connection.ts';
 import { Consumer } from './consumer.ts';
-import { Lease } from './lease.ts';
+import type { Lease } from './lease.ts';
 import type { Publisher, Sending } from './publisher.ts';
 
 const tokenType = 'duobus.token';
@@ -110,7 +110,10 @@ export class Lock {
   /** Stores notes. Where it fails, `undefined`, and the error of the last one that failed. */
   async write(
     wanted: readonly Pick<Note, 'identity' | 'state' | 'handed'>[],
-  ): Promise<{ readonly notes: readonly (Note | undefined)[]; readonly error: BusError | undefined }> {
+  ): Promise<{
+    readonly notes: readonly (Note | undefined)[];
+    readonly error: BusError | undefined;
+  }> {
     const ids = wanted.map(() => randomUUID());
     const notes = wanted.map(({ identity, state, handed }): Note => {
       this.#sequence += 1;
@@ -124,7 +127,9 @@ export class Lock {
     });
     const outcomes = await this.#copies.send(sendings, this.#signal);
     return {
-      notes: notes.map((note, index) => this.#confirmed(note, ids[index] as string, outcomes[index])),
+      notes: notes.map((note, index) =>
+        this.#confirmed(note, ids[index] as string, outcomes[index]),
+      ),
       error: outcomes.map(errorOf).findLast((error) => error !== undefined),
     };
   }
@@ -161,7 +166,8 @@ export class Lock {
     note.held = copy.held;
     this.#notes.delete(copy);
     if (copy.held === undefined) {
-      for (const [id, underway] of this.#underway) if (underway === copy) this.#underway.set(id, note);
+      for (const [id, underway] of this.#underway)
+        if (underway === copy) this.#underway.set(id, note);
     }
     if (old?.held === true) old.consumer.ack([old]);
   }
@@ -228,7 +234,13 @@ export class Lock {
     }
     const note = parse(lease);
     if (note === undefined) {
-      this.#events.end(new BusError('DUOBUS_DECODE', `queue '${this.#queue}' holds a note of an unknown version: upgrade this process`), this.#queue);
+      this.#events.end(
+        new BusError(
+          'DUOBUS_DECODE',
+          `queue '${this.#queue}' holds a note of an unknown version: upgrade this process`,
+        ),
+        this.#queue,
+      );
       return;
     }
     this.#sequence = Math.max(this.#sequence, note.sequence);

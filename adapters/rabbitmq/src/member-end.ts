@@ -13,7 +13,9 @@ export async function endOf(
   const tried = `go on consuming queue '${queue}'`;
   if (reason !== undefined && isMissing(reason)) return gone(queue, reason);
   try {
-    await connection.with(tried, AbortSignal.timeout(checkMs), (channel) => channel.checkQueue(queue));
+    await connection.with(tried, AbortSignal.timeout(checkMs), (channel) =>
+      channel.checkQueue(queue),
+    );
   } catch (error) {
     if (isMissing(error)) return gone(queue, error);
     // it could not be asked: what ended the consumer counts
@@ -21,7 +23,10 @@ export async function endOf(
   const said = classify(reason, tried);
   if (said.code === 'DUOBUS_UNAVAILABLE') return { type: 'lost', error: said };
   const message = `RabbitMQ: the broker ended the consumer of queue '${queue}': ${said.message}; it is opened again`;
-  return { type: 'lost', error: new BusError('DUOBUS_UNAVAILABLE', message, { cause: reason, retryable: true }) };
+  return {
+    type: 'lost',
+    error: new BusError('DUOBUS_UNAVAILABLE', message, { cause: reason, retryable: true }),
+  };
 }
 
 function gone(queue: string, cause: unknown): QueueEvent {

@@ -35,7 +35,10 @@ function fromReply(code: number, text: string): Verdict {
       );
     case 404:
       if (transient.test(text)) return unavailable;
-      return verdict('DUOBUS_NOT_FOUND', 'it was deleted, or never made: create it, or subscribe anew');
+      return verdict(
+        'DUOBUS_NOT_FOUND',
+        'it was deleted, or never made: create it, or subscribe anew',
+      );
     case 405:
       return verdict('DUOBUS_CONFLICT', 'another connection holds it exclusively', true);
     case 406:
@@ -92,14 +95,18 @@ function fromError(error: Error & { readonly code?: unknown }): Verdict {
   }
   // amqplib drops what the broker says here
   if (message.includes('Expected ConnectionOpenOk')) {
-    const help = 'the vhost does not exist, the user has no access to it, or it has too many connections';
+    const help =
+      'the vhost does not exist, the user has no access to it, or it has too many connections';
     return verdict('DUOBUS_PERMISSION', help);
   }
   // a refused handshake carries its reply code in the text only
   const reply = /\b([345]\d\d) \([A-Z-]+\)/.exec(message);
   if (reply !== null) return fromReply(Number(reply[1]), message);
   if (error instanceof RangeError && /field table/.test(message)) {
-    return verdict('DUOBUS_TOO_LARGE', 'headers of one message may take 64 KiB: shorten its attributes');
+    return verdict(
+      'DUOBUS_TOO_LARGE',
+      'headers of one message may take 64 KiB: shorten its attributes',
+    );
   }
   if (error instanceof TypeError || error instanceof RangeError) {
     return verdict('DUOBUS_BUG', 'please report it');

@@ -74,10 +74,11 @@ export function readOptions(options: RabbitmqOptions): Settings {
   }
   const address = addressOf(options);
   const tls = tlsOf(options.tls);
+  const host = address.hostname.includes(':') ? `[${address.hostname}]` : address.hostname;
   const name = options.connectionName ?? 'duobus';
   return {
     ...common,
-    where: `${address.protocol}://${address.hostname}:${String(address.port)}, vhost '${decodeURIComponent(address.vhost)}'`,
+    where: `${address.protocol}://${host}:${String(address.port)}, vhost '${decodeURIComponent(address.vhost)}'`,
     connect: (purpose) =>
       connectAmqp(
         { ...address, heartbeat: Math.round(heartbeatMs / 1000) },
@@ -97,7 +98,8 @@ function addressOf(options: RabbitmqOptions) {
   const user = url?.username === '' ? undefined : url?.username;
   const password = url?.password === '' ? undefined : url?.password;
   // amqplib unescapes the vhost once more
-  const vhost = options.vhost === undefined ? url?.pathname.slice(1) : encodeURIComponent(options.vhost);
+  const vhost =
+    options.vhost === undefined ? url?.pathname.slice(1) : encodeURIComponent(options.vhost);
   return {
     protocol: secure ? 'amqps' : 'amqp',
     hostname: options.host ?? (url?.hostname.replace(/^\[|\]$/g, '') || 'localhost'),

@@ -1,4 +1,10 @@
-import { BusError, Inbox, type QueueEvent, type QueueMember, type Settlement } from '@duobus/core/driver';
+import {
+  BusError,
+  Inbox,
+  type QueueEvent,
+  type QueueMember,
+  type Settlement,
+} from '@duobus/core/driver';
 import type { AmqpChannel } from './client.ts';
 import { Consumer } from './consumer.ts';
 import { surplus } from './fair-share.ts';
@@ -8,7 +14,14 @@ import { classify } from './native-errors.ts';
 import { type Noted, OrderedPartition } from './ordered-partition.ts';
 import type { Publisher } from './publisher.ts';
 import type { MemberContext } from './queue-member.ts';
-import { copyTo, type Destination, heldLease, settleBatch, type Settled, type Settling } from './settle.ts';
+import {
+  copyTo,
+  type Destination,
+  heldLease,
+  settleBatch,
+  type Settled,
+  type Settling,
+} from './settle.ts';
 
 /** How often a member looks whether others have come or gone, or partitions were added. */
 const lookMs = 2000;
@@ -134,7 +147,10 @@ export class OrderedMember implements QueueMember, Settling {
 
   /** Where order counts a record cannot go back alone: the partition starts anew. */
   failed(_lease: Lease, error: BusError): void {
-    const lost = error.code === 'DUOBUS_UNAVAILABLE' ? error : new BusError('DUOBUS_UNAVAILABLE', error.message, { cause: error, retryable: true });
+    const lost =
+      error.code === 'DUOBUS_UNAVAILABLE'
+        ? error
+        : new BusError('DUOBUS_UNAVAILABLE', error.message, { cause: error, retryable: true });
     this.#finish({ type: 'lost', error: lost });
   }
 
@@ -145,7 +161,13 @@ export class OrderedMember implements QueueMember, Settling {
     this.#control = await connection.channel((reason) => end(reason, queues.members), signal);
     const added = await this.#addPartitions(both);
     // counted as a member only once it stands in every line
-    this.#membership = await Consumer.open(connection, queues.members, { prefetch: 1 }, { deliver: () => undefined, end }, signal);
+    this.#membership = await Consumer.open(
+      connection,
+      queues.members,
+      { prefetch: 1 },
+      { deliver: () => undefined, end },
+      signal,
+    );
     await Promise.all(added.map((partition) => partition.announce()));
     await this.#share();
     this.#every(Math.min(lookMs, this.#options.consumerTimeoutMs / 6), () => this.#look());
@@ -172,7 +194,13 @@ export class OrderedMember implements QueueMember, Settling {
       },
       end: (reason: Error | undefined, queue: string): void => this.#end(reason, queue),
     };
-    return new OrderedPartition(partition, this.#context, this.#options.credit, events, this.signal);
+    return new OrderedPartition(
+      partition,
+      this.#context,
+      this.#options.credit,
+      events,
+      this.signal,
+    );
   }
 
   /** Decides on what is held and gives up what is too much, one look at a time. */
@@ -189,7 +217,13 @@ export class OrderedMember implements QueueMember, Settling {
   }
 
   async #shareOnce(): Promise<void> {
-    if (this.#membership === undefined || this.#control === undefined || this.#stopped || this.#over) return;
+    if (
+      this.#membership === undefined ||
+      this.#control === undefined ||
+      this.#stopped ||
+      this.#over
+    )
+      return;
     const { queues, connection } = this.#context;
     const counting = this.#control.checkQueue(queues.members);
     const { consumerCount } = await connection.during(counting, this.signal);
@@ -217,7 +251,9 @@ export class OrderedMember implements QueueMember, Settling {
 
   async #yield(partition: OrderedPartition): Promise<void> {
     await partition.leave();
-    this.#inbox.discard((event) => event.type === 'records' && event.partition === partition.partition);
+    this.#inbox.discard(
+      (event) => event.type === 'records' && event.partition === partition.partition,
+    );
     if (this.#stopped || this.#over) return;
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
@@ -266,7 +302,12 @@ export class OrderedMember implements QueueMember, Settling {
     }
     // they return in their order when the partition is left; if this cannot be noted, as if after a crash
     await Promise.all([...byPartition].map(([partition, backs]) => partition.note(backs, true)));
-    return new Set([...byPartition.values()].flat().filter(({ lease }) => lease.held).map(({ lease }) => lease));
+    return new Set(
+      [...byPartition.values()]
+        .flat()
+        .filter(({ lease }) => lease.held)
+        .map(({ lease }) => lease),
+    );
   }
 
   #partitionOf(lease: Lease): OrderedPartition | undefined {

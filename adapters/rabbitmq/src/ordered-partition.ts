@@ -159,7 +159,8 @@ export class OrderedPartition {
       lease.note = note;
       lease.state = note.state;
       // nobody has been handed it since it was given back: it is as if stored anew with that state
-      if (note.handed !== undefined && handOvers(lease.message) <= note.handed + 1) lease.redelivered = false;
+      if (note.handed !== undefined && handOvers(lease.message) <= note.handed + 1)
+        lease.redelivered = false;
     }
     this.#events.deliver(this.partition, leases);
   }

@@ -116,7 +116,10 @@ export class Publisher {
         call.written = index + 1;
       } catch (error) {
         // refused before a byte of it was written
-        call.settle(index, { status: 'rejected', error: classify(error, `publish to ${target(sending)}`) });
+        call.settle(index, {
+          status: 'rejected',
+          error: classify(error, `publish to ${target(sending)}`),
+        });
       }
     }
   }
@@ -152,13 +155,20 @@ export class Publisher {
 
   #failed(sending: Sending, error: Error): Outcome {
     if (error.message === 'message nacked') {
-      const refused = new BusError('DUOBUS_REJECTED', `RabbitMQ refused a message for ${target(sending)}: a queue is full or has lost its majority; look at its limits and its nodes`, { retryable: true });
+      const refused = new BusError(
+        'DUOBUS_REJECTED',
+        `RabbitMQ refused a message for ${target(sending)}: a queue is full or has lost its majority; look at its limits and its nodes`,
+        { retryable: true },
+      );
       // of several queues one may have taken it
       return { status: this.#toOneQueue ? 'rejected' : 'unknown', error: refused };
     }
     const reason = this.#reason ?? this.#connection.reason;
     const because = classify(reason, `publish to ${target(sending)}`);
-    return { status: isAbout(because, sending) ? 'rejected' : 'unknown', error: isAbout(because, sending) ? because : lost(sending, reason) };
+    return {
+      status: isAbout(because, sending) ? 'rejected' : 'unknown',
+      error: isAbout(because, sending) ? because : lost(sending, reason),
+    };
   }
 
   #end(reason: Error | undefined): void {
@@ -188,7 +198,10 @@ function lost(sending: Sending, cause: Error | undefined): BusError {
 }
 
 function missing(sending: Sending): BusError {
-  return new BusError('DUOBUS_NOT_FOUND', `RabbitMQ: ${target(sending)} does not exist: was the subscription removed?`);
+  return new BusError(
+    'DUOBUS_NOT_FOUND',
+    `RabbitMQ: ${target(sending)} does not exist: was the subscription removed?`,
+  );
 }
 
 function givenUp(blocked: boolean): BusError {

@@ -1,4 +1,17 @@
-import { binaryBinding, type Binding, BusError, type Outcome, type OutboundRecord, type QueueCapabilities, type QueueDriver, type QueueMember, type StoredTopic, type SubscriptionCounts, type TopologyMode, type WantedTopic } from '@duobus/core/driver';
+import {
+  binaryBinding,
+  type Binding,
+  BusError,
+  type Outcome,
+  type OutboundRecord,
+  type QueueCapabilities,
+  type QueueDriver,
+  type QueueMember,
+  type StoredTopic,
+  type SubscriptionCounts,
+  type TopologyMode,
+  type WantedTopic,
+} from '@duobus/core/driver';
 import { queueCapabilities } from './capabilities.ts';
 import { DeadMember } from './dead-member.ts';
 import { DelayQueues } from './delay-queues.ts';
@@ -30,7 +43,10 @@ export class RabbitmqQueueDriver implements QueueDriver<RabbitmqNative> {
 
   constructor(settings: Settings) {
     this.#settings = settings;
-    this.capabilities = Object.freeze({ ...queueCapabilities, leaseMs: settings.consumerTimeoutMs });
+    this.capabilities = Object.freeze({
+      ...queueCapabilities,
+      leaseMs: settings.consumerTimeoutMs,
+    });
     this.#links = new BrokerLinks(settings);
     const registry = new RegistryStream(this.#links);
     this.#delays = new DelayQueues(this.#links, registry);
@@ -46,15 +62,26 @@ export class RabbitmqQueueDriver implements QueueDriver<RabbitmqNative> {
     await this.#links.close();
   }
 
-  async ensureTopic(wanted: WantedTopic, mode: TopologyMode, signal: AbortSignal): Promise<StoredTopic> {
+  async ensureTopic(
+    wanted: WantedTopic,
+    mode: TopologyMode,
+    signal: AbortSignal,
+  ): Promise<StoredTopic> {
     return this.#topics.ensureTopic(wanted, mode, signal);
   }
 
-  async topics(names: readonly string[] | undefined, signal: AbortSignal): Promise<readonly StoredTopic[]> {
+  async topics(
+    names: readonly string[] | undefined,
+    signal: AbortSignal,
+  ): Promise<readonly StoredTopic[]> {
     return this.#topics.topics(names, signal);
   }
 
-  async alterTopic(current: StoredTopic, next: StoredTopic, signal: AbortSignal): Promise<StoredTopic> {
+  async alterTopic(
+    current: StoredTopic,
+    next: StoredTopic,
+    signal: AbortSignal,
+  ): Promise<StoredTopic> {
     return this.#topics.alterTopic(current, next, signal);
   }
 
@@ -62,7 +89,12 @@ export class RabbitmqQueueDriver implements QueueDriver<RabbitmqNative> {
     return this.#topics.names(topic, signal);
   }
 
-  async ensureSubscription(topic: StoredTopic, name: string, mode: TopologyMode, signal: AbortSignal): Promise<'created' | 'existed'> {
+  async ensureSubscription(
+    topic: StoredTopic,
+    name: string,
+    mode: TopologyMode,
+    signal: AbortSignal,
+  ): Promise<'created' | 'existed'> {
     return this.#topics.ensureSubscription(topic, name, mode, signal);
   }
 
@@ -70,36 +102,80 @@ export class RabbitmqQueueDriver implements QueueDriver<RabbitmqNative> {
     return this.#topics.removeSubscription(topic, name, signal);
   }
 
-  async publish(topic: StoredTopic, partition: number, records: readonly OutboundRecord[], signal: AbortSignal): Promise<readonly Outcome[]> {
+  async publish(
+    topic: StoredTopic,
+    partition: number,
+    records: readonly OutboundRecord[],
+    signal: AbortSignal,
+  ): Promise<readonly Outcome[]> {
     const exchange = exchangeName(topic.name);
     const routingKey = topic.order === 'key' ? String(partition) : '';
-    const sendings = records.map((record) => ({ exchange, routingKey, body: bodyOf(record), options: encodeRecord(record) }));
+    const sendings = records.map((record) => ({
+      exchange,
+      routingKey,
+      body: bodyOf(record),
+      options: encodeRecord(record),
+    }));
     return this.#links.events().send(sendings, signal);
   }
 
-  async inspect(topic: StoredTopic, name: string, signal: AbortSignal): Promise<SubscriptionCounts> {
+  async inspect(
+    topic: StoredTopic,
+    name: string,
+    signal: AbortSignal,
+  ): Promise<SubscriptionCounts> {
     const queues = queuesOf(topic, name);
     const delays = await this.#delays.of(queues, signal);
-    const main = topic.order === 'key' ? Array.from({ length: topic.partitions }, (_, index) => queues.main(index)) : [queues.main(0), queues.suspects];
-    const [counted, delayed] = await Promise.all([this.#count([...main, queues.dead], topic, name, signal), this.#delays.count(delays, signal)]);
-    const sum = (names: readonly string[]): number => names.reduce((total, queue) => total + (counted.get(queue) ?? 0), 0);
-    return { ready: sum(main), leased: undefined, delayed, dead: sum([queues.dead]), oldestMs: undefined };
+    const main =
+      topic.order === 'key'
+        ? Array.from({ length: topic.partitions }, (_, index) => queues.main(index))
+        : [queues.main(0), queues.suspects];
+    const [counted, delayed] = await Promise.all([
+      this.#count([...main, queues.dead], topic, name, signal),
+      this.#delays.count(delays, signal),
+    ]);
+    const sum = (names: readonly string[]): number =>
+      names.reduce((total, queue) => total + (counted.get(queue) ?? 0), 0);
+    return {
+      ready: sum(main),
+      leased: undefined,
+      delayed,
+      dead: sum([queues.dead]),
+      oldestMs: undefined,
+    };
   }
 
-  async consume(topic: StoredTopic, name: string, source: 'main' | 'dead', credit: number, signal: AbortSignal): Promise<QueueMember> {
+  async consume(
+    topic: StoredTopic,
+    name: string,
+    source: 'main' | 'dead',
+    credit: number,
+    signal: AbortSignal,
+  ): Promise<QueueMember> {
     const queues = queuesOf(topic, name);
     const connection = this.#links.consume();
-    const context: MemberContext = { connection, copies: this.#links.copies(), queues, delays: this.#delays };
+    const context: MemberContext = {
+      connection,
+      copies: this.#links.copies(),
+      queues,
+      delays: this.#delays,
+    };
     this.#delays.recheck(queues);
     if (source === 'dead') return DeadMember.open(context, signal);
     if (topic.order === 'none') return UnorderedMember.open(context, credit, signal);
     const { consumerTimeoutMs } = this.#settings;
-    const partitions = (during: AbortSignal): Promise<number> => this.#topics.partitions(topic, during);
+    const partitions = (during: AbortSignal): Promise<number> =>
+      this.#topics.partitions(topic, during);
     return OrderedMember.open(context, { credit, consumerTimeoutMs, partitions }, signal);
   }
 
   /** Ready messages of queues that must exist. */
-  async #count(queues: readonly string[], topic: StoredTopic, name: string, signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
+  async #count(
+    queues: readonly string[],
+    topic: StoredTopic,
+    name: string,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, number>> {
     const tried = `inspect subscription '${name}' of topic '${topic.name}'`;
     try {
       return await this.#links.consume().with(tried, signal, async (channel) => {
@@ -109,7 +185,10 @@ export class RabbitmqQueueDriver implements QueueDriver<RabbitmqNative> {
     } catch (error) {
       if (!isMissing(error) || signal.aborted) throw error;
       const message = `RabbitMQ: topic '${topic.name}' has no subscription '${name}'; subscribe to make it`;
-      throw new BusError('DUOBUS_NOT_FOUND', message, { cause: error, context: { topic: topic.name, name } });
+      throw new BusError('DUOBUS_NOT_FOUND', message, {
+        cause: error,
+        context: { topic: topic.name, name },
+      });
     }
   }
 }

@@ -1,11 +1,25 @@
-import { BusError, Inbox, type QueueEvent, type QueueMember, type Settlement } from '@duobus/core/driver';
+import {
+  BusError,
+  Inbox,
+  type QueueEvent,
+  type QueueMember,
+  type Settlement,
+} from '@duobus/core/driver';
 import type { Connection } from './connection.ts';
 import { Consumer } from './consumer.ts';
 import type { DelayQueues } from './delay-queues.ts';
 import type { Lease } from './lease.ts';
 import { endOf } from './member-end.ts';
 import type { Publisher } from './publisher.ts';
-import { copyTo, type Destination, heldLease, move, settleBatch, type Settled, type Settling } from './settle.ts';
+import {
+  copyTo,
+  type Destination,
+  heldLease,
+  move,
+  settleBatch,
+  type Settled,
+  type Settling,
+} from './settle.ts';
 import type { SubscriptionQueues } from './topology.ts';
 
 /** What members need of the driver. */
@@ -39,10 +53,22 @@ export class UnorderedMember implements QueueMember, Settling {
       end: (reason: Error | undefined, queue: string): void => member.#end(reason, queue),
     };
     // the suspects one at a time: one of them may be what kills its process
-    const suspects = await Consumer.open(connection, queues.suspects, { prefetch: 1 }, events, signal);
+    const suspects = await Consumer.open(
+      connection,
+      queues.suspects,
+      { prefetch: 1 },
+      events,
+      signal,
+    );
     member.#consumers = [suspects];
     try {
-      const main = await Consumer.open(connection, queues.main(0), { prefetch: credit }, events, signal);
+      const main = await Consumer.open(
+        connection,
+        queues.main(0),
+        { prefetch: credit },
+        events,
+        signal,
+      );
       member.#consumers = [suspects, main];
     } catch (error) {
       await member.close();

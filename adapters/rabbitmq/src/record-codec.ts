@@ -71,7 +71,8 @@ export function handOvers({ properties }: AmqpMessage): number {
 
 /** Headers the broker writes: a copied `x-delivery-count` would come back as if it were the copy's own. CC and BCC
  *  would send the copy to other queues as well. */
-const brokerHeader = /^(x-delivery-count|x-acquired-count|x-death|x-first-death-.*|x-last-death-.*|CC|BCC)$/;
+const brokerHeader =
+  /^(x-delivery-count|x-acquired-count|x-death|x-first-death-.*|x-last-death-.*|CC|BCC)$/;
 
 /** The same message to be stored once more with another state. Expiry and user id are left out: the first would drop
  *  the copy, the second is only accepted from its own user. */
@@ -83,7 +84,8 @@ export function encodeCopy(
   const headers: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(properties.headers ?? {})) {
     const property = name === 'content-type' && properties.contentType !== undefined;
-    if (!property && name !== copyHeader && !brokerHeader.test(name)) headers[name] = encodable(value);
+    if (!property && name !== copyHeader && !brokerHeader.test(name))
+      headers[name] = encodable(value);
   }
   if (state !== undefined) headers[stateHeader] = state;
   if (partition !== undefined) headers[partitionHeader] = partition;

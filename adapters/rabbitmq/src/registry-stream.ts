@@ -1,5 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { abortable, BusError, Registry, type RegistryOp, type TopologyMode } from '@duobus/core/driver';
+import {
+  abortable,
+  BusError,
+  Registry,
+  type RegistryOp,
+  type TopologyMode,
+} from '@duobus/core/driver';
 import type { AmqpMessage } from './client.ts';
 import type { Connection } from './connection.ts';
 import { untilDurable, untilOldEnough } from './durable-queue.ts';
@@ -120,7 +126,12 @@ export class RegistryStream {
     await this.#publish(genesisType, '', randomUUID(), signal);
   }
 
-  async #publish(type: string, text: string, messageId: string, signal: AbortSignal): Promise<void> {
+  async #publish(
+    type: string,
+    text: string,
+    messageId: string,
+    signal: AbortSignal,
+  ): Promise<void> {
     const options = { persistent: true, type, messageId, headers: { [writtenHeader]: Date.now() } };
     const sending = { exchange: '', routingKey: registryQueue, body: Buffer.from(text), options };
     const [outcome] = await this.#links.copies().send([sending], signal);
@@ -163,7 +174,11 @@ export class RegistryStream {
     } catch (error) {
       if (!patience.aborted || signal.aborted) throw error;
       if (mode === 'check') {
-        throw new BusError('DUOBUS_UNAVAILABLE', `RabbitMQ: the registry '${registryQueue}' hands out nothing: a process with topology 'create' mends it`, { retryable: true });
+        throw new BusError(
+          'DUOBUS_UNAVAILABLE',
+          `RabbitMQ: the registry '${registryQueue}' hands out nothing: a process with topology 'create' mends it`,
+          { retryable: true },
+        );
       }
       await this.#publish(genesisType, '', randomUUID(), signal);
       await first;

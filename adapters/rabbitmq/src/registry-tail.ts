@@ -117,7 +117,10 @@ export class RegistryTail {
   #apply({ content, properties }: AmqpMessage): void {
     const offset = properties.headers?.['x-stream-offset'] as number;
     if (this.#offset === -1 && offset > 0) {
-      throw new BusError('DUOBUS_POSITION_GONE', `RabbitMQ: the registry '${registryQueue}' has lost its beginning: a policy limits its age or length; take the policy off and restore the stream, since it holds what topics are like`);
+      throw new BusError(
+        'DUOBUS_POSITION_GONE',
+        `RabbitMQ: the registry '${registryQueue}' has lost its beginning: a policy limits its age or length; take the policy off and restore the stream, since it holds what topics are like`,
+      );
     }
     this.#offset = offset;
     if (properties.type !== this.#opType) return;

@@ -88,7 +88,8 @@ async function settleOthers(
       continue;
     }
     results[index] = 'lost';
-    if (lease.held && outcome !== undefined && outcome.status !== 'stored') settling.failed(lease, outcome.error);
+    if (lease.held && outcome !== undefined && outcome.status !== 'stored')
+      settling.failed(lease, outcome.error);
   }
   remove(moved, settling);
 }

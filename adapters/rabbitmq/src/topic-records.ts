@@ -1,9 +1,23 @@
-import { BusError, type Registry, sameTopic, type StoredTopic, type TopologyMode, type WantedTopic } from '@duobus/core/driver';
+import {
+  BusError,
+  type Registry,
+  sameTopic,
+  type StoredTopic,
+  type TopologyMode,
+  type WantedTopic,
+} from '@duobus/core/driver';
 import type { DelayQueues } from './delay-queues.ts';
 import { untilDurable } from './durable-queue.ts';
 import { isMissing } from './native-errors.ts';
 import type { Links, RegistryStream } from './registry-stream.ts';
-import { declareSubscription, declareTopic, exchangeName, queuesOf, registryQueue, requiredQueues } from './topology.ts';
+import {
+  declareSubscription,
+  declareTopic,
+  exchangeName,
+  queuesOf,
+  registryQueue,
+  requiredQueues,
+} from './topology.ts';
 
 const kind = 'event';
 
@@ -24,12 +38,17 @@ export class TopicRecords {
     this.#delays = delays;
   }
 
-  async ensureTopic(wanted: WantedTopic, mode: TopologyMode, signal: AbortSignal): Promise<StoredTopic> {
+  async ensureTopic(
+    wanted: WantedTopic,
+    mode: TopologyMode,
+    signal: AbortSignal,
+  ): Promise<StoredTopic> {
     const { name } = wanted;
     let stored = (await this.#registry.known(mode, signal))?.topic(kind, name);
     if (mode === 'check') {
       stored ??= (await this.#registry.fresh(mode, signal))?.topic(kind, name);
-      if (stored === undefined) throw missing(`topic '${name}'`, `the registry '${registryQueue}' has no record of it`);
+      if (stored === undefined)
+        throw missing(`topic '${name}'`, `the registry '${registryQueue}' has no record of it`);
       await this.#check(`topic '${name}'`, [], exchangeName(name), signal);
       return stored;
     }
@@ -38,11 +57,16 @@ export class TopicRecords {
       stored = await this.#registry.append({ v: 1, op: 'topic', topic: wanted }, look, signal);
     }
     const topic = stored;
-    await this.#links.consume().with(`make topic '${name}'`, signal, (channel) => declareTopic(channel, topic));
+    await this.#links
+      .consume()
+      .with(`make topic '${name}'`, signal, (channel) => declareTopic(channel, topic));
     return topic;
   }
 
-  async topics(names: readonly string[] | undefined, signal: AbortSignal): Promise<readonly StoredTopic[]> {
+  async topics(
+    names: readonly string[] | undefined,
+    signal: AbortSignal,
+  ): Promise<readonly StoredTopic[]> {
     const stored = (await this.#registry.fresh('check', signal))?.topics(kind) ?? [];
     return names === undefined ? stored : stored.filter((topic) => names.includes(topic.name));
   }
@@ -61,21 +85,51 @@ export class TopicRecords {
    * The intent comes first in the log: a subscription that is registered after it makes the new queues itself, and one
    * that is registered before it is seen here. So every subscription has its queues before anyone publishes to them.
    */
-  async alterTopic(current: StoredTopic, next: StoredTopic, signal: AbortSignal): Promise<StoredTopic> {
+  async alterTopic(
+    current: StoredTopic,
+    next: StoredTopic,
+    signal: AbortSignal,
+  ): Promise<StoredTopic> {
     if (next.partitions > current.partitions && next.order === 'key') {
-      const intent = { v: 1, op: 'name', kind, topic: intentsOf(next), name: String(next.partitions) } as const;
-      const names = await this.#registry.append(intent, (before) => before.names(kind, next.name), signal);
+      const intent = {
+        v: 1,
+        op: 'name',
+        kind,
+        topic: intentsOf(next),
+        name: String(next.partitions),
+      } as const;
+      const names = await this.#registry.append(
+        intent,
+        (before) => before.names(kind, next.name),
+        signal,
+      );
       for (const name of names) await this.#declare(next, name, next.partitions, signal);
       if (names.length > 0) await untilDurable(signal);
     }
     const look = (before: Registry): StoredTopic | undefined => before.topic(kind, next.name);
-    const found = await this.#registry.append({ v: 1, op: 'alter', from: current, topic: next }, look, signal);
+    const found = await this.#registry.append(
+      { v: 1, op: 'alter', from: current, topic: next },
+      look,
+      signal,
+    );
     if (found !== undefined && sameTopic(found, current)) return next;
-    const now = found === undefined ? 'is gone' : `has ${String(found.partitions)} partitions and retention ${JSON.stringify(found.retention)}`;
-    throw new BusError('DUOBUS_CONFLICT', `topic '${next.name}' was changed by somebody else meanwhile: it ${now}; read it and try again`, { retryable: true });
+    const now =
+      found === undefined
+        ? 'is gone'
+        : `has ${String(found.partitions)} partitions and retention ${JSON.stringify(found.retention)}`;
+    throw new BusError(
+      'DUOBUS_CONFLICT',
+      `topic '${next.name}' was changed by somebody else meanwhile: it ${now}; read it and try again`,
+      { retryable: true },
+    );
   }
 
-  async ensureSubscription(topic: StoredTopic, name: string, mode: TopologyMode, signal: AbortSignal): Promise<'created' | 'existed'> {
+  async ensureSubscription(
+    topic: StoredTopic,
+    name: string,
+    mode: TopologyMode,
+    signal: AbortSignal,
+  ): Promise<'created' | 'existed'> {
     if (mode === 'check') {
       await this.#checkSubscription(topic, name, signal);
       return 'existed';
@@ -84,7 +138,11 @@ export class TopicRecords {
     let existed = known?.names(kind, topic.name).includes(name) === true;
     if (!existed) {
       const look = (before: Registry): boolean => before.names(kind, topic.name).includes(name);
-      existed = await this.#registry.append({ v: 1, op: 'name', kind, topic: topic.name, name }, look, signal);
+      existed = await this.#registry.append(
+        { v: 1, op: 'name', kind, topic: topic.name, name },
+        look,
+        signal,
+      );
     }
     const registry = await this.#registry.known(mode, signal);
     await this.#declare(topic, name, partitionsToMake(registry, topic), signal);
@@ -99,18 +157,33 @@ export class TopicRecords {
     const queues = queuesOf(topic, name);
     const delays = await this.#delays.of(queues, signal);
     const required = requiredQueues(queues, topic.order, partitionsToMake(registry, topic));
-    await this.#links.consume().with(`remove subscription '${name}' of topic '${topic.name}'`, signal, async (channel) => {
-      // documents stop coming with the main queues; what delays still hold must not come back to them
-      for (const queue of [...required.toReversed(), ...delays]) await channel.deleteQueue(queue);
-    });
+    await this.#links
+      .consume()
+      .with(`remove subscription '${name}' of topic '${topic.name}'`, signal, async (channel) => {
+        // documents stop coming with the main queues; what delays still hold must not come back to them
+        for (const queue of [...required.toReversed(), ...delays]) await channel.deleteQueue(queue);
+      });
     await this.#delays.forget(queues, delays, signal);
     if (registry?.names(kind, topic.name).includes(name) !== true) return;
-    await this.#registry.append({ v: 1, op: 'drop-name', kind, topic: topic.name, name }, () => undefined, signal);
+    await this.#registry.append(
+      { v: 1, op: 'drop-name', kind, topic: topic.name, name },
+      () => undefined,
+      signal,
+    );
   }
 
-  async #declare(topic: StoredTopic, name: string, partitions: number, signal: AbortSignal): Promise<void> {
+  async #declare(
+    topic: StoredTopic,
+    name: string,
+    partitions: number,
+    signal: AbortSignal,
+  ): Promise<void> {
     const tried = `make subscription '${name}' of topic '${topic.name}'`;
-    await this.#links.consume().with(tried, signal, (channel) => declareSubscription(channel, topic, queuesOf(topic, name), partitions));
+    await this.#links
+      .consume()
+      .with(tried, signal, (channel) =>
+        declareSubscription(channel, topic, queuesOf(topic, name), partitions),
+      );
   }
 
   async #checkSubscription(topic: StoredTopic, name: string, signal: AbortSignal): Promise<void> {
@@ -119,10 +192,20 @@ export class TopicRecords {
     if (registry?.names(kind, topic.name).includes(name) !== true) {
       throw missing(what, `the registry '${registryQueue}' does not name it`);
     }
-    await this.#check(what, requiredQueues(queuesOf(topic, name), topic.order, topic.partitions), undefined, signal);
+    await this.#check(
+      what,
+      requiredQueues(queuesOf(topic, name), topic.order, topic.partitions),
+      undefined,
+      signal,
+    );
   }
 
-  async #check(what: string, queues: readonly string[], exchange: string | undefined, signal: AbortSignal): Promise<void> {
+  async #check(
+    what: string,
+    queues: readonly string[],
+    exchange: string | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
     try {
       await this.#links.consume().with(`check ${what}`, signal, async (channel) => {
         if (exchange !== undefined) await channel.checkExchange(exchange);
@@ -142,5 +225,8 @@ function partitionsToMake(registry: Registry | undefined, topic: StoredTopic): n
 }
 
 function missing(what: string, why: string): BusError {
-  return new BusError('DUOBUS_NOT_FOUND', `RabbitMQ: ${what} does not exist (${why}), and topology 'check' makes nothing: run once with topology 'create', or declare it`);
+  return new BusError(
+    'DUOBUS_NOT_FOUND',
+    `RabbitMQ: ${what} does not exist (${why}), and topology 'check' makes nothing: run once with topology 'create', or declare it`,
+  );
 }

@@ -51,14 +51,18 @@ export function queuesOf(topic: StoredTopic, name: string): SubscriptionQueues {
     topic: topic.name,
     name,
     base: start,
-    main: topic.order === 'key' ? (partition) => `${start}:main:${String(partition)}` : () => `${start}:main`,
+    main:
+      topic.order === 'key'
+        ? (partition) => `${start}:main:${String(partition)}`
+        : () => `${start}:main`,
     suspects: `${start}:suspects`,
     lock: (partition) => `${start}:lock:${String(partition)}`,
     members: `${start}:members`,
     dead: `${start}:dead`,
-    delay: topic.order === 'key'
-      ? (ms, partition) => `${start}:delay:${String(ms)}:${String(partition)}`
-      : (ms) => `${start}:delay:${String(ms)}`,
+    delay:
+      topic.order === 'key'
+        ? (ms, partition) => `${start}:delay:${String(ms)}:${String(partition)}`
+        : (ms) => `${start}:delay:${String(ms)}`,
   };
 }
 

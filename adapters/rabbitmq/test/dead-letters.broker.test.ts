@@ -1,21 +1,35 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { QueueDriver, StoredTopic } from '@duobus/core/driver';
-import { consume, empty, eventually, openDriver, publish, type Reader, soon, subscription } from './support/driver.ts';
+import {
+  consume,
+  empty,
+  eventually,
+  openDriver,
+  publish,
+  type Reader,
+  soon,
+  subscription,
+} from './support/driver.ts';
 
-const range = (count: number): string[] => Array.from({ length: count }, (_, index) => `id-${index}`);
+const range = (count: number): string[] =>
+  Array.from({ length: count }, (_, index) => `id-${index}`);
 
 async function bury(driver: QueueDriver, topic: StoredTopic, ...ids: string[]): Promise<void> {
   await publish(driver, topic, 0, ...ids);
   const reader = await consume(driver, topic, 'main', ids.length);
   await reader.take(ids.length);
-  const settled = await reader.member.settle(reader.leased.map(({ token }) => ({ token, verdict: 'dead', state: 'why' })));
+  const settled = await reader.member.settle(
+    reader.leased.map(({ token }) => ({ token, verdict: 'dead', state: 'why' })),
+  );
   assert.ok(settled.every((each) => each === 'settled'));
   await reader.member.close();
 }
 
-const pass = (reader: Reader): Promise<Reader> => reader.until(({ events }) => events.some(({ type }) => type === 'idle'));
-const deadCount = async (driver: QueueDriver, topic: StoredTopic): Promise<number> => (await driver.inspect(topic, 'sub', soon())).dead;
+const pass = (reader: Reader): Promise<Reader> =>
+  reader.until(({ events }) => events.some(({ type }) => type === 'idle'));
+const deadCount = async (driver: QueueDriver, topic: StoredTopic): Promise<number> =>
+  (await driver.inspect(topic, 'sub', soon())).dead;
 
 describe('dead letters', { concurrency: 4 }, () => {
   it('are listed again and again, in order, and stay', async () => {
@@ -28,7 +42,13 @@ describe('dead letters', { concurrency: 4 }, () => {
       assert.ok(reader.leased.every(({ state }) => state === 'why'));
       await reader.member.close();
     }
-    assert.equal(await eventually(() => deadCount(driver, sub.topic), (dead) => dead === 250), 250);
+    assert.equal(
+      await eventually(
+        () => deadCount(driver, sub.topic),
+        (dead) => dead === 250,
+      ),
+      250,
+    );
   });
 
   it('end an empty list at once', async () => {
@@ -53,9 +73,18 @@ describe('dead letters', { concurrency: 4 }, () => {
     assert.deepEqual(second.events, []);
     await first.member.close();
     await listing;
-    assert.deepEqual(second.ids, range(30).filter((id) => id !== 'id-7'));
+    assert.deepEqual(
+      second.ids,
+      range(30).filter((id) => id !== 'id-7'),
+    );
     await second.member.close();
-    assert.equal(await eventually(() => deadCount(driver, sub.topic), (dead) => dead === 29), 29);
+    assert.equal(
+      await eventually(
+        () => deadCount(driver, sub.topic),
+        (dead) => dead === 29,
+      ),
+      29,
+    );
   });
 
   it('are handed to the next lister when one dies', async () => {
@@ -90,14 +119,25 @@ describe('dead letters', { concurrency: 4 }, () => {
     await driver.ensureSubscription(sub.topic, 'other', 'create', soon());
     await bury(driver, sub.topic, 'a', 'b');
     const list = await pass(await consume(driver, sub.topic, 'dead'));
-    assert.deepEqual(await list.member.settle([{ token: list.find('a').token, verdict: 'again', delayMs: 0, state: 'redriven' }]), ['settled']);
+    assert.deepEqual(
+      await list.member.settle([
+        { token: list.find('a').token, verdict: 'again', delayMs: 0, state: 'redriven' },
+      ]),
+      ['settled'],
+    );
     await list.member.close();
     const reader = await consume(driver, sub.topic);
     await reader.take(1);
     assert.deepEqual([reader.ids, reader.find('a').state], [['a'], 'redriven']);
     await reader.done(reader.find('a'));
     await reader.member.close();
-    assert.equal(await eventually(() => deadCount(driver, sub.topic), (dead) => dead === 1), 1);
+    assert.equal(
+      await eventually(
+        () => deadCount(driver, sub.topic),
+        (dead) => dead === 1,
+      ),
+      1,
+    );
     assert.equal((await driver.inspect(sub.topic, 'other', soon())).ready, 2);
     await driver.removeSubscription(sub.topic, 'other', soon());
   });

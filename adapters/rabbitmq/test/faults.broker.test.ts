@@ -4,9 +4,19 @@ import { after, before, describe, it } from 'node:test';
 import { type Broker, startBroker } from '@duobus/brokers';
 import { BusError } from '@duobus/core/driver';
 import { rabbitmq } from '../src/index.ts';
-import { consume, eventually, openDriver, publish, records, soon, subscription, wantedTopic } from './support/driver.ts';
+import {
+  consume,
+  eventually,
+  openDriver,
+  publish,
+  records,
+  soon,
+  subscription,
+  wantedTopic,
+} from './support/driver.ts';
 
-const range = (from: number, count: number): string[] => Array.from({ length: count }, (_, index) => `id-${from + index}`);
+const range = (from: number, count: number): string[] =>
+  Array.from({ length: count }, (_, index) => `id-${from + index}`);
 
 describe('a broker in trouble', () => {
   let broker: Broker;
@@ -22,31 +32,50 @@ describe('a broker in trouble', () => {
     await driver.ensureTopic(wantedTopic(), 'create', soon());
     await using same = await openDriver({ url: tls, tls: { ca: readFileSync(broker.ca) } });
     assert.ok(same.native.consumeConnection !== undefined);
-    await assert.rejects(() => openDriver({ url: tls }), (error) => BusError.is(error, 'DUOBUS_PERMISSION') && error.message.includes('certificate'));
+    await assert.rejects(
+      () => openDriver({ url: tls }),
+      (error) => BusError.is(error, 'DUOBUS_PERMISSION') && error.message.includes('certificate'),
+    );
   });
 
   it('refuses wrong credentials with an error that does not repeat them', async () => {
     const url = new URL(broker.url);
     url.username = 'somebody';
     url.password = 'hunter2';
-    await assert.rejects(() => openDriver({ url: url.href }), (error) => {
-      assert.ok(BusError.is(error, 'DUOBUS_PERMISSION'));
-      assert.ok(!error.retryable);
-      assert.ok(!JSON.stringify([error.message, error.context, String(error.cause)]).includes('hunter2'));
-      return true;
-    });
-    await assert.rejects(() => openDriver({ url: broker.url, vhost: 'nowhere' }), (error) => BusError.is(error, 'DUOBUS_PERMISSION') && error.message.includes('nowhere'));
+    await assert.rejects(
+      () => openDriver({ url: url.href }),
+      (error) => {
+        assert.ok(BusError.is(error, 'DUOBUS_PERMISSION'));
+        assert.ok(!error.retryable);
+        assert.ok(
+          !JSON.stringify([error.message, error.context, String(error.cause)]).includes('hunter2'),
+        );
+        return true;
+      },
+    );
+    await assert.rejects(
+      () => openDriver({ url: broker.url, vhost: 'nowhere' }),
+      (error) => BusError.is(error, 'DUOBUS_PERMISSION') && error.message.includes('nowhere'),
+    );
   });
 
   it('refuses what a user may not do', async () => {
     await broker.ctl('add_user', 'reader', 'secret');
     await broker.ctl('set_permissions', 'reader', '^$', '^$', '.*');
-    await using driver = await openDriver({ url: broker.url, username: 'reader', password: 'secret' });
-    await assert.rejects(() => driver.ensureTopic(wantedTopic(), 'create', soon()), { code: 'DUOBUS_PERMISSION' });
+    await using driver = await openDriver({
+      url: broker.url,
+      username: 'reader',
+      password: 'secret',
+    });
+    await assert.rejects(() => driver.ensureTopic(wantedTopic(), 'create', soon()), {
+      code: 'DUOBUS_PERMISSION',
+    });
   });
 
   it('is unavailable, retryably, when nobody listens', async () => {
-    const error = await openDriver({ url: 'amqp://127.0.0.1:1' }).catch((caught: unknown) => caught);
+    const error = await openDriver({ url: 'amqp://127.0.0.1:1' }).catch(
+      (caught: unknown) => caught,
+    );
     assert.ok(BusError.is(error, 'DUOBUS_UNAVAILABLE') && error.retryable);
   });
 
@@ -59,18 +88,25 @@ describe('a broker in trouble', () => {
     await broker.ctl('set_vm_memory_high_watermark', '0.00001');
     // the first publish after the alarm is what makes the broker say so
     const written = driver.publish(sub.topic, 0, records('written'), soon());
-    const blocked = new Promise<void>((resolve) => driver.native.publishConnection?.on('blocked', resolve as never));
+    const blocked = new Promise<void>((resolve) =>
+      driver.native.publishConnection?.on('blocked', resolve as never),
+    );
     await blocked;
     const given = new AbortController();
     const never = driver.publish(sub.topic, 0, records('never'), given.signal);
-    const later = [1, 2, 3].map((at) => driver.publish(sub.topic, 0, records(`later-${at}`), soon()));
+    const later = [1, 2, 3].map((at) =>
+      driver.publish(sub.topic, 0, records(`later-${at}`), soon()),
+    );
     given.abort();
     const [rejected] = await never;
     assert.ok(rejected?.status === 'rejected' && BusError.is(rejected.error, 'DUOBUS_TIMEOUT'));
     assert.match(rejected.error.message, /alarm/);
     assert.deepEqual(await reader.done(first as never), ['settled'], 'consuming goes on');
     await broker.ctl('set_vm_memory_high_watermark', '0.6');
-    assert.deepEqual((await Promise.all([written, ...later])).flat().map(({ status }) => status), Array.from({ length: 4 }, () => 'stored'));
+    assert.deepEqual(
+      (await Promise.all([written, ...later])).flat().map(({ status }) => status),
+      Array.from({ length: 4 }, () => 'stored'),
+    );
     await reader.take(5);
     assert.deepEqual(reader.ids.slice(1), ['written', 'later-1', 'later-2', 'later-3']);
     await reader.done(...reader.leased.slice(1));
@@ -83,7 +119,9 @@ describe('a broker in trouble', () => {
     await broker.ctl('set_vm_memory_high_watermark', '0.00001');
     const given = new AbortController();
     const outcomes = driver.publish(topic, 0, records('a'), given.signal);
-    await new Promise<void>((resolve) => driver.native.publishConnection?.on('blocked', resolve as never));
+    await new Promise<void>((resolve) =>
+      driver.native.publishConnection?.on('blocked', resolve as never),
+    );
     given.abort();
     assert.equal((await outcomes)[0]?.status, 'unknown');
     await broker.ctl('set_vm_memory_high_watermark', '0.6');
@@ -131,22 +169,48 @@ describe('a broker in trouble', () => {
         }
       }
     })();
-    await eventually(() => Promise.resolve(stored.length), (count) => count > 1000);
+    await eventually(
+      () => Promise.resolve(stored.length),
+      (count) => count > 1000,
+    );
     await broker.kill9();
     killed = true;
     await publishing;
-    assert.ok(killed && failed.every((error) => BusError.is(error, 'DUOBUS_UNAVAILABLE') && error.retryable));
+    assert.ok(
+      killed &&
+        failed.every((error) => BusError.is(error, 'DUOBUS_UNAVAILABLE') && error.retryable),
+    );
     await reader.until(({ events }) => events.some(({ type }) => type === 'lost'));
     assert.deepEqual(await reader.done(first as never), ['lost']);
-    assert.equal((await driver.publish(sub.topic, 0, records('down'), soon()).catch((error: unknown) => error) as BusError).code, 'DUOBUS_UNAVAILABLE');
+    assert.equal(
+      (
+        (await driver
+          .publish(sub.topic, 0, records('down'), soon())
+          .catch((error: unknown) => error)) as BusError
+      ).code,
+      'DUOBUS_UNAVAILABLE',
+    );
     await assert.rejects(() => driver.open(soon()), { code: 'DUOBUS_UNAVAILABLE' });
     await broker.start();
-    await eventually(() => driver.open(soon()).then(() => true, () => false), (open) => open);
-    const again = await eventually(() => consume(driver, sub.topic, 'main', 60_000).catch(() => undefined), (opened) => opened !== undefined);
+    await eventually(
+      () =>
+        driver.open(soon()).then(
+          () => true,
+          () => false,
+        ),
+      (open) => open,
+    );
+    const again = await eventually(
+      () => consume(driver, sub.topic, 'main', 60_000).catch(() => undefined),
+      (opened) => opened !== undefined,
+    );
     await publish(driver, sub.topic, 0, 'sentinel');
     await again?.until(() => again.ids.includes('sentinel'));
     const seen = new Set(again?.ids);
-    assert.deepEqual(stored.filter((id) => !seen.has(id)), []);
+    assert.deepEqual(
+      stored.filter((id) => !seen.has(id)),
+      [],
+    );
     assert.ok(seen.has('first'));
     assert.deepEqual(await driver.names(sub.topic, soon()), ['sub']);
     await again?.member.close();
@@ -158,13 +222,23 @@ describe('a broker in trouble', () => {
     const reader = await consume(driver, sub.topic);
     const { publishConnection, consumeConnection } = driver.native;
     await publishConnection?.close();
-    assert.equal((await driver.publish(sub.topic, 0, records('a'), soon()).catch((error: unknown) => error) as BusError).code, 'DUOBUS_UNAVAILABLE');
+    assert.equal(
+      (
+        (await driver
+          .publish(sub.topic, 0, records('a'), soon())
+          .catch((error: unknown) => error)) as BusError
+      ).code,
+      'DUOBUS_UNAVAILABLE',
+    );
     await driver.open(soon());
     assert.equal(driver.native.consumeConnection, consumeConnection);
     assert.notEqual(driver.native.publishConnection, publishConnection);
     await publish(driver, sub.topic, 0, 'a');
     await reader.take(1);
-    assert.deepEqual(reader.events.filter(({ type }) => type !== 'records'), []);
+    assert.deepEqual(
+      reader.events.filter(({ type }) => type !== 'records'),
+      [],
+    );
     await reader.member.close();
   });
 
@@ -172,14 +246,22 @@ describe('a broker in trouble', () => {
     const { queue: driver } = rabbitmq({ url: broker.url });
     assert.ok(driver !== undefined);
     await driver.open(soon());
-    const [topic, gone] = await Promise.all([wantedTopic(), wantedTopic()].map((wanted) => driver.ensureTopic(wanted, 'create', soon())));
-    const channel = await driver.native.consumeConnection?.createChannel() as { deleteExchange?: (name: string) => Promise<unknown>; close(): Promise<void> };
+    const [topic, gone] = await Promise.all(
+      [wantedTopic(), wantedTopic()].map((wanted) => driver.ensureTopic(wanted, 'create', soon())),
+    );
+    const channel = (await driver.native.consumeConnection?.createChannel()) as {
+      deleteExchange?: (name: string) => Promise<unknown>;
+      close(): Promise<void>;
+    };
     await channel.deleteExchange?.(`duobus.event:${gone?.name}`);
     await channel.close();
     const [outcome] = await driver.publish(gone as never, 0, records('a'), soon());
     assert.ok(outcome?.status === 'rejected' && BusError.is(outcome.error, 'DUOBUS_NOT_FOUND'));
     await driver.open(soon());
-    assert.equal((await driver.publish(topic as never, 0, records('a'), soon()))[0]?.status, 'stored');
+    assert.equal(
+      (await driver.publish(topic as never, 0, records('a'), soon()))[0]?.status,
+      'stored',
+    );
     await driver.close();
   });
 
@@ -187,17 +269,28 @@ describe('a broker in trouble', () => {
     await using driver = await openDriver({ url: broker.url });
     const topic = await driver.ensureTopic(wantedTopic(), 'create', soon());
     const [a, large, b] = records('a', 'large', 'b');
-    const oversize = { ...large, headers: { ...large?.headers, 'cloudEvents:subject': 'x'.repeat(70_000) } };
+    const oversize = {
+      ...large,
+      headers: { ...large?.headers, 'cloudEvents:subject': 'x'.repeat(70_000) },
+    };
     const outcomes = await driver.publish(topic, 0, [a, oversize, b] as never, soon());
-    assert.deepEqual(outcomes.map(({ status }) => status), ['stored', 'rejected', 'stored']);
-    assert.ok(outcomes[1]?.status === 'rejected' && BusError.is(outcomes[1].error, 'DUOBUS_TOO_LARGE'));
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ['stored', 'rejected', 'stored'],
+    );
+    assert.ok(
+      outcomes[1]?.status === 'rejected' && BusError.is(outcomes[1].error, 'DUOBUS_TOO_LARGE'),
+    );
   });
 });
 
 describe('a broker with a short consumer timeout', () => {
   it('does not take a partition from an idle owner, nor the notes it keeps', async () => {
     await using broker = await startBroker('rabbitmq');
-    await broker.ctl('eval', 'application:set_env(rabbit, consumer_timeout, 6000), application:set_env(rabbit, channel_tick_interval, 1000).');
+    await broker.ctl(
+      'eval',
+      'application:set_env(rabbit, consumer_timeout, 6000), application:set_env(rabbit, channel_tick_interval, 1000).',
+    );
     await using driver = await openDriver({ url: broker.url, consumerTimeoutMs: 6000 });
     await using sub = await subscription(driver, 'key', 2);
     const reader = await consume(driver, sub.topic);
@@ -213,7 +306,10 @@ describe('a broker with a short consumer timeout', () => {
       await new Promise((resolve) => setTimeout(resolve, 2500));
       assert.deepEqual(await reader.done(leased), ['settled']);
     }
-    assert.deepEqual([...new Set(reader.events.map(({ type }) => type))].toSorted(), ['assigned', 'records']);
+    assert.deepEqual([...new Set(reader.events.map(({ type }) => type))].toSorted(), [
+      'assigned',
+      'records',
+    ]);
     // and the timeout is real: a document that stays with its handler for too long is taken back
     await publish(driver, sub.topic, 0, 'kept');
     await reader.until(({ events }) => events.some(({ type }) => type === 'lost'), 60_000);

@@ -1,8 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { consume, empty, eventually, openDriver, publish, soon, subscription } from './support/driver.ts';
+import {
+  consume,
+  empty,
+  eventually,
+  openDriver,
+  publish,
+  soon,
+  subscription,
+} from './support/driver.ts';
 
-const range = (count: number): string[] => Array.from({ length: count }, (_, index) => `id-${index}`);
+const range = (count: number): string[] =>
+  Array.from({ length: count }, (_, index) => `id-${index}`);
 
 describe('order by key', { concurrency: 4 }, () => {
   it('owns all partitions alone and hands out each in its order', async () => {
@@ -10,11 +19,17 @@ describe('order by key', { concurrency: 4 }, () => {
     await using sub = await subscription(driver, 'key', 3);
     const reader = await consume(driver, sub.topic);
     await reader.until(() => reader.partitions('assigned').length === 3);
-    for (const partition of [0, 1, 2]) await publish(driver, sub.topic, partition, ...range(50).map((id) => `${partition}/${id}`));
+    for (const partition of [0, 1, 2])
+      await publish(driver, sub.topic, partition, ...range(50).map((id) => `${partition}/${id}`));
     await reader.take(150);
     for (const partition of [0, 1, 2]) {
-      const its = reader.events.flatMap((event) => (event.type === 'records' && event.partition === partition ? event.records : []));
-      assert.deepEqual(its.map(({ headers }) => headers['cloudEvents:id']), range(50).map((id) => `${partition}/${id}`));
+      const its = reader.events.flatMap((event) =>
+        event.type === 'records' && event.partition === partition ? event.records : [],
+      );
+      assert.deepEqual(
+        its.map(({ headers }) => headers['cloudEvents:id']),
+        range(50).map((id) => `${partition}/${id}`),
+      );
     }
     await reader.done(...reader.leased);
     await reader.member.close();
@@ -27,7 +42,8 @@ describe('order by key', { concurrency: 4 }, () => {
     await using sub = await subscription(driver, 'key', 4);
     const first = await consume(driver, sub.topic);
     await first.until(() => first.partitions('assigned').length === 4);
-    for (const partition of [0, 1, 2, 3]) await publish(driver, sub.topic, partition, `before-${partition}`);
+    for (const partition of [0, 1, 2, 3])
+      await publish(driver, sub.topic, partition, `before-${partition}`);
     await first.take(4);
     const joined = await consume(second, sub.topic);
     await first.until(() => first.partitions('revoking').length === 2);
@@ -37,9 +53,13 @@ describe('order by key', { concurrency: 4 }, () => {
     for (const partition of moving) await first.member.release(partition);
     await joined.until(() => joined.partitions('assigned').length === 2);
     assert.deepEqual(joined.partitions('assigned').toSorted(), moving.toSorted());
-    for (const partition of [0, 1, 2, 3]) await publish(driver, sub.topic, partition, `after-${partition}`);
+    for (const partition of [0, 1, 2, 3])
+      await publish(driver, sub.topic, partition, `after-${partition}`);
     await joined.take(2);
-    assert.deepEqual(joined.ids.toSorted(), moving.map((partition) => `after-${partition}`).toSorted());
+    assert.deepEqual(
+      joined.ids.toSorted(),
+      moving.map((partition) => `after-${partition}`).toSorted(),
+    );
     await first.take(6);
     await first.member.close();
     await joined.until(() => joined.partitions('assigned').length === 4);
@@ -51,7 +71,9 @@ describe('order by key', { concurrency: 4 }, () => {
     await using two = await openDriver();
     await using three = await openDriver();
     await using sub = await subscription(one, 'key', 7);
-    const readers = await Promise.all([one, two, three].map((driver) => consume(driver, sub.topic)));
+    const readers = await Promise.all(
+      [one, two, three].map((driver) => consume(driver, sub.topic)),
+    );
     const owned = readers.map(() => new Set<number>());
     const stop = new AbortController();
     const loops = readers.map(async (reader, index) => {
@@ -64,7 +86,8 @@ describe('order by key', { concurrency: 4 }, () => {
         }
       }
     });
-    const sizes = (): Promise<number[]> => Promise.resolve(owned.map(({ size }) => size).toSorted());
+    const sizes = (): Promise<number[]> =>
+      Promise.resolve(owned.map(({ size }) => size).toSorted());
     await eventually(sizes, (now) => now.join() === '2,2,3');
     await three.close();
     owned[2]?.clear();
@@ -88,7 +111,10 @@ describe('order by key', { concurrency: 4 }, () => {
     const next = await consume(driver, sub.topic);
     await victim.close(); // cuts its consumer off
     await next.take(17);
-    assert.deepEqual(next.ids, range(20).filter((id) => !['id-0', 'id-1', 'id-5'].includes(id)));
+    assert.deepEqual(
+      next.ids,
+      range(20).filter((id) => !['id-0', 'id-1', 'id-5'].includes(id)),
+    );
     assert.equal(next.find('id-3').state, 'failed twice');
     assert.ok(next.leased.every(({ redelivered }) => redelivered));
     assert.deepEqual(next.leased.filter(({ state }) => state !== undefined).length, 1);
@@ -123,12 +149,16 @@ describe('order by key', { concurrency: 4 }, () => {
     await first.done(first.find('id-0'));
     await first.member.stop();
     const rest = first.leased.slice(1);
-    await first.member.settle(rest.map(({ token }) => ({ token, verdict: 'back', state: 'returned' })));
+    await first.member.settle(
+      rest.map(({ token }) => ({ token, verdict: 'back', state: 'returned' })),
+    );
     await first.member.close();
     const second = await consume(victim, sub.topic);
     await second.take(9);
     assert.deepEqual(second.ids, range(10).slice(1));
-    assert.ok(second.leased.every(({ redelivered, state }) => !redelivered && state === 'returned'));
+    assert.ok(
+      second.leased.every(({ redelivered, state }) => !redelivered && state === 'returned'),
+    );
     await victim.close();
     const third = await consume(driver, sub.topic);
     await third.take(9);
@@ -143,11 +173,15 @@ describe('order by key', { concurrency: 4 }, () => {
     await publish(driver, sub.topic, 2, 'bad');
     const reader = await consume(driver, sub.topic);
     await reader.take(1);
-    await reader.member.settle([{ token: reader.find('bad').token, verdict: 'dead', state: 'why' }]);
+    await reader.member.settle([
+      { token: reader.find('bad').token, verdict: 'dead', state: 'why' },
+    ]);
     const dead = await consume(driver, sub.topic, 'dead');
     await dead.until(({ events }) => events.some(({ type }) => type === 'idle'));
     assert.equal(dead.find('bad').state, 'why');
-    await dead.member.settle([{ token: dead.find('bad').token, verdict: 'again', delayMs: 0, state: 'redriven' }]);
+    await dead.member.settle([
+      { token: dead.find('bad').token, verdict: 'again', delayMs: 0, state: 'redriven' },
+    ]);
     await dead.member.close();
     await reader.take(2);
     const last = reader.events.findLast((event) => event.type === 'records');
@@ -165,7 +199,10 @@ describe('order by key', { concurrency: 4 }, () => {
     const next = { ...sub.topic, partitions: 4 };
     const altered = await other.alterTopic(sub.topic, next, soon());
     await publish(other, altered, 3, 'new');
-    await reader.until(() => reader.leased.length === 1 && reader.partitions('assigned').length === 4, 30_000);
+    await reader.until(
+      () => reader.leased.length === 1 && reader.partitions('assigned').length === 4,
+      30_000,
+    );
     assert.deepEqual(reader.partitions('assigned').toSorted(), [0, 1, 2, 3]);
     await reader.done(...reader.leased);
     await reader.member.close();

@@ -4,16 +4,34 @@ import { BusError } from '@duobus/core/driver';
 import { connect } from 'amqplib';
 import { testUrl } from '@duobus/brokers';
 import { exchangeName } from '../src/topology.ts';
-import { consume, empty, eventually, idOf, openDriver, publish, record, records, soon, subscription, wantedTopic } from './support/driver.ts';
+import {
+  consume,
+  empty,
+  eventually,
+  idOf,
+  openDriver,
+  publish,
+  record,
+  records,
+  soon,
+  subscription,
+  wantedTopic,
+} from './support/driver.ts';
 
-const range = (count: number): string[] => Array.from({ length: count }, (_, index) => `id-${index}`);
+const range = (count: number): string[] =>
+  Array.from({ length: count }, (_, index) => `id-${index}`);
 
 describe('the queue driver', { concurrency: 4 }, () => {
   it('hands out what was published, in order, with attributes, content type and bytes as they were', async () => {
     await using driver = await openDriver();
     await using sub = await subscription(driver);
     const body = '{"größe":1}';
-    await driver.publish(sub.topic, 0, [record('a', { 'cloudEvents:subject': 'Übung' }, body), record('b')], soon());
+    await driver.publish(
+      sub.topic,
+      0,
+      [record('a', { 'cloudEvents:subject': 'Übung' }, body), record('b')],
+      soon(),
+    );
     const reader = await consume(driver, sub.topic);
     const [a, b] = await reader.take(2);
     assert.ok(a !== undefined && b !== undefined);
@@ -35,7 +53,8 @@ describe('the queue driver', { concurrency: 4 }, () => {
     await driver.ensureSubscription(sub.topic, 'other', 'create', soon());
     await publish(driver, sub.topic, 0, 'one');
     await driver.ensureSubscription(sub.topic, 'late', 'create', soon());
-    const ready = async (name: string): Promise<number> => (await driver.inspect(sub.topic, name, soon())).ready;
+    const ready = async (name: string): Promise<number> =>
+      (await driver.inspect(sub.topic, name, soon())).ready;
     assert.deepEqual([await ready('sub'), await ready('other'), await ready('late')], [1, 1, 0]);
     assert.deepEqual((await driver.names(sub.topic, soon())).toSorted(), ['late', 'other', 'sub']);
     await driver.removeSubscription(sub.topic, 'other', soon());
@@ -47,7 +66,10 @@ describe('the queue driver', { concurrency: 4 }, () => {
     await using driver = await openDriver();
     const topic = await driver.ensureTopic(wantedTopic(), 'create', soon());
     const outcomes = await driver.publish(topic, 0, records('a', 'b'), soon());
-    assert.deepEqual(outcomes.map(({ status }) => status), ['stored', 'stored']);
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ['stored', 'stored'],
+    );
   });
 
   it('keeps the order of overlapping publishes', async () => {
@@ -55,7 +77,8 @@ describe('the queue driver', { concurrency: 4 }, () => {
     await using sub = await subscription(driver);
     const ids = range(2000);
     const calls: Promise<void>[] = [];
-    for (let at = 0; at < ids.length; at += 50) calls.push(publish(driver, sub.topic, 0, ...ids.slice(at, at + 50)));
+    for (let at = 0; at < ids.length; at += 50)
+      calls.push(publish(driver, sub.topic, 0, ...ids.slice(at, at + 50)));
     await Promise.all(calls);
     const reader = await consume(driver, sub.topic, 'main', 5000);
     await reader.take(ids.length);
@@ -73,7 +96,8 @@ describe('the queue driver', { concurrency: 4 }, () => {
     const undone = new Set([0, 7, 8, 150, 298]);
     const done = leased.filter((_, index) => !undone.has(index));
     // from both ends, so that some go one by one and some with an acknowledgement of all before
-    for (const batch of [done.slice(200), done.slice(0, 50).toReversed(), done.slice(50, 200)]) await reader.done(...batch);
+    for (const batch of [done.slice(200), done.slice(0, 50).toReversed(), done.slice(50, 200)])
+      await reader.done(...batch);
     await reader.member.close();
     const again = await consume(driver, sub.topic, 'main', 300);
     const left = [...undone].map((index) => `id-${index}`);
@@ -126,7 +150,15 @@ describe('the queue driver', { concurrency: 4 }, () => {
     await publish(driver, sub.topic, 0, ...range(30));
     const reader = await consume(driver, sub.topic, 'main', 10);
     await reader.take(10);
-    assert.equal((await eventually(() => driver.inspect(sub.topic, 'sub', soon()), ({ ready }) => ready === 20)).ready, 20);
+    assert.equal(
+      (
+        await eventually(
+          () => driver.inspect(sub.topic, 'sub', soon()),
+          ({ ready }) => ready === 20,
+        )
+      ).ready,
+      20,
+    );
     assert.equal(reader.leased.length, 10);
     await reader.member.close();
   });
@@ -152,10 +184,15 @@ describe('the queue driver', { concurrency: 4 }, () => {
     assert.equal(reader.find('a').state, 'late');
     assert.equal(reader.find('a').redelivered, false);
     // once more: what the delay queue has added must not pile up
-    await reader.member.settle([{ token: reader.find('a').token, verdict: 'again', delayMs: 0, state: 'third' }]);
+    await reader.member.settle([
+      { token: reader.find('a').token, verdict: 'again', delayMs: 0, state: 'third' },
+    ]);
     await reader.take(5);
     const names = Object.keys(reader.find('a').headers);
-    assert.deepEqual(names.filter((name) => name.startsWith('x-') || name.startsWith('duobus-')), []);
+    assert.deepEqual(
+      names.filter((name) => name.startsWith('x-') || name.startsWith('duobus-')),
+      [],
+    );
     await reader.done(...reader.leased);
     await reader.member.close();
     assert.deepEqual(await driver.inspect(sub.topic, 'sub', soon()), empty);
@@ -168,7 +205,9 @@ describe('the queue driver', { concurrency: 4 }, () => {
     const reader = await consume(driver, sub.topic);
     await reader.take(2);
     await reader.member.stop();
-    await reader.member.settle([{ token: reader.find('back').token, verdict: 'back', state: 'returned' }]);
+    await reader.member.settle([
+      { token: reader.find('back').token, verdict: 'back', state: 'returned' },
+    ]);
     await reader.member.close();
     const next = await consume(driver, sub.topic);
     await next.take(2);
@@ -186,7 +225,8 @@ describe('the queue driver', { concurrency: 4 }, () => {
     assert.equal(await reader.member.note(first?.token, 'try 1'), 'moved');
     assert.equal(await reader.member.note(second?.token, 'try 1'), 'moved');
     assert.equal(await reader.member.note(first?.token, 'try 2'), 'lost');
-    const suspects = (): readonly string[] => reader.leased.filter(({ state }) => state === 'try 1').map(idOf);
+    const suspects = (): readonly string[] =>
+      reader.leased.filter(({ state }) => state === 'try 1').map(idOf);
     await reader.until(() => suspects().length === 1);
     assert.deepEqual(suspects(), ['id-0']);
     await reader.until(({ leased }) => leased.length === 8);
@@ -224,7 +264,9 @@ describe('the queue driver', { concurrency: 4 }, () => {
     await reader.member.close();
     assert.deepEqual(await reader.done(a as never), ['lost']);
     assert.equal(await reader.member.note(a?.token, 'x'), 'lost');
-    assert.deepEqual(await reader.member.settle([{ token: { fake: 1 }, verdict: 'done' }]), ['lost']);
+    assert.deepEqual(await reader.member.settle([{ token: { fake: 1 }, verdict: 'done' }]), [
+      'lost',
+    ]);
     await assert.rejects(() => reader.member.receive(soon()), { code: 'DUOBUS_CLOSED' });
   });
 
@@ -232,7 +274,10 @@ describe('the queue driver', { concurrency: 4 }, () => {
     await using driver = await openDriver();
     await using second = await openDriver();
     await using sub = await subscription(driver);
-    const readers = [await consume(driver, sub.topic, 'main', 10), await consume(second, sub.topic, 'main', 10)];
+    const readers = [
+      await consume(driver, sub.topic, 'main', 10),
+      await consume(second, sub.topic, 'main', 10),
+    ];
     await publish(driver, sub.topic, 0, ...range(20));
     for (const reader of readers) await reader.take(10);
     assert.deepEqual(readers.flatMap(({ ids }) => ids).toSorted(), range(20).toSorted());
@@ -244,15 +289,35 @@ describe('the queue driver', { concurrency: 4 }, () => {
     await using sub = await subscription(driver);
     const connection = await connect(await testUrl('rabbitmq'));
     const channel = await connection.createConfirmChannel();
-    const headers = { n: 7, big: 5_000_000_000, yes: true, raw: Buffer.from([0, 255]), half: 0.5, deep: { list: [1, 'x'] }, none: null };
-    channel.publish(exchangeName(sub.topic.name), '', Buffer.from('x'), { headers, contentType: 'text/plain', expiration: 60_000 });
+    const headers = {
+      n: 7,
+      big: 5_000_000_000,
+      yes: true,
+      raw: Buffer.from([0, 255]),
+      half: 0.5,
+      deep: { list: [1, 'x'] },
+      none: null,
+    };
+    channel.publish(exchangeName(sub.topic.name), '', Buffer.from('x'), {
+      headers,
+      contentType: 'text/plain',
+      expiration: 60_000,
+    });
     await channel.waitForConfirms();
     await connection.close();
     const reader = await consume(driver, sub.topic);
     const [foreign] = await reader.take(1);
     assert.equal(foreign?.redelivered, false);
-    assert.throws(() => driver.binding.decode(foreign as never), (error) => BusError.is(error, 'DUOBUS_DECODE'));
-    assert.deepEqual(await reader.member.settle([{ token: foreign?.token, verdict: 'again', delayMs: 0, state: 's' }]), ['settled']);
+    assert.throws(
+      () => driver.binding.decode(foreign as never),
+      (error) => BusError.is(error, 'DUOBUS_DECODE'),
+    );
+    assert.deepEqual(
+      await reader.member.settle([
+        { token: foreign?.token, verdict: 'again', delayMs: 0, state: 's' },
+      ]),
+      ['settled'],
+    );
     const [, copy] = await reader.take(2);
     assert.deepEqual({ ...copy?.headers }, { ...headers, 'content-type': 'text/plain' });
     await reader.done(copy as never);

@@ -38,7 +38,11 @@ export function wantedTopic(order: 'none' | 'key' = 'none', partitions = 1): Wan
   };
 }
 
-export function record(id: string, headers: Record<string, string> = {}, body = `"${id}"`): OutboundRecord {
+export function record(
+  id: string,
+  headers: Record<string, string> = {},
+  body = `"${id}"`,
+): OutboundRecord {
   return {
     key: undefined,
     headers: {
