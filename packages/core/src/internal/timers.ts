@@ -3,7 +3,8 @@ import type { Clock } from './clock.ts';
 interface Entry {
   readonly at: number;
   readonly fn: () => void;
-  cancelled: boolean;
+  /** Called or cancelled. */
+  over: boolean;
 }
 
 /** Many delays over one timer of the clock: a binary heap ordered by due time. */
@@ -12,6 +13,9 @@ export class Timers {
   readonly #heap: Entry[] = [];
   #cancelTimer: (() => void) | undefined;
   #armedFor = Number.POSITIVE_INFINITY;
+  /** Entries in the heap that are cancelled. */
+  #cancelled = 0;
+  #closed = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -23,16 +27,14 @@ export class Timers {
 
   /** Calls `fn` once after `ms`, unless cancelled. */
   after(ms: number, fn: () => void): () => void {
-    const entry: Entry = { at: this.#clock.now() + Math.max(0, ms), fn, cancelled: false };
+    if (this.#closed) return () => undefined;
+    const entry: Entry = { at: this.#clock.now() + Math.max(0, ms), fn, over: false };
     this.#up(this.#heap.push(entry) - 1, entry);
     this.#arm();
-    return () => {
-      entry.cancelled = true;
-      this.#arm();
-    };
+    return () => this.#cancel(entry);
   }
 
-  /** Resolves after `ms`, or rejects with the signal's reason. */
+  /** Resolves after `ms`, or rejects with the signal's reason. Pending for ever once closed. */
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) {
@@ -53,12 +55,33 @@ export class Timers {
 
   /** Forgets everything; nothing is called any more. */
   close(): void {
+    this.#closed = true;
+    for (const entry of this.#heap) entry.over = true;
     this.#heap.length = 0;
     this.#arm();
   }
 
+  #cancel(entry: Entry): void {
+    if (entry.over) return;
+    entry.over = true;
+    this.#cancelled += 1;
+    if (this.#cancelled > 1_000 && this.#cancelled * 2 > this.#heap.length) this.#compact();
+    this.#arm();
+  }
+
+  /** What is cancelled would else stay until its time. */
+  #compact(): void {
+    const kept = this.#heap.filter(({ over }) => !over);
+    this.#heap.length = 0;
+    this.#cancelled = 0;
+    for (const entry of kept) this.#up(this.#heap.push(entry) - 1, entry);
+  }
+
   #arm(): void {
-    while (this.#heap[0]?.cancelled === true) this.#pop();
+    while (this.#heap[0]?.over === true) {
+      this.#pop();
+      this.#cancelled -= 1;
+    }
     const next = this.#heap[0]?.at ?? Number.POSITIVE_INFINITY;
     if (next === this.#armedFor) return;
     this.#cancelTimer?.();
@@ -75,11 +98,15 @@ export class Timers {
     try {
       for (
         let head = this.#heap[0];
-        head !== undefined && (head.at <= now || head.cancelled);
+        head !== undefined && (head.at <= now || head.over);
         head = this.#heap[0]
       ) {
         this.#pop();
-        if (!head.cancelled) head.fn();
+        if (head.over) this.#cancelled -= 1;
+        else {
+          head.over = true;
+          head.fn();
+        }
       }
     } finally {
       this.#arm();

@@ -62,15 +62,11 @@ export class Data implements DataBus {
     return this.#half.topics;
   }
 
-  publish: DataBus['publish'] = (topic, document, options) => {
-    checkTopic('publish', topic);
-    return this.#half.publishing.publish(topic, document, options);
-  };
+  publish: DataBus['publish'] = (topic, document, options) =>
+    this.#half.publishing.publish(topic, document, options);
 
-  publishMany: DataBus['publishMany'] = (topic, documents, options) => {
-    checkTopic('publishMany', topic);
-    return this.#half.publishing.publishMany(topic, documents, options);
-  };
+  publishMany: DataBus['publishMany'] = (topic, documents, options) =>
+    this.#half.publishing.publishMany(topic, documents, options);
 
   async subscribe(
     given: AnyTopic | readonly AnyTopic[],
@@ -119,6 +115,7 @@ export class Data implements DataBus {
       group,
       to: checkFrom(`reset '${group}'`, to, stored),
       options,
+      closed: this.#context.closed,
     });
   }
 

@@ -36,15 +36,11 @@ export class Events implements EventBus {
     return this.#half.topics;
   }
 
-  publish: EventBus['publish'] = (topic, document, options) => {
-    checkTopic('publish', topic);
-    return this.#half.publishing.publish(topic, document, options);
-  };
+  publish: EventBus['publish'] = (topic, document, options) =>
+    this.#half.publishing.publish(topic, document, options);
 
-  publishMany: EventBus['publishMany'] = (topic, documents, options) => {
-    checkTopic('publishMany', topic);
-    return this.#half.publishing.publishMany(topic, documents, options);
-  };
+  publishMany: EventBus['publishMany'] = (topic, documents, options) =>
+    this.#half.publishing.publishMany(topic, documents, options);
 
   async subscribe(
     given: AnyTopic | readonly AnyTopic[],

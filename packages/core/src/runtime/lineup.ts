@@ -36,12 +36,14 @@ interface Call {
   readonly abort: AbortController;
   /** The driver has been given it: what is not confirmed may be stored. */
   handed: boolean;
-  over: boolean;
+  /** Undefined while it is under way. */
+  outcomes: readonly Outcome[] | undefined;
 }
 
 /**
- * The documents on their way to one partition, in order. Several calls may be under way; what is certainly not stored
- * is sent again, in its place, unless a later document of its key has passed it.
+ * The documents on their way to one partition, in order. Several calls may be under way. When one of them has not
+ * stored everything nothing more is sent until all have ended: what is certainly not stored is then sent again, in its
+ * place, unless a later document of its key has passed it.
  */
 export class Lineup {
   readonly #sender: Sender;
@@ -51,11 +53,12 @@ export class Lineup {
   readonly #partition: number;
   readonly #empty: () => void;
   readonly #waiting = new Deque<Entry>();
-  /** In order of sending; those at the front that are over are dropped. */
-  #calls: Call[] = [];
+  /** In order of sending: those under way, and those that have ended in trouble. */
+  readonly #calls = new Set<Call>();
+  #troubled = false;
   #flushing = false;
   #attempt = 0;
-  #backingOff = false;
+  #pauses = 0;
 
   constructor(
     sender: Sender,
@@ -88,10 +91,12 @@ export class Lineup {
   /** Rejects what has reached its deadline. */
   expire(now: number, error: (sent: boolean) => BusError): void {
     for (const call of this.#calls) {
-      if (call.over || (call.entries[0] as Entry).deadline > now) continue;
-      for (const entry of call.entries)
+      if ((call.entries[0] as Entry).deadline > now) continue;
+      call.entries.forEach((entry, at) => {
+        const unsent = call.outcomes?.[at]?.status === 'rejected' || !call.handed;
         if (entry.deadline <= now)
-          this.#fail(entry, call.handed ? 'unknown' : 'rejected', error(call.handed));
+          this.#fail(entry, unsent ? 'rejected' : 'unknown', error(!unsent));
+      });
       call.abort.abort();
     }
     for (
@@ -107,29 +112,33 @@ export class Lineup {
 
   /** At once when nothing is under way, so that a single document does not wait; else after what comes in this turn. */
   #schedule(): void {
-    if (this.#flushing || this.#backingOff) return;
+    if (this.#flushing || this.#blocked) return;
     this.#flushing = true;
-    if (this.#calls.length === 0) queueMicrotask(() => this.#flush());
+    if (this.#calls.size === 0) queueMicrotask(() => this.#flush());
     else setImmediate(() => this.#flush());
+  }
+
+  get #blocked(): boolean {
+    return this.#troubled || this.#pauses > 0;
   }
 
   #flush(): void {
     this.#flushing = false;
     while (
       this.#waiting.size > 0 &&
-      !this.#backingOff &&
-      this.#underWay < this.#sender.publish.calls
+      !this.#blocked &&
+      this.#calls.size < this.#sender.publish.calls
     ) {
       const entries = this.#take();
       if (entries.length > 0)
-        void this.#send({ entries, abort: new AbortController(), handed: false, over: false });
+        void this.#send({
+          entries,
+          abort: new AbortController(),
+          handed: false,
+          outcomes: undefined,
+        });
     }
-  }
-
-  get #underWay(): number {
-    let n = 0;
-    for (const call of this.#calls) if (!call.over) n += 1;
-    return n;
+    this.#dropWhenEmpty();
   }
 
   #take(): Entry[] {
@@ -153,7 +162,7 @@ export class Lineup {
   }
 
   async #send(call: Call): Promise<void> {
-    this.#calls.push(call);
+    this.#calls.add(call);
     const records = call.entries.map((entry) => entry.record);
     let outcomes = await this.#try(call, records);
     while (this.#sender.publish.dedup && outcomes.some(isUnknown) && !call.abort.signal.aborted) {
@@ -162,7 +171,7 @@ export class Lineup {
       await this.#pause(call.abort.signal);
       if (!call.abort.signal.aborted) outcomes = await this.#try(call, records);
     }
-    this.#judge(call, outcomes);
+    this.#ended(call, outcomes);
   }
 
   async #try(call: Call, records: readonly OutboundRecord[]): Promise<readonly Outcome[]> {
@@ -189,54 +198,55 @@ export class Lineup {
     }
   }
 
-  #judge(call: Call, outcomes: readonly Outcome[]): void {
-    const again: Entry[] = [];
+  #ended(call: Call, outcomes: readonly Outcome[]): void {
     let problem: BusError | undefined;
-    call.entries.forEach((entry, at) => {
-      const outcome = outcomes[at] ?? {
-        status: 'unknown',
-        error: new BusError(
-          'DUOBUS_BUG',
-          'the driver reported fewer outcomes than it was given records',
-        ),
-      };
-      if (outcome.status === 'stored') {
-        if (entry.phase !== 'over') entry.stored(outcome);
+    call.outcomes = call.entries.map((entry, at) => {
+      const outcome = outcomes[at] ?? unreported;
+      if (outcome.status !== 'stored') problem = outcome.error;
+      else if (entry.phase !== 'over') {
         entry.phase = 'over';
-        return;
+        entry.stored(outcome);
       }
-      problem = outcome.error;
-      if (entry.phase === 'over') return;
-      if (
-        outcome.status === 'rejected' &&
-        outcome.error.retryable &&
-        !this.#isPassed(call, entry, outcomes)
-      ) {
-        entry.phase = 'waiting';
-        again.push(entry);
-      } else this.#fail(entry, outcome.status, outcome.error);
+      return outcome;
     });
-    call.over = true;
-    while (this.#calls[0]?.over === true) this.#calls.shift();
-    for (const entry of again.toReversed()) this.#waiting.unshift(entry);
-    if (problem === undefined) this.#attempt = 0;
-    else this.#link.failed(problem);
-    if (again.length > 0) void this.#pause().then(() => this.#schedule());
-    else if (this.#waiting.size > 0) this.#schedule();
+    if (problem !== undefined) {
+      this.#troubled = true;
+      this.#link.failed(problem);
+    } else if (!this.#troubled) {
+      this.#attempt = 0;
+      this.#calls.delete(call);
+    }
+    if (this.#troubled) this.#judge();
+    if (this.#waiting.size > 0) this.#schedule();
     this.#dropWhenEmpty();
   }
 
-  /** Whether a later document of the same key is, or may be, stored already: sending this one again would swap them. */
-  #isPassed(call: Call, entry: Entry, outcomes: readonly Outcome[]): boolean {
-    const { key } = entry.record;
-    if (key === undefined || this.#topic.order === 'none') return false;
-    const after = call.entries.indexOf(entry) + 1;
-    for (let at = after; at < call.entries.length; at += 1) {
-      if ((call.entries[at] as Entry).record.key === key && outcomes[at]?.status !== 'rejected')
-        return true;
+  /** Once nothing is under way any more: what is to be sent again, and what has failed. */
+  #judge(): void {
+    for (const { outcomes } of this.#calls) if (outcomes === undefined) return;
+    const all = [...this.#calls].flatMap(({ entries, outcomes }) =>
+      entries.map((entry, at) => ({ entry, outcome: outcomes?.[at] ?? unreported })),
+    );
+    this.#calls.clear();
+    this.#troubled = false;
+    const passed = this.#topic.order === 'none' ? new Set<Entry>() : passedOnes(all);
+    const again: Entry[] = [];
+    const failed = new Map<string, BusError>();
+    for (const { entry, outcome } of all) {
+      if (entry.phase === 'over' || outcome.status === 'stored') continue;
+      const { key } = entry.record;
+      const before = key === undefined ? undefined : failed.get(key);
+      if (outcome.status === 'rejected' && before !== undefined) this.#failBehind(entry, before);
+      else if (outcome.status === 'rejected' && outcome.error.retryable && !passed.has(entry)) {
+        entry.phase = 'waiting';
+        again.push(entry);
+      } else {
+        if (key !== undefined) failed.set(key, outcome.error);
+        this.#fail(entry, outcome.status, outcome.error);
+      }
     }
-    const later = this.#calls.slice(this.#calls.indexOf(call) + 1);
-    return later.some((other) => other.entries.some((one) => one.record.key === key));
+    for (const entry of again.toReversed()) this.#waiting.unshift(entry);
+    if (again.length > 0) void this.#pause().then(() => this.#resumed());
   }
 
   /** Where a keyed document fails, the later ones of its key that are not sent yet fail with it. */
@@ -246,39 +256,63 @@ export class Lineup {
     entry.failed(withOutcome(error, outcome, this.#topic.name));
     const { key } = entry.record;
     if (key === undefined) return;
-    for (const later of this.#waiting) {
-      if (later.phase !== 'waiting' || later.record.key !== key) continue;
-      later.phase = 'over';
-      later.failed(
-        new BusError(
-          'DUOBUS_REJECTED',
-          `an earlier document of the same key could not be published to topic '${this.#topic.name}', so this one was not sent: publish both again, in order`,
-          {
-            cause: error,
-            retryable: true,
-            outcome: 'rejected',
-            context: { topic: this.#topic.name },
-          },
-        ),
-      );
-    }
+    for (const later of this.#waiting)
+      if (later.phase === 'waiting' && later.record.key === key) this.#failBehind(later, error);
+  }
+
+  #failBehind(later: Entry, cause: BusError): void {
+    later.phase = 'over';
+    later.failed(behindFailed(this.#topic.name, cause));
   }
 
   async #pause(signal?: AbortSignal): Promise<void> {
-    this.#backingOff = true;
+    this.#pauses += 1;
     this.#attempt += 1;
     try {
       await this.#context.timers.sleep(delayOf(reconnectBackoff, this.#attempt), signal);
     } catch (error) {
       if (signal?.aborted !== true) throw error;
     } finally {
-      this.#backingOff = false;
+      this.#pauses -= 1;
     }
   }
 
-  #dropWhenEmpty(): void {
-    if (this.#waiting.size === 0 && this.#calls.length === 0 && !this.#backingOff) this.#empty();
+  #resumed(): void {
+    if (this.#waiting.size > 0) this.#schedule();
+    this.#dropWhenEmpty();
   }
+
+  #dropWhenEmpty(): void {
+    if (this.#waiting.size === 0 && this.#calls.size === 0 && this.#pauses === 0) this.#empty();
+  }
+}
+
+const unreported: Outcome = {
+  status: 'unknown',
+  error: new BusError('DUOBUS_BUG', 'the driver reported fewer outcomes than it was given records'),
+};
+
+export function behindFailed(topic: string, cause: BusError): BusError {
+  return new BusError(
+    'DUOBUS_REJECTED',
+    `an earlier document of the same key could not be published to topic '${topic}', so this one was not sent: publish both again, in order`,
+    { cause, retryable: true, outcome: 'rejected', context: { topic } },
+  );
+}
+
+/** Those with a later document of the same key that is, or may be, stored: sending them again would swap the two. */
+function passedOnes(
+  all: readonly { readonly entry: Entry; readonly outcome: Outcome }[],
+): ReadonlySet<Entry> {
+  const passed = new Set<Entry>();
+  const keys = new Set<string>();
+  for (const { entry, outcome } of all.toReversed()) {
+    const { key } = entry.record;
+    if (key === undefined) continue;
+    if (outcome.status !== 'rejected') keys.add(key);
+    else if (keys.has(key)) passed.add(entry);
+  }
+  return passed;
 }
 
 function isUnknown(

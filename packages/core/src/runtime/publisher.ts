@@ -64,6 +64,16 @@ export class Publisher {
     }
   }
 
+  /** As `promise`, or DUOBUS_TIMEOUT at the deadline. */
+  async by<T>(deadline: number, promise: Promise<T>): Promise<T> {
+    const { timers } = this.#context;
+    const { promise: late, reject } = deferred<never>();
+    const cancel = timers.after(deadline - timers.now(), () =>
+      reject(timeout(this.#timeoutMs, 'it did not get its turn', this.#link.lastError)),
+    );
+    return Promise.race([promise, late]).finally(cancel);
+  }
+
   get #hasRoomForOne(): boolean {
     return this.#documents < this.#maxDocuments && this.#bytes < this.#maxBytes;
   }

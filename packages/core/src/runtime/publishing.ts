@@ -15,7 +15,9 @@ import type {
 import type { AnyTopic } from '../topic.ts';
 import type { Context } from './context.ts';
 import { currentDelivery } from './delivery-view.ts';
+import { behindFailed } from './lineup.ts';
 import type { Publisher } from './publisher.ts';
+import { checkTopic } from './subscribing.ts';
 import type { TopicCache } from './topics.ts';
 
 interface Parts {
@@ -32,6 +34,8 @@ export class Publishing {
   readonly #parts: Parts;
   /** Per topic: the last publish that had to wait before it was lined up. Later ones wait behind it. */
   readonly #tails = new Map<string, Promise<unknown>>();
+  /** Per topic: keys of documents that failed while they waited, for as long as others wait behind them. */
+  readonly #failed = new Map<string, Map<string, BusError>>();
   #round = 0;
 
   constructor(parts: Parts) {
@@ -42,17 +46,19 @@ export class Publishing {
     const { context, publisher } = this.#parts;
     const began = context.timers.now();
     let prepared: Prepared | Promise<Prepared>;
+    let stored: StoredTopic | undefined;
     const span: { end?(error?: unknown): void } = {};
     try {
+      checkTopic('publish', topic);
       if (context.isClosed())
         throw new BusError('DUOBUS_CLOSED', 'publish: the bus is closed', { outcome: 'rejected' });
       options.signal?.throwIfAborted();
+      stored = this.#parts.topics.known(topic);
       prepared = prepare(topic, document, options, this.#prepareContext(topic, span));
     } catch (error) {
       span.end?.(error);
-      return Promise.reject(error);
+      return Promise.reject(notSent(error));
     }
-    const stored = this.#parts.topics.known(topic);
     const receipt =
       stored === undefined ||
       this.#tails.has(topic.name) ||
@@ -73,6 +79,7 @@ export class Publishing {
     documents: Iterable<unknown>,
     options: Pick<PublishOptions, 'signal' | 'cause'> = {},
   ): Promise<readonly PublishResult[]> {
+    checkTopic('publishMany', topic);
     const results: Promise<PublishResult>[] = [];
     for (const entry of documents) {
       const { document, options: own } = isDocumentToPublish(entry)
@@ -108,12 +115,15 @@ export class Publishing {
     const deadline = publisher.deadline();
     const before = this.#tails.get(topic.name);
     const turn = (async (): Promise<() => Promise<Receipt>> => {
-      const [ready, stored] = await Promise.all([
+      const needed = Promise.all([
         prepared,
         topics.stored(topic, signal),
-        before?.catch(() => undefined),
-      ]); // its own caller is told
+        before?.catch(() => undefined), // its own caller is told
+      ]);
+      const [ready, stored] = await publisher.by(deadline, needed);
+      this.#checkOrder(topic.name, ready.key);
       await publisher.room(deadline, signal);
+      signal?.throwIfAborted();
       // Lined up within this turn, so that nothing of the same topic comes in between.
       const receipt = this.#line(
         topics.current(topic.name) ?? stored,
@@ -126,13 +136,39 @@ export class Publishing {
     })();
     const tail = turn.then(
       () => undefined,
-      () => undefined,
-    ); // its own caller is told
+      (error: unknown) => this.#note(topic.name, prepared, error), // its own caller is told
+    );
     this.#tails.set(topic.name, tail);
     void tail.then(() => {
-      if (this.#tails.get(topic.name) === tail) this.#tails.delete(topic.name);
+      if (this.#tails.get(topic.name) !== tail) return;
+      this.#tails.delete(topic.name);
+      this.#failed.delete(topic.name);
     });
-    return (await abortable(turn, signal))();
+    let lined: () => Promise<Receipt>;
+    try {
+      lined = await abortable(turn, signal);
+    } catch (error) {
+      throw notSent(error);
+    }
+    return lined();
+  }
+
+  /** A document that gave up waiting takes the later ones of its key with it. */
+  async #note(
+    topic: string,
+    prepared: Prepared | Promise<Prepared>,
+    error: unknown,
+  ): Promise<void> {
+    if (!BusError.is(error) || !error.retryable) return;
+    const { key } = await prepared;
+    if (key === undefined) return;
+    const keys = this.#failed.get(topic) ?? new Map<string, BusError>();
+    this.#failed.set(topic, keys.set(key, error));
+  }
+
+  #checkOrder(topic: string, key: string | undefined): void {
+    const cause = key === undefined ? undefined : this.#failed.get(topic)?.get(key);
+    if (cause !== undefined) throw behindFailed(topic, cause);
   }
 
   async #line(
@@ -197,6 +233,13 @@ export class Publishing {
           }),
     };
   }
+}
+
+/** What fails before a document is lined up has certainly not stored it. */
+function notSent(error: unknown): unknown {
+  if (!BusError.is(error) || error.outcome !== undefined) return error;
+  const { code, message, cause, retryable, context } = error;
+  return new BusError(code, message, { cause, retryable, context, outcome: 'rejected' });
 }
 
 function isDocumentToPublish(entry: unknown): entry is DocumentToPublish<unknown> {

@@ -1,6 +1,7 @@
 import type { ResetMove, ResetOptions, ResetResult } from '../data-bus.ts';
 import type { LogDriver, Place, StoredPointer, StoredTopic } from '../driver.ts';
 import { BusError } from '../errors.ts';
+import { anyOf } from '../internal/abort.ts';
 import { formatPosition } from '../position.ts';
 import type { Link } from './link.ts';
 import { decodePointer, encodePointer, newPointer } from './pointer.ts';
@@ -13,6 +14,8 @@ interface Reset {
   readonly group: string;
   readonly to: Start;
   readonly options: ResetOptions;
+  /** Of the bus. */
+  readonly closed: AbortSignal;
 }
 
 /** D5: moves a group's pointers. All targets are checked before any pointer is touched. */
@@ -23,6 +26,7 @@ export async function resetGroup({
   group,
   to,
   options,
+  closed,
 }: Reset): Promise<ResetResult> {
   const { signal, dryRun = false, graceMs = 25_000 } = options;
   const before = await link.request((inner) => driver.pointers(topic, group, inner), { signal });
@@ -58,8 +62,8 @@ export async function resetGroup({
     : (
         await edit(
           link,
-          () => driver.edit(topic, group, change, graceMs, signal ?? new AbortController().signal),
-          signal,
+          () => driver.edit(topic, group, change, graceMs, anyOf(closed, signal)),
+          anyOf(closed, signal),
         )
       ).superseded;
   return {
