@@ -56,8 +56,8 @@ export function casesTable(reports: readonly Report[]): string {
 }
 
 function heading({ adapter, versions }: Report): string {
-  const [version] = Object.values(versions);
-  return version === undefined ? adapter : `${adapter} ${version}`;
+  const broker = versions['broker'];
+  return broker === undefined ? adapter : `${adapter} ${broker}`;
 }
 
 /** A case belongs to the line of the first rule it names. */

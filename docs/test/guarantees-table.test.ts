@@ -32,7 +32,7 @@ const reports = [
     result('fan-out', ['E1'], 'pass'),
     result('competing', ['E2', 'E1'], 'fail'),
   ]),
-  report('sqlite', { sqlite: '3.50' }, [
+  report('sqlite', { node: '24.21.0', broker: '3.50' }, [
     result('fan-out', ['E1'], 'pass'),
     result('reset', ['D5'], 'unsupported'),
   ]),
