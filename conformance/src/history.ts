@@ -146,6 +146,20 @@ export class History {
     return this.ops.slice(-count).map(describeOp).join('\n');
   }
 
+  /** What happened to the document that a fault is about, and to its subscription or group. */
+  about(fault: string): string {
+    const found = /(\w+:[\w-]+)\/([\w-]+): document (\d+)/.exec(fault);
+    if (found === null) return '';
+    const [, topic, name, n] = found;
+    const mine = this.ops.filter(
+      (op) =>
+        op.topic === topic &&
+        (!('name' in op) || op.name === name) &&
+        (!('n' in op) || op.n === Number(n)),
+    );
+    return mine.slice(0, 40).map(describeOp).join('\n');
+  }
+
   #wake(): void {
     for (const changed of this.#changed) changed();
   }

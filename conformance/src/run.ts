@@ -117,8 +117,14 @@ export class Run {
       });
     }
     const faults = judge(context.history, context.ordered);
-    if (faults.length > 0)
-      throw new Error(`the history is not allowed:\n- ${faults.slice(0, 10).join('\n- ')}`);
+    const [first] = faults;
+    if (first !== undefined) {
+      const story = context.history.about(first);
+      const list = faults.slice(0, 10).join('\n- ');
+      throw new Error(
+        `the history is not allowed:\n- ${list}\nWhat happened to the first of them:\n${story}`,
+      );
+    }
     return 'pass';
   }
 }

@@ -73,7 +73,7 @@ describe('run', () => {
 
   it('fails where a consumer has to die and cannot', async () => {
     const { crash: _, ...immortal } = memoryHarness();
-    const [result] = (await run(immortal, { only: ['crash.returns-the-document'] })).cases;
+    const [result] = (await run({ ...immortal, slow: 0.1 }, { only: ['crash.returns-the-document'] })).cases;
     assert.equal(result?.verdict, 'fail');
     assert.match(result?.error ?? '', /has to be able to die/);
   });
@@ -94,7 +94,7 @@ describe('suite', () => {
     assert.deepEqual([...tests.keys()], ['no-history [E3]', 'read [D13 D6]']);
     for (const body of tests.values()) await body();
     const { crash: _, ...immortal } = memoryHarness();
-    suite({ test, adapter: immortal, only: ['crash.returns-the-document'] });
+    suite({ test, adapter: { ...immortal, slow: 0.1 }, only: ['crash.returns-the-document'] });
     await assert.rejects(
       tests.get('crash.returns-the-document [E8 E12 C3]') as () => Promise<void>,
       /has to be able to die/,
