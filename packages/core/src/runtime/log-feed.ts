@@ -289,9 +289,12 @@ export class LogFeed implements Feed, Source {
       partition: event.partition,
       token: event.token,
       part,
-      pointer: { ...pointer, owner: this.#policy.owner },
-      takeoverBelow: crashed ? bounds.end.offset : 0,
-      suspects: crashed && !mine ? this.#handle.dispatcher.mostRunning * 2 : 0,
+      pointer: {
+        ...pointer,
+        owner: this.#policy.owner,
+        takeoverBelow: crashed ? bounds.end.offset : pointer.takeoverBelow,
+        suspects: crashed && !mine ? this.#handle.dispatcher.mostRunning * 2 : pointer.suspects,
+      },
     });
     owned.lost = lost;
     this.#owned.set(event.partition, owned);

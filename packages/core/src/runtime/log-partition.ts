@@ -18,6 +18,7 @@ export class LogPartition {
   readonly #returnedBelow: number;
   readonly #takeoverBelow: number;
   #suspectsLeft: number;
+  readonly #suspects = new Set<Tracked>();
   #caution: number;
   #settledAtWrite = 0;
   #failures = 0;
@@ -36,8 +37,6 @@ export class LogPartition {
     readonly token: number;
     readonly part: Part;
     readonly pointer: Pointer;
-    readonly takeoverBelow: number;
-    readonly suspects: number;
   }) {
     const { pointer } = options;
     this.partition = options.partition;
@@ -48,9 +47,9 @@ export class LogPartition {
     this.readTo = pointer.next.offset;
     this.#resetBelow = pointer.resetBelow;
     this.#returnedBelow = pointer.returnedBelow;
-    this.#takeoverBelow = options.takeoverBelow;
-    this.#suspectsLeft = options.suspects;
-    this.#caution = options.suspects > 0 ? cautious : 0;
+    this.#takeoverBelow = pointer.takeoverBelow;
+    this.#suspectsLeft = pointer.suspects;
+    this.#caution = pointer.suspects > 0 ? cautious : 0;
   }
 
   /** Takes the next record. Undefined where the previous owner has handled it. */
@@ -64,7 +63,10 @@ export class LogPartition {
     const tracked = this.tracker.take(record);
     if (tracked.done) return undefined;
     const suspect = this.#suspectsLeft > 0 && record.offset < this.#takeoverBelow;
-    if (suspect) this.#suspectsLeft -= 1;
+    if (suspect) {
+      this.#suspectsLeft -= 1;
+      this.#suspects.add(tracked);
+    }
     return {
       tracked,
       suspect: suspect || tracked.crashes > 0,
@@ -90,6 +92,7 @@ export class LogPartition {
 
   complete(tracked: Tracked): void {
     this.tracker.complete(tracked);
+    this.#suspects.delete(tracked);
     if (this.#caution > 0) this.#caution -= 1;
   }
 
@@ -117,7 +120,9 @@ export class LogPartition {
   } {
     const { settled } = this.tracker;
     const failures = this.#failures;
-    const pointer = encodePointer(this.tracker.pointer(clean));
+    // An owner that has not come to them must not clear those before it.
+    const suspects = this.#suspectsLeft + this.#suspects.size;
+    const pointer = encodePointer({ ...this.tracker.pointer(clean), suspects });
     return {
       pointer,
       written: () => {

@@ -20,6 +20,10 @@ export interface Pointer {
   readonly resetBelow: number;
   /** Offsets below this may have been handed out and given back unfinished. */
   readonly returnedBelow: number;
+  /** Offsets below this may have been handled by an owner that died before it could write so. */
+  readonly takeoverBelow: number;
+  /** How many of them, from `next` on, may have killed it. */
+  readonly suspects: number;
   /** Who wrote it: tells a process its own work when it has lost its connection. */
   readonly owner: string;
   /** Partitions the topic had when the group was made: those from this number on were added later. */
@@ -40,6 +44,8 @@ export function newPointer(next: Place, partitions: number): Pointer {
     clean: true,
     resetBelow: 0,
     returnedBelow: 0,
+    takeoverBelow: 0,
+    suspects: 0,
     owner: '',
     partitions,
   };
@@ -55,6 +61,7 @@ export function encodePointer(pointer: Pointer): StoredPointer {
     ...(pointer.clean ? { c: 1 } : {}),
     ...(pointer.resetBelow > base ? { r: pointer.resetBelow } : {}),
     ...(pointer.returnedBelow > base ? { b: pointer.returnedBelow } : {}),
+    ...(pointer.takeoverBelow > base ? { t: pointer.takeoverBelow, s: pointer.suspects } : {}),
     ...(pointer.done.size > 0 ? { d: bitmap(base, pointer.done) } : {}),
     ...(pointer.failed.size > 0 ? { f: counts(base, pointer) } : {}),
     ...(pointer.crashes.size > 0
@@ -76,6 +83,8 @@ export function decodePointer(stored: StoredPointer, partitions: number): Pointe
     c?: number;
     r?: number;
     b?: number;
+    t?: number;
+    s?: number;
     d?: string;
     f?: string;
     x?: [number, number][];
@@ -101,6 +110,8 @@ export function decodePointer(stored: StoredPointer, partitions: number): Pointe
     clean: raw.c === 1,
     resetBelow: raw.r ?? 0,
     returnedBelow: raw.b ?? 0,
+    takeoverBelow: raw.t ?? 0,
+    suspects: raw.s ?? 0,
     owner: raw.w ?? '',
     partitions: raw.n ?? partitions,
   };
