@@ -58,8 +58,7 @@ export function kafkaServer(
           logging,
           'kafka.tools.StorageTool',
           'format',
-          '-t',
-          id,
+          `--cluster-id=${id}`, // an id may begin with a dash
           '-c',
           properties,
           ...scram,
