@@ -51,7 +51,7 @@ export async function rebalanceStorm(
     const crew: (Consumer | undefined)[] = Array.from({ length: slots }, () =>
       consumers.start(task),
     );
-    await Promise.all(crew.map((consumer) => consumer?.ready));
+    await Promise.all(crew.map(async (consumer) => consumer?.ready));
     load.start(rate);
     await sleep(3_000);
     const fromMs = nowMs();
@@ -75,7 +75,7 @@ export async function rebalanceStorm(
     const isHandled = (): boolean => lost(load.published, consumers.sightings()).length === 0;
     const drained = await until(isHandled, drainWithinMs, 1_000);
     await Promise.all(ends);
-    await Promise.all(crew.map((consumer) => consumer?.leave()));
+    await Promise.all(crew.map(async (consumer) => consumer?.leave()));
     const left = await stage.left();
     const sightings = consumers.sightings();
     const dead = await stage.dead();

@@ -81,17 +81,25 @@ export function requiredQueues(
  *  returned ones at the tail, and -1 drops at the first return on 3.10. */
 const quorum = { 'x-queue-type': 'quorum', 'x-delivery-limit': 1_000_000_000 } as const;
 
-export const quorumQueue = { durable: true, arguments: quorum } as const;
+interface QueueOptions {
+  readonly durable: true;
+  readonly arguments: Readonly<Record<string, string | number | boolean>>;
+}
 
-export const singleConsumerQueue = {
+export const quorumQueue: QueueOptions = { durable: true, arguments: quorum };
+
+export const singleConsumerQueue: QueueOptions = {
   durable: true,
   arguments: { ...quorum, 'x-single-active-consumer': true },
-} as const;
+};
 
-export const streamQueue = { durable: true, arguments: { 'x-queue-type': 'stream' } } as const;
+export const streamQueue: QueueOptions = {
+  durable: true,
+  arguments: { 'x-queue-type': 'stream' },
+};
 
 /** Holds for a fixed time, then hands over to `target` with confirms, so that a crash in between loses nothing. */
-export function delayQueue(ms: number, target: string) {
+export function delayQueue(ms: number, target: string): QueueOptions {
   return {
     durable: true,
     arguments: {
@@ -102,7 +110,7 @@ export function delayQueue(ms: number, target: string) {
       'x-dead-letter-exchange': '',
       'x-dead-letter-routing-key': target,
     },
-  } as const;
+  };
 }
 
 export async function declareTopic(channel: AmqpChannel, topic: StoredTopic): Promise<void> {
