@@ -73,7 +73,9 @@ describe('run', () => {
 
   it('fails where a consumer has to die and cannot', async () => {
     const { crash: _, ...immortal } = memoryHarness();
-    const [result] = (await run({ ...immortal, slow: 0.1 }, { only: ['crash.returns-the-document'] })).cases;
+    const [result] = (
+      await run({ ...immortal, slow: 0.1 }, { only: ['crash.returns-the-document'] })
+    ).cases;
     assert.equal(result?.verdict, 'fail');
     assert.match(result?.error ?? '', /has to be able to die/);
   });
