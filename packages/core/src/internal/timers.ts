@@ -21,6 +21,11 @@ export class Timers {
     this.#clock = clock;
   }
 
+  /** Delays that have not ended, and some that are cancelled. */
+  get pending(): number {
+    return this.#heap.length;
+  }
+
   now(): number {
     return this.#clock.now();
   }

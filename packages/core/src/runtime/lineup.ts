@@ -53,7 +53,7 @@ export class Lineup {
   readonly #partition: number;
   readonly #empty: () => void;
   readonly #waiting = new Deque<Entry>();
-  /** In order of sending: those under way, and those that have ended in trouble. */
+  /** In order of sending: those under way, those that have ended in trouble, and what was sent after one of these. */
   readonly #calls = new Set<Call>();
   #troubled = false;
   #flushing = false;
@@ -124,11 +124,7 @@ export class Lineup {
 
   #flush(): void {
     this.#flushing = false;
-    while (
-      this.#waiting.size > 0 &&
-      !this.#blocked &&
-      this.#calls.size < this.#sender.publish.calls
-    ) {
+    while (this.#waiting.size > 0 && !this.#blocked && this.#hasTurn) {
       const entries = this.#take();
       if (entries.length > 0)
         void this.#send({
@@ -139,6 +135,15 @@ export class Lineup {
         });
     }
     this.#dropWhenEmpty();
+  }
+
+  /** Calls that have stored everything are kept while an earlier one is under way, so there may be some more of them. */
+  get #hasTurn(): boolean {
+    const { calls } = this.#sender.publish;
+    if (this.#calls.size < calls) return true;
+    let underWay = 0;
+    for (const { outcomes } of this.#calls) if (outcomes === undefined) underWay += 1;
+    return underWay < calls && this.#calls.size < calls * 4;
   }
 
   #take(): Entry[] {
@@ -167,9 +172,12 @@ export class Lineup {
     let outcomes = await this.#try(call, records);
     while (this.#sender.publish.dedup && outcomes.some(isUnknown) && !call.abort.signal.aborted) {
       // The same array again: the driver tells the broker that it is the same, so that it is stored once.
-      this.#link.failed(outcomes.find(isUnknown)?.error);
+      const before = outcomes;
+      this.#link.failed(before.find(isUnknown)?.error);
       await this.#pause(call.abort.signal);
-      if (!call.abort.signal.aborted) outcomes = await this.#try(call, records);
+      if (call.abort.signal.aborted) break;
+      outcomes = await this.#try(call, records);
+      outcomes = outcomes.map((outcome, at) => surest(before[at] ?? unreported, outcome));
     }
     this.#ended(call, outcomes);
   }
@@ -214,7 +222,10 @@ export class Lineup {
       this.#link.failed(problem);
     } else if (!this.#troubled) {
       this.#attempt = 0;
-      this.#calls.delete(call);
+      for (const first of this.#calls) {
+        if (first.outcomes === undefined) break;
+        this.#calls.delete(first);
+      }
     }
     if (this.#troubled) this.#judge();
     if (this.#waiting.size > 0) this.#schedule();
@@ -313,6 +324,15 @@ function passedOnes(
     else if (keys.has(key)) passed.add(entry);
   }
   return passed;
+}
+
+/** What two tries of one record say together: a refusal says nothing about what an earlier try has stored. */
+function surest(before: Outcome, after: Outcome): Outcome {
+  if (before.status === 'stored' || after.status === 'stored')
+    return before.status === 'stored' ? before : after;
+  return before.status === 'unknown' && after.status === 'rejected'
+    ? { status: 'unknown', error: after.error }
+    : after;
 }
 
 function isUnknown(
