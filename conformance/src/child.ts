@@ -83,6 +83,8 @@ async function obey(request: Request): Promise<unknown> {
       });
     case 'close':
       return handles.get(request.consumer)?.close();
+    case 'answer':
+      return true;
     case 'end':
       return connected().close();
     default:

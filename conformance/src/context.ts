@@ -233,6 +233,7 @@ export class CaseContext {
         async () => (await this.bus.data.lag(bare(topic), name)).records === 0,
       );
     }
+    await Promise.all(this.#members.map((member) => member.sync()));
     this.history.mark({ f: 'drained', process: 'suite', topic: `${kind}:${topic.name}`, name });
   }
 

@@ -76,6 +76,10 @@ export class InProcessMember implements LocalMember {
     return this.bus.data.reset(topicOf(topic), group, to);
   }
 
+  async sync(): Promise<void> {
+    // What happens in this process is in the history at once.
+  }
+
   async crash(): Promise<void> {
     if (this.#harness.crash === undefined || !this.#owned) {
       throw new Error(

@@ -91,6 +91,7 @@ export type Request = { readonly call: number } & (
       readonly graceMs: number;
     }
   | { readonly do: 'close'; readonly consumer: string }
+  | { readonly do: 'answer' }
   | { readonly do: 'end' }
 );
 
