@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { AmqpChannel } from './client.ts';
 import { atMost } from './at-most.ts';
 import type { Connection } from './connection.ts';
@@ -14,12 +13,16 @@ export interface ConsumerEvents {
 
 const farewellMs = 1500;
 
+/** Time for the last acknowledgements to reach a busy broker. */
+const settlingMs = 5000;
+
 /**
- * A quorum queue takes this many acknowledgements of a channel at a time, holds back more, and forgets what it holds
- * back when the channel closes (rabbit_fifo_client: SOFT_LIMIT is 32). Subscribing and cancelling wait for all before.
+ * A quorum queue takes so many acknowledgements of a channel at a time (rabbit_fifo_client: SOFT_LIMIT is 32), holds
+ * back more, and forgets those when the channel closes. Subscribing and cancelling wait for all that came before.
  */
-const ackBurst = 24;
-const ackPauseMs = 25;
+const pendingAcks = 30;
+/** Of these, so many are sent at once after `cancel`; the rest is for `close`, which needs few. */
+const promptAcks = 16;
 
 export interface ConsumerOptions {
   readonly prefetch: number;
@@ -107,13 +110,15 @@ export class Consumer {
   ack(leases: readonly Lease[]): void {
     const channel = this.#usable();
     for (const lease of leases) lease.settled = true;
-    if (this.#cancelled && this.#acks >= ackBurst) {
-      this.#late.push(...leases);
-      return;
-    }
     const { rest, last } = this.#inFront(leases);
-    for (const lease of rest) this.#ackOne(channel, lease, false);
-    if (last !== undefined) this.#ackOne(channel, last, true);
+    if (last !== undefined) {
+      this.#ackOne(channel, last, true);
+      if (this.#late.length > 0) this.#late = this.#late.filter(({ tag }) => tag > last.tag);
+    }
+    for (const lease of rest) {
+      if (this.#cancelled && this.#acks >= promptAcks) this.#late.push(lease);
+      else this.#ackOne(channel, lease, false);
+    }
   }
 
   /** Which of these one acknowledgement of all before can cover, and which not. */
@@ -145,7 +150,7 @@ export class Consumer {
   async cancel(): Promise<void> {
     const tag = this.#tag;
     if (tag === undefined || this.#cancelled || this.#ended) return;
-    await atMost(farewellMs, async () => this.#channel?.cancel(tag));
+    await atMost(settlingMs, async () => this.#channel?.cancel(tag));
     this.#cancelled = true;
     this.#acks = 0;
     this.#flush();
@@ -156,30 +161,51 @@ export class Consumer {
     if (this.#closing !== undefined) return this.#closing;
     const alive = !this.#ended;
     this.#ended = true;
-    this.#closing = atMost(farewellMs, async () => {
-      if (alive) await this.#finishAcks();
-      await this.#channel?.close();
-    });
+    this.#closing = this.#close(alive);
     return this.#closing;
+  }
+
+  async #close(alive: boolean): Promise<void> {
+    if (alive) await atMost(settlingMs, () => this.#finishAcks());
+    await atMost(farewellMs, async () => this.#channel?.close());
   }
 
   /** Returns when all acknowledgements will outlive the channel. */
   async #finishAcks(): Promise<void> {
     const channel = this.#channel;
     if (channel === undefined || this.#tag === undefined) return;
-    if (!this.#cancelled) {
-      if (this.#acks === 0) return;
+    if (this.#cancelled) await this.#sendLate(channel);
+    else if (this.#acks > 0) {
       // in line behind this very consumer the second one is handed nothing
       if (this.#single) await channel.consume(this.queue, () => undefined);
       else await channel.cancel(this.#tag);
-      return;
     }
-    const { rest, last } = this.#inFront(this.#late);
-    if (last !== undefined) channel.ack(last.message as never, true);
-    for (const [index, lease] of rest.entries()) {
-      if (index % ackBurst === 0) await pause(ackPauseMs);
-      channel.ack(lease.message as never);
+  }
+
+  /** In order of delivery, what is open goes back and what is done goes away: few requests cover all. */
+  async #sendLate(channel: AmqpChannel): Promise<void> {
+    const late = new Set(this.#late);
+    if (late.size === 0) return;
+    const open = this.#unsettled.filter((lease) => !lease.settled);
+    const all = [...late, ...open].toSorted((a, b) => a.tag - b.tag);
+    for (const [index, lease] of all.entries()) {
+      const next = all[index + 1];
+      const done = late.has(lease);
+      if (next !== undefined && late.has(next) === done) continue;
+      if (next === undefined && !done) return; // closing gives back what is left
+      if (this.#acks >= pendingAcks) await this.#catchUp(channel);
+      if (done) this.#ackOne(channel, lease, true);
+      else channel.nack(lease.message as never, true, true);
+      if (!done) this.#acks += 1;
     }
+  }
+
+  /** Waits until the broker has taken every acknowledgement. */
+  async #catchUp(channel: AmqpChannel): Promise<void> {
+    await channel.prefetch(1, false);
+    const { consumerTag } = await channel.consume(this.queue, () => undefined);
+    await channel.cancel(consumerTag);
+    this.#acks = 0;
   }
 
   #usable(): AmqpChannel {

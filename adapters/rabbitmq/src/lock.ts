@@ -108,9 +108,7 @@ export class Lock {
   }
 
   /** Stores notes. Where it fails, `undefined`, and the error of the last one that failed. */
-  async write(
-    wanted: readonly Pick<Note, 'identity' | 'state' | 'handed'>[],
-  ): Promise<{
+  async write(wanted: readonly Pick<Note, 'identity' | 'state' | 'handed'>[]): Promise<{
     readonly notes: readonly (Note | undefined)[];
     readonly error: BusError | undefined;
   }> {

@@ -5,6 +5,7 @@ import {
   type QueueMember,
   type Settlement,
 } from '@duobus/core/driver';
+import { atMost } from './at-most.ts';
 import type { AmqpChannel } from './client.ts';
 import { Consumer } from './consumer.ts';
 import { surplus } from './fair-share.ts';
@@ -27,6 +28,7 @@ import {
 const lookMs = 2000;
 /** A partition that was given up is waited for again after this long, so that others are first in line. */
 const returnMs = 100;
+const farewellMs = 1500;
 /** The runtime may take its time: nobody takes the partition away from it. */
 const revokeMs = 60_000;
 
@@ -121,7 +123,7 @@ export class OrderedMember implements QueueMember, Settling {
     this.#timers.clear();
     await Promise.all([...this.#partitions.values()].map((partition) => partition.leave()));
     await this.#membership?.close();
-    await this.#control?.close().catch(() => undefined); // it may be closed already
+    await atMost(farewellMs, async () => this.#control?.close());
     this.#closing.abort(closed());
   }
 
@@ -246,7 +248,13 @@ export class OrderedMember implements QueueMember, Settling {
 
   #revoke(partition: OrderedPartition): void {
     partition.state = 'revoking';
-    this.#inbox.push({ type: 'revoking', partition: partition.partition, withinMs: revokeMs });
+    this.#inbox.push({
+      type: 'revoking',
+      partition: partition.partition,
+      withinMs: revokeMs,
+    });
+    // what came now would be taken by the next owner for something that a process has died of
+    void partition.stop();
   }
 
   async #yield(partition: OrderedPartition): Promise<void> {

@@ -180,7 +180,7 @@ describe('a broker in trouble', () => {
       killed &&
         failed.every((error) => BusError.is(error, 'DUOBUS_UNAVAILABLE') && error.retryable),
     );
-    await reader.until(({ events }) => events.some(({ type }) => type === 'lost'));
+    await reader.until(({ events }) => events.some(({ type }) => type === 'lost'), 60_000);
     assert.deepEqual(await reader.done(first as never), ['lost']);
     assert.equal(
       (
@@ -199,13 +199,15 @@ describe('a broker in trouble', () => {
           () => false,
         ),
       (open) => open,
+      60_000,
     );
     const again = await eventually(
       () => consume(driver, sub.topic, 'main', 60_000).catch(() => undefined),
       (opened) => opened !== undefined,
+      60_000,
     );
     await publish(driver, sub.topic, 0, 'sentinel');
-    await again?.until(() => again.ids.includes('sentinel'));
+    await again?.until(() => again.ids.includes('sentinel'), 60_000);
     const seen = new Set(again?.ids);
     assert.deepEqual(
       stored.filter((id) => !seen.has(id)),
