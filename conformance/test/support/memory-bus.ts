@@ -1,6 +1,6 @@
 import { connect, type Bus, type BusOptions } from '@duobus/core';
 import { manualClock, type ManualClock } from '@duobus/core/testing';
-import { memory, MemoryBroker } from '@duobus/memory';
+import { memory, MemoryBroker } from './memory.ts';
 
 export interface World {
   readonly broker: MemoryBroker;
