@@ -9,7 +9,7 @@ import { connect, topic } from '@duobus/core';
 
 const Orders = topic<{ orderId: string; customer: string }>('orders', { key: (o) => o.customer });
 
-// memory://, amqp:// or kafka://: the only line that knows the broker
+// A URL, or one for each bus: connect({ events, data }, ...). The only line that knows the broker
 await using bus = await connect(process.env.BUS_URL, { source: '/shop/orders' });
 
 // Event bus: every subscription has a queue of its own, reading removes
