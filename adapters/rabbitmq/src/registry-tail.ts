@@ -39,7 +39,12 @@ export class RegistryTail {
     signal: AbortSignal,
   ): Promise<RegistryTail> {
     const tail = new RegistryTail(opType);
-    await tail.#open(connection, signal);
+    try {
+      await tail.#open(connection, signal);
+    } catch (error) {
+      // e.g. refused while the broker starts: an error of the client's would end the consumer instead of being retried
+      throw tail.#ended(error as Error);
+    }
     return tail;
   }
 
