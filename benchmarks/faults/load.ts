@@ -55,8 +55,8 @@ export class Load {
     return this.#count('unknown');
   }
 
-  start(perSecond: number): void {
-    this.#running = this.#run(perSecond);
+  start(perSecond: number, atMost: number = Number.POSITIVE_INFINITY): void {
+    this.#running = this.#run(perSecond, atMost);
   }
 
   /** Publishes nothing more and waits until every publish has its outcome. */
@@ -92,11 +92,11 @@ export class Load {
     }
   }
 
-  async #run(perSecond: number): Promise<void> {
+  async #run(perSecond: number, atMost: number): Promise<void> {
     const beganMs = nowMs();
     let skipped = 0;
     let sent = 0;
-    while (!this.#stopped) {
+    while (!this.#stopped && this.published.length < atMost) {
       const due = Math.floor(((nowMs() - beganMs) * perSecond) / 1_000) - skipped;
       while (sent < due) {
         if (this.#pending >= maxPending) {

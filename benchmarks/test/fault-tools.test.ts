@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { readEventLog } from '../faults/event-log.ts';
+import { parseFaultOptions } from '../faults/fault-options.ts';
+import { between, seededRandom } from '../faults/random.ts';
+
+describe('readEventLog', () => {
+  it('joins beginnings and ends, and leaves open what its process did not end', () => {
+    const log = '{"id":"x","beganMs":1}\n{"id":"y","beganMs":2}\n{"n":0,"endedMs":5}\n';
+    assert.deepEqual(
+      readEventLog(log).map(({ id, endedMs }) => [id, endedMs]),
+      [
+        ['x', 5],
+        ['y', undefined],
+      ],
+    );
+  });
+  it('ignores a last line that was cut off, and refuses any other that is broken', () => {
+    assert.equal(readEventLog('{"id":"x","beganMs":1}\n{"id":"y","be').length, 1);
+    assert.throws(() => readEventLog('{"id":"x","be\n{"id":"y","beganMs":2}\n'), SyntaxError);
+    assert.throws(() => readEventLog('{"n":3,"endedMs":2}\n'), SyntaxError);
+  });
+});
+
+describe('parseFaultOptions', () => {
+  it('knows the fault runs and the adapters each is for', () => {
+    assert.equal(parseFaultOptions(['broker-kill']).adapter, 'rabbitmq');
+    assert.equal(parseFaultOptions(['rebalance-storm']).adapter, 'kafka');
+    assert.equal(parseFaultOptions(['crash-document', '--adapter', 'kafka']).order, 'key');
+    assert.equal(parseFaultOptions(['broker-kill', '--seed', '7']).seed, 7);
+  });
+  it('refuses what it does not understand', () => {
+    for (const args of [
+      [],
+      ['nonsense'],
+      ['broker-kill', 'more'],
+      ['broker-kill', '--rate', '0'],
+      ['broker-kill', '--unknown', '1'],
+      ['rebalance-storm', '--adapter', 'rabbitmq'],
+      ['consumer-kills', '--adapter', 'kafka'],
+      ['broker-kill', '--adapter', 'kafka', '--order', 'none'],
+    ])
+      assert.throws(() => parseFaultOptions(args), TypeError, args.join(' '));
+  });
+});
+
+describe('seededRandom', () => {
+  it('gives the same numbers for the same seed, and others for another', () => {
+    const draw = (seed: number): number[] => {
+      const random = seededRandom(seed);
+      return Array.from({ length: 50 }, () => between(random, 1, 6));
+    };
+    assert.deepEqual(draw(42), draw(42));
+    assert.notDeepEqual(draw(42), draw(43));
+    assert.deepEqual([...new Set(draw(42))].toSorted(), [1, 2, 3, 4, 5, 6]);
+  });
+});
