@@ -76,6 +76,11 @@ export class Dispatcher {
       },
       leave: (item) => this.#leave(item),
       over: (item) => this.#over(item),
+      wait: (item) => {
+        item.part.waiting += 1;
+        item.probing = true;
+        this.#ready.add(item, true);
+      },
       execute: (item) => this.#execute(item),
       bury: (item, message) => this.#failures.bury(item, 'crash', message, undefined),
       pump: () => this.pump(),

@@ -131,6 +131,8 @@ export interface Source {
   retry(item: Item, delayMs: number): Promise<boolean>;
   /** Resolves to true when it is kept as dead letter and settled, to false when the lease is gone. Never rejects. */
   dead(item: Item, reason: DeadReason, message: string): Promise<boolean>;
+  /** A suspect whose try is written comes back by itself, to be handled then: many can be written at a time. */
+  readonly movesSuspects?: boolean;
   /** Writes that a suspect is about to be handled alone. Never rejects. */
   probe(item: Item): Promise<'kept' | 'moved' | 'lost'>;
   /** Resolves when what has been decided about a document is written, or its lease is gone. Never rejects. */

@@ -44,6 +44,7 @@ export class QueueFeed implements Feed, Source {
   #settledBefore = 0;
   readonly topic: StoredTopic;
   readonly ordered: boolean;
+  movesSuspects = false;
 
   constructor(
     context: Context,
@@ -201,7 +202,9 @@ export class QueueFeed implements Feed, Source {
 
   async #note(item: Item, state: string): Promise<'kept' | 'moved' | 'lost'> {
     try {
-      return (await this.#loop.member?.note(item.handle, state)) ?? 'lost';
+      const noted = (await this.#loop.member?.note(item.handle, state)) ?? 'lost';
+      this.movesSuspects ||= noted === 'moved';
+      return noted;
     } catch (error) {
       this.#link.failed(error);
       return 'lost';

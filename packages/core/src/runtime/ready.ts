@@ -70,6 +70,13 @@ export class Ready {
     return best;
   }
 
+  /** All suspects that match, in order of arrival. */
+  takeSuspects(matches: (item: Item) => boolean): Item[] {
+    const taken = takeFrom(this.#suspects, (item) => !isStopped(item.part) && matches(item));
+    for (const item of taken) this.left(item);
+    return taken;
+  }
+
   /** Removes and returns what matches. */
   take(part: Part, matches: (item: Item) => boolean): Item[] {
     const here = (item: Item): boolean => item.part === part && matches(item);

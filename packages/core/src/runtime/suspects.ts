@@ -10,6 +10,8 @@ export interface SuspectHost {
   enter(item: Item): void;
   leave(item: Item): void;
   over(item: Item): void;
+  /** Its try is written, its turn has not come. */
+  wait(item: Item): void;
   execute(item: Item): void;
   bury(item: Item, message: string): void;
   pump(): void;
@@ -19,7 +21,7 @@ export interface SuspectHost {
 export class Suspects {
   readonly #consume: Consume;
   readonly #host: SuspectHost;
-  #settling = false;
+  #settling = 0;
 
   constructor(consume: Consume, host: SuspectHost) {
     this.#consume = consume;
@@ -28,7 +30,7 @@ export class Suspects {
 
   /** What has become of the last one is being written: nothing may start. */
   get settling(): boolean {
-    return this.#settling;
+    return this.#settling > 0;
   }
 
   get runsAlone(): boolean {
@@ -46,7 +48,7 @@ export class Suspects {
 
   /** Its result is written before anything else is handed out: the next death is not to count for it. */
   left(item: Item): void {
-    this.#settling = true;
+    this.#settling += 1;
     void this.#settle(item);
   }
 
@@ -60,6 +62,7 @@ export class Suspects {
       return;
     }
     if (!item.probing) {
+      if (item.part.source.movesSuspects === true) this.#moveOthers(item);
       // The time of the write is not the handler's.
       item.startedAt = Number.POSITIVE_INFINITY;
       const written = await item.part.source.probe(item);
@@ -74,10 +77,32 @@ export class Suspects {
     this.#host.execute(item);
   }
 
+  /** Of those that come back by themselves all tries are written together: none of them is handled now. */
+  #moveOthers(first: Item): void {
+    const { source } = first.part;
+    const { maxCrashes } = this.#consume;
+    const others = this.#host.ready.takeSuspects(
+      (item) => item.part.source === source && !item.probing && item.crashes < maxCrashes,
+    );
+    for (const item of others) {
+      this.#host.enter(item);
+      void this.#move(item, item.run);
+    }
+  }
+
+  async #move(item: Item, run: number): Promise<void> {
+    item.startedAt = Number.POSITIVE_INFINITY;
+    const written = await item.part.source.probe(item);
+    if (item.phase !== 'running' || item.run !== run) return;
+    this.#host.leave(item);
+    if (written === 'kept') this.#host.wait(item);
+    else this.#host.over(item);
+  }
+
   async #settle(item: Item): Promise<void> {
     await Promise.resolve(); // its result is dealt with in this turn
     await item.part.source.written(item);
-    this.#settling = false;
+    this.#settling -= 1;
     this.#host.pump();
   }
 }
