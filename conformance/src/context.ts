@@ -51,6 +51,8 @@ export class CaseContext {
   readonly here: LocalMember;
   /** How consumers that had to die were run, for the report. */
   consumers: 'processes' | 'in-process' | undefined;
+  /** How the consumers were when the case went wrong. */
+  states = '';
   readonly ordered: string[] = [];
   readonly #setting: Setting;
   readonly #members: Member[] = [];
@@ -225,21 +227,25 @@ export class CaseContext {
 
   /** Waits until a subscription holds nothing, or a group has handled all, and notes it. */
   async drain(kind: Kind, topic: PlainTopic, name: string): Promise<void> {
-    if (kind === 'event') {
-      await this.until(`subscription ${name} holds nothing`, () => this.#isEmpty(topic, name));
-    } else {
-      await this.until(
-        `group ${name} has no lag`,
-        async () => (await this.bus.data.lag(bare(topic), name)).records === 0,
-      );
-    }
+    let seen: unknown;
+    const look = async (): Promise<boolean> => {
+      if (kind === 'event') {
+        seen = await this.depth(topic, name);
+        return this.#isEmpty(topic, name, seen as Depth);
+      }
+      const lag = await this.bus.data.lag(bare(topic), name);
+      seen = lag.partitions;
+      return lag.records === 0;
+    };
+    const what =
+      kind === 'event' ? `subscription ${name} holds nothing` : `group ${name} has no lag`;
+    await this.until(() => `${what} (last seen: ${JSON.stringify(seen)})`, look);
     await Promise.all(this.#members.map((member) => member.sync()));
     this.history.mark({ f: 'drained', process: 'suite', topic: `${kind}:${topic.name}`, name });
   }
 
   /** The depth alone does not tell where it leaves out what consumers hold: then the history has to. */
-  async #isEmpty(topic: PlainTopic, name: string): Promise<boolean> {
-    const { total, dead } = await this.depth(topic, name);
+  #isEmpty(topic: PlainTopic, name: string, { total, dead }: Depth): boolean {
     if (total > 0 || this.bus.events.capabilities.countsLeased) return total === 0;
     const open = unhandled(this.history, `event:${topic.name}`, name);
     return open.length <= dead + this.#purged;
@@ -275,17 +281,24 @@ export class CaseContext {
 
   /** Waits for a condition: looks at every change of the history, and every 20 ms. */
   async until(
-    what: string,
+    what: string | (() => string),
     condition: () => boolean | Promise<boolean>,
     ms: number = 30_000,
   ): Promise<void> {
     const limit = ms * this.slow;
     const deadline = Date.now() + limit;
-    const late = (): Error => new Error(`waited ${limit} ms in vain until ${what}`);
+    const late = (): Error =>
+      new Error(`waited ${limit} ms in vain until ${typeof what === 'string' ? what : what()}`);
     while (!(await limited(condition, deadline - Date.now(), late))) {
       if (Date.now() > deadline) throw late();
       await this.history.change(20);
     }
+  }
+
+  /** Keeps how the consumers are: a moment later they are closed. */
+  noteStates(): void {
+    const lines = this.#members.flatMap((member) => member.states());
+    this.states = lines.length === 0 ? '' : `The consumers:\n${lines.join('\n')}\n`;
   }
 
   /** Deletes a subscription or group with all it holds. */

@@ -76,6 +76,14 @@ export class InProcessMember implements LocalMember {
     return this.bus.data.reset(topicOf(topic), group, to);
   }
 
+  states(): readonly string[] {
+    return this.#consumers.map(({ id, spec, handle }) => {
+      const { partitions, running, buffered, held, reconnects } = handle.stats();
+      const counts = `running ${running}, buffered ${buffered}, held ${held}, reconnects ${reconnects}`;
+      return `${id} of ${spec.name}: ${handle.state} ${handle.detail ?? ''} owns [${partitions.join(' ')}], ${counts}`;
+    });
+  }
+
   async sync(): Promise<void> {
     // What happens in this process is in the history at once.
   }

@@ -17,6 +17,8 @@ export interface Member {
     documents: readonly Outgoing[],
   ): Promise<readonly Published[]>;
   reset(topic: PlainTopic, group: string, to: From): Promise<ResetResult>;
+  /** How its consumers are, a line each, where that can be told. */
+  states(): readonly string[];
   /** Resolves when everything it has told so far is in the history. */
   sync(): Promise<void>;
   /** Dies: SIGKILL, or cut off with everything unsettled. */

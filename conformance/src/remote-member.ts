@@ -115,6 +115,10 @@ export class RemoteMember implements Member {
     return (await this.#ask({ do: 'reset', topic, group, to, graceMs: 5_000 })) as ResetResult;
   }
 
+  states(): readonly string[] {
+    return [];
+  }
+
   async sync(): Promise<void> {
     // Its messages come in order: the answer comes after what it has told before.
     if (!this.#over) await this.#ask({ do: 'answer' });

@@ -77,7 +77,7 @@ export class Run {
       );
     } catch (failure) {
       verdict = 'fail';
-      error = `${reasonOf(failure)}\nThe last of what happened:\n${context.history.tail(25)}\nRun it again: --case ${wanted.name} --seed ${this.seed}`;
+      error = `${reasonOf(failure)}\n${context.states}The last of what happened:\n${context.history.tail(25)}\nRun it again: --case ${wanted.name} --seed ${this.seed}`;
     }
     const ms = Math.round(performance.now() - began);
     return {
@@ -109,6 +109,7 @@ export class Run {
       await wanted.run(context);
     } catch (error) {
       failed = true;
+      context.noteStates();
       throw error;
     } finally {
       // What went wrong first is what counts.
