@@ -1,4 +1,4 @@
-import { places, startShipping } from '../services/shipping.ts';
+import { jammedMs, places, startShipping } from '../services/shipping.ts';
 import type { Services } from '../services/running.ts';
 import { ms } from '../ledger.ts';
 import { check, say, scene, until } from '../story.ts';
@@ -16,8 +16,8 @@ export async function crash(world: World, services: Services): Promise<void> {
   const packed = parcels.orders;
   const selling = shop.sell(150);
   await until('shipping is in the middle of it', () => parcels.orders > packed + 10);
-  services.belt.packingMs = 60_000;
-  await until('the belt is full', () => services.shipping.stats().running === places);
+  services.belt.packingMs = jammedMs;
+  await until('the belt is full of stuck parcels', () => services.belt.stuck === places);
   await world.cutOff(services.shippingBus);
   await selling;
   const missing = parcels.missing(shop.orderIds).length;
@@ -44,7 +44,10 @@ export async function crash(world: World, services: Services): Promise<void> {
   });
 
   const began = performance.now();
-  await startShipping(await world.service('shipping'), topics, shop, parcels, { packingMs });
+  await startShipping(await world.service('shipping'), topics, shop, parcels, {
+    packingMs,
+    stuck: 0,
+  });
   await until('shipping has caught up', () => parcels.missing(shop.orderIds).length === 0);
   say(`Shipping is back and caught up ${missing} orders in ${ms(performance.now() - began)}.`);
   check(

@@ -21,7 +21,7 @@ export async function fanOut(world: World): Promise<Services> {
   if (billingBus === undefined || shippingBus === undefined || mailBus === undefined)
     throw new Error('three services were asked for');
   const billing = await startBilling(billingBus, topics, shop, ledgers.billing, knownRates);
-  const belt = { packingMs };
+  const belt = { packingMs, stuck: 0 };
   const shipping = await startShipping(shippingBus, topics, shop, ledgers.shipping, belt);
   await startListener(mailBus, topics, shop, ledgers.mail);
 

@@ -7,7 +7,12 @@ import type { Shop } from './shop.ts';
 /** Where parcels are packed: as slowly as it says, and it can jam. */
 export interface Belt {
   packingMs: number;
+  /** Parcels that are stuck on it. */
+  stuck: number;
 }
+
+/** What packing takes on a jammed belt. */
+export const jammedMs = 60_000;
 
 export const places = 16;
 
@@ -24,6 +29,7 @@ export function startShipping(
     'shipping',
     async (order, delivery) => {
       delivery.signal.addEventListener('abort', () => ledger.interrupt(), { once: true });
+      if (belt.packingMs === jammedMs) belt.stuck += 1;
       await sleep(belt.packingMs, undefined, { signal: delivery.signal });
       ledger.note(order.orderId, shop.publishedAt(order.orderId));
     },
