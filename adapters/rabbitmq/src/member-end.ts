@@ -2,7 +2,9 @@ import { BusError, type QueueEvent } from '@duobus/core/driver';
 import type { Connection } from './connection.ts';
 import { classify, isMissing } from './native-errors.ts';
 
-const checkMs = 5000;
+/** A question about a queue that is just being deleted can remain without an answer: the next one gets it. */
+const checkMs = 2000;
+const checks = 5;
 
 /** What to tell the runtime when a consumer has ended: whether its queue is gone, or only the consumer. */
 export async function endOf(
@@ -12,13 +14,16 @@ export async function endOf(
 ): Promise<QueueEvent> {
   const tried = `go on consuming queue '${queue}'`;
   if (reason !== undefined && isMissing(reason)) return gone(queue, reason);
-  try {
-    await connection.with(tried, AbortSignal.timeout(checkMs), (channel) =>
-      channel.checkQueue(queue),
-    );
-  } catch (error) {
-    if (isMissing(error)) return gone(queue, error);
-    // it could not be asked: what ended the consumer counts
+  for (let check = 0; check < checks && connection.alive; check += 1) {
+    try {
+      await connection.with(tried, AbortSignal.timeout(checkMs), (channel) =>
+        channel.checkQueue(queue),
+      );
+      break;
+    } catch (error) {
+      if (isMissing(error)) return gone(queue, error);
+      // it could not be asked: if that remains so, what ended the consumer counts
+    }
   }
   const said = classify(reason, tried);
   if (said.code === 'DUOBUS_UNAVAILABLE') return { type: 'lost', error: said };
