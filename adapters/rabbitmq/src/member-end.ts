@@ -1,10 +1,15 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { BusError, type QueueEvent } from '@duobus/core/driver';
 import type { Connection } from './connection.ts';
 import { classify, isMissing } from './native-errors.ts';
 
-/** A question about a queue that is just being deleted can remain without an answer: the next one gets it. */
+/**
+ * The broker cancels the consumers of a queue before the queue is gone, and a question about a queue that is just being
+ * deleted can remain without an answer: so it is asked for more than once.
+ */
 const checkMs = 2000;
 const checks = 5;
+const betweenMs = 100;
 
 /** What to tell the runtime when a consumer has ended: whether its queue is gone, or only the consumer. */
 export async function endOf(
@@ -19,7 +24,8 @@ export async function endOf(
       await connection.with(tried, AbortSignal.timeout(checkMs), (channel) =>
         channel.checkQueue(queue),
       );
-      break;
+      if (reason !== undefined) break;
+      await pause(betweenMs);
     } catch (error) {
       if (isMissing(error)) return gone(queue, error);
       // it could not be asked: if that remains so, what ended the consumer counts
