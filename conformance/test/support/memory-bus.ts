@@ -1,3 +1,4 @@
+import type { TestContext } from 'node:test';
 import { connect, type Bus, type BusOptions } from '@duobus/core';
 import { manualClock, type ManualClock } from '@duobus/core/testing';
 import { memory, MemoryBroker } from './memory.ts';
@@ -9,10 +10,11 @@ export interface World {
   join(options?: Partial<BusOptions>): Promise<Bus>;
 }
 
-/** A memory broker whose time is controlled. */
-export function world(): World {
+/** A memory broker whose time is controlled, and which is gone when the test is over. */
+export function world(test: TestContext): World {
   const clock = manualClock();
   const broker = new MemoryBroker('test', { clock });
+  test.after(() => broker.stop());
   return {
     broker,
     clock,

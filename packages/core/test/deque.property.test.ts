@@ -21,15 +21,12 @@ describe('Deque', () => {
         let model: number[] = [];
         let next = 0;
         for (const { op, times } of all) {
+          const matches = (n: number): boolean => n % times === 0;
           if (op === 'take') {
-            const taken = deque.take((n) => n % times === 0);
-            assert.deepEqual(
-              taken,
-              model.filter((n) => n % times === 0),
-            );
-            model = model.filter((n) => n % times !== 0);
+            assert.deepEqual(deque.take(matches), model.filter(matches));
+            model = model.filter((n) => !matches(n));
           }
-          for (let n = 0; n < times && op !== 'take'; n += 1) {
+          for (let n = op === 'take' ? times : 0; n < times; n += 1) {
             next += 1;
             if (op === 'push') {
               deque.push(next);

@@ -223,7 +223,7 @@ describe('dispatcher, whatever handlers and brokers do', () => {
       fc.asyncProperty(scenario, async (of) => {
         const world = await play({ ...of, losses: [] });
         const ids = world.source.settled.map(({ id }) => id);
-        assert.equal(new Set(ids).size, ids.length, `${ids.join(' ')}`);
+        assert.equal(new Set(ids).size, ids.length, ids.join(' '));
       }),
       { numRuns: 40 },
     );

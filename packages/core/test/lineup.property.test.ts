@@ -78,7 +78,7 @@ class Broker {
       signal.addEventListener('abort', () => resolve(), { once: true });
     });
     this.underWay -= 1;
-    if (answer?.throws === true) {
+    if (answer !== undefined && answer.throws) {
       for (const { headers } of records) this.unsure.add(Number(headers['n']));
       throw new BusError('DUOBUS_UNAVAILABLE', 'lost', { retryable: true });
     }

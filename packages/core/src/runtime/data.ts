@@ -174,17 +174,15 @@ export class Data implements DataBus {
     checkOptions('remove', options, ['discard']);
     const stored = await this.#existing('remove', topic, group);
     const letters = this.#letters(topic, group);
-    if (options.discard !== true) {
-      for await (const { identity } of letters) {
-        throw new BusError(
-          'DUOBUS_NOT_EMPTY',
-          `group '${group}' of topic '${topic.name}' has dead letters: redrive or purge them first, or pass { discard: true }`,
-          { context: { topic: topic.name, group, identity } },
-        );
-      }
+    if (options.discard !== true && !(await letters.isEmpty())) {
+      throw new BusError(
+        'DUOBUS_NOT_EMPTY',
+        `group '${group}' of topic '${topic.name}' has dead letters, or redriven ones that are not handled yet: redrive and handle, or purge them first, or pass { discard: true }`,
+        { context: { topic: topic.name, group } },
+      );
     }
     await this.#half.link.request((signal) => this.#half.driver.removeGroup(stored, group, signal));
-    await letters.purge();
+    await letters.discard();
   }
 
   deadLetters(topic: AnyTopic, group: string): DeadLetters {

@@ -56,6 +56,26 @@ export class LogDeadLetters implements DeadLetters {
     return this.#rewrite(filter, ({ identity }) => ({ key: identity, headers: {}, body: null }));
   }
 
+  /** Whether anything is left: dead letters, or redriven ones that have not been handled yet. */
+  async isEmpty(): Promise<boolean> {
+    const { log } = await this.#topics();
+    if (log === undefined) return true;
+    for await (const _ of this.#lines(log, () => true)) return false;
+    return true;
+  }
+
+  /** Deletes what is redriven too: there is no group any more that could handle it. */
+  async discard(): Promise<void> {
+    const { log } = await this.#topics();
+    if (log === undefined) return;
+    let batch: OutboundRecord[] = [];
+    for await (const { identity } of this.#lines(log, () => true)) {
+      batch.push({ key: identity, headers: {}, body: null });
+      if (batch.length >= 100) await this.#append(log, batch.splice(0));
+    }
+    if (batch.length > 0) await this.#append(log, batch);
+  }
+
   /** What became of the document at a place: dead, or not (or not any more). */
   async isDead(partition: number, offset: number, epoch: number): Promise<boolean> {
     const { log } = await this.#topics();
@@ -105,12 +125,15 @@ export class LogDeadLetters implements DeadLetters {
     });
   }
 
-  /** The newest line of every key, where that is a dead letter: first which, then what. */
-  async *#lines(log: StoredTopic): AsyncGenerator<Line> {
+  /** The newest line of every key, where that is wanted: first which, then what. */
+  async *#lines(
+    log: StoredTopic,
+    wanted: (status: Line['letter']['status']) => boolean = (status) => status === 'dead',
+  ): AsyncGenerator<Line> {
     const newest = new Map<string, number>();
     for await (const record of scanLog(this.#driver, this.#link, log)) {
       if (record.key === undefined) continue;
-      if (record.body !== null && decodeLetter(record).status === 'dead')
+      if (record.body !== null && wanted(decodeLetter(record).status))
         newest.set(record.key, record.offset);
       else newest.delete(record.key);
     }
