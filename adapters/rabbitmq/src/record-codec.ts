@@ -133,8 +133,9 @@ function encodableEntry([name, value]: [string, unknown]): [string, unknown] {
 }
 
 function fits(text: string | undefined): string | undefined {
-  if (text === undefined || Buffer.byteLength(text) > longestShortString) return undefined;
-  return text;
+  // no character takes more than three bytes in UTF-8 for each of its UTF-16 units
+  if (text === undefined || text.length * 3 <= longestShortString) return text;
+  return Buffer.byteLength(text) > longestShortString ? undefined : text;
 }
 
 function count(value: unknown): number {
