@@ -108,7 +108,10 @@ export class Committer {
   }
 
   #arm(): void {
-    this.#cancel ??= this.#timers.after(this.#intervalMs, () => this.soon());
+    this.#cancel ??= this.#timers.after(this.#intervalMs, () => {
+      this.#cancel = undefined;
+      this.soon();
+    });
   }
 
   #disarm(): void {
