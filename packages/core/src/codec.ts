@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { BusError } from './errors.ts';
 import { clean } from './internal/clean-json.ts';
 
@@ -10,7 +11,7 @@ export interface Codec {
   decode(data: Uint8Array, contentType: string | undefined): unknown;
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true });
+const byteOrderMark = 0xfeff;
 
 /** JSON in UTF-8: the default. An event without data is `undefined`. */
 export const json: Codec = Object.freeze({
@@ -82,13 +83,11 @@ function checkJson(contentType: string): void {
 }
 
 function textOf(data: Uint8Array): string {
-  try {
-    return utf8.decode(data);
-  } catch (cause) {
-    throw new BusError('DUOBUS_DECODE', `the document is not UTF-8 (${data.length} bytes)`, {
-      cause,
-    });
+  if (!isUtf8(data)) {
+    throw new BusError('DUOBUS_DECODE', `the document is not UTF-8 (${data.length} bytes)`);
   }
+  const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString();
+  return text.charCodeAt(0) === byteOrderMark ? text.slice(1) : text;
 }
 
 function reasonOf(cause: unknown): string {

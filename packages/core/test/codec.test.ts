@@ -59,6 +59,10 @@ describe('json', () => {
     errorOf('DUOBUS_DECODE', () => json.decode(Uint8Array.of(0x22, 0xff, 0x22), undefined));
   });
 
+  it('reads a document behind a byte order mark', () => {
+    assert.deepEqual(parse('\ufeff{"a":"\u00e9"}'), { a: '\u00e9' });
+  });
+
   it('takes an event without data for undefined', () => {
     assert.equal(json.decode(new Uint8Array(0), 'application/json'), undefined);
   });

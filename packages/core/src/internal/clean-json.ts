@@ -3,10 +3,9 @@
  * and `constructor` where its value has a `prototype`. Changes `value`.
  */
 export function clean(value: unknown, text: string): unknown {
-  // A key can be written with escapes (\u005f is an underscore), so text that holds those is looked through as well.
-  if (!text.includes('__proto__') && !text.includes('"constructor"') && !text.includes('\\u00')) {
-    return value;
-  }
+  // Both have it, as __proto__ or as prototype. A key can be written with escapes (\u005f is an underscore), so text that
+  // holds those is looked through as well.
+  if (!text.includes('proto') && !text.includes('\\u00')) return value;
   // Not recursive: what JSON.parse reads can be nested more deeply than the stack is.
   const open: unknown[] = [value];
   while (open.length > 0) {
