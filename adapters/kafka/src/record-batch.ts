@@ -1,5 +1,5 @@
 import { BusError, type LogRecord } from '@duobus/core/driver';
-import { WireReader } from './wire-reader.ts';
+import { Seen, WireReader } from './wire-reader.ts';
 
 export interface AbortedTransaction {
   readonly producerId: number;
@@ -127,6 +127,7 @@ async function unpack(batch: BatchHeader, bytes: Buffer, decompress: Decompress)
 
 function readRecords(batch: BatchHeader, bytes: Buffer, from: number, records: LogRecord[]): void {
   const reader = new WireReader(bytes);
+  const seen: SeenHeader[] = [];
   for (let index = 0; index < batch.count; index += 1) {
     const length = reader.varint();
     const end = reader.position + length;
@@ -143,7 +144,7 @@ function readRecords(batch: BatchHeader, bytes: Buffer, from: number, records: L
       time: Math.max(0, time),
       key: reader.varText() ?? undefined,
       body: reader.varBytes(),
-      headers: readHeaders(reader),
+      headers: readHeaders(reader, seen),
     });
     if (reader.position !== end)
       throw new BusError('DUOBUS_DECODE', `record ${offset} does not end where it says`);
@@ -154,12 +155,20 @@ function readRecords(batch: BatchHeader, bytes: Buffer, from: number, records: L
 const Headers = function () {} as unknown as new () => Record<string, unknown>;
 Headers.prototype = Object.create(null) as object;
 
+/** What the last record had in one place. */
+interface SeenHeader {
+  readonly name: Seen;
+  readonly value: Seen;
+}
+
 /** A header given more than once becomes an array. */
-function readHeaders(reader: WireReader): Record<string, unknown> {
+function readHeaders(reader: WireReader, seen: SeenHeader[]): Record<string, unknown> {
   const headers = new Headers();
-  for (let count = reader.varint(); count > 0; count -= 1) {
-    const name = reader.varText() ?? '';
-    const value = reader.varBytes();
+  const count = reader.varint();
+  for (let index = 0; index < count; index += 1) {
+    const last = (seen[index] ??= { name: new Seen(), value: new Seen() });
+    const name = String(reader.varTextOrBytes(last.name) ?? '');
+    const value = reader.varTextOrBytes(last.value);
     const known = headers[name];
     if (known === undefined) headers[name] = value;
     else if (Array.isArray(known)) known.push(value);

@@ -1,5 +1,12 @@
 import { BusError } from '@duobus/core/driver';
 
+/** Bytes that have been read, for telling whether the next ones are the same. */
+export class Seen {
+  at = 0;
+  length = -1;
+  value: string | Buffer | null = null;
+}
+
 /** Reads Kafka's wire format. Every read checks that the bytes are there. */
 export class WireReader {
   readonly #bytes: Buffer;
@@ -83,6 +90,22 @@ export class WireReader {
     return length < 0 ? null : this.#text(length);
   }
 
+  /** Text with a length of variable size, or a view of the bytes if they are no UTF-8. What is the same as `seen` is not
+   *  decoded again: most headers repeat from record to record. */
+  varTextOrBytes(seen: Seen): string | Buffer | null {
+    const length = this.varint();
+    if (length < 0) return null;
+    const at = this.#take(length);
+    if (length !== seen.length || !this.#same(at, seen.at, length)) {
+      const text = this.#bytes.toString('utf8', at, at + length);
+      // The replacement character: either not UTF-8, or somebody's own.
+      seen.value = text.includes('\ufffd') ? this.#bytes.subarray(at, at + length) : text;
+      seen.at = at;
+      seen.length = length;
+    }
+    return seen.value;
+  }
+
   bytes(length: number): Buffer {
     const at = this.#take(length);
     return this.#bytes.subarray(at, at + length);
@@ -111,6 +134,13 @@ export class WireReader {
   #text(length: number): string {
     const at = this.#take(length);
     return this.#bytes.toString('utf8', at, at + length);
+  }
+
+  #same(a: number, b: number, length: number): boolean {
+    const bytes = this.#bytes;
+    for (let index = 0; index < length; index += 1)
+      if (bytes[a + index] !== bytes[b + index]) return false;
+    return true;
   }
 
   #repeat<T>(count: number, read: () => T): T[] {

@@ -60,6 +60,37 @@ describe('the record codec', () => {
     );
   });
 
+  it('tells headers apart that look like those of the record before', async () => {
+    const text = fc.string({ unit: fc.constantFrom('a', 'b', 'é', '\ufffd'), maxLength: 3 });
+    const alike = fc.array(
+      fc.record({
+        key: fc.constant(undefined),
+        headers: fc.dictionary(text, text, { maxKeys: 3, noNullPrototype: false }),
+        body: fc.constant(null),
+      }),
+      { minLength: 2, maxLength: 20 },
+    );
+    await fc.assert(
+      fc.asyncProperty(alike, async (records) => {
+        const bytes = placed(encodeBatch(records, identity, 1_000), 0);
+        const decoded = await decodeBatches(bytes, 0, [], decompress);
+        assert.deepEqual(decoded.records.map(plain), records.map(plain));
+      }),
+    );
+  });
+
+  it('leaves header values that are not UTF-8 as they are', async () => {
+    const record: OutboundRecord = { key: undefined, headers: { a: 'xyz' }, body: null };
+    const bytes = placed(encodeBatch([record, record, record], identity, 1_000), 0);
+    const second = bytes.indexOf('xyz', bytes.indexOf('xyz') + 1);
+    bytes[second] = 0xff;
+    const { records } = await decodeBatches(bytes, 0, [], decompress);
+    assert.deepEqual(
+      records.map(({ headers }) => headers['a']),
+      ['xyz', Buffer.from([0xff, 0x79, 0x7a]), 'xyz'],
+    );
+  });
+
   it('writes a checksum that fits, and length and count of the batch', () => {
     fc.assert(
       fc.property(outbounds, (records) => {
