@@ -55,6 +55,8 @@ export function binaryBinding(options: BinaryBindingOptions): Binding {
   headerOf.set('datacontenttype', contentType);
   const nameOf = new Map<string, string>(usualNames.map((name) => [prefix + name, name]));
 
+  const hint = `its attributes should be in headers ${prefix}id, ${prefix}source and so on`;
+
   function collect(
     headers: Readonly<Record<string, unknown>>,
     type: string | undefined,
@@ -94,7 +96,6 @@ export function binaryBinding(options: BinaryBindingOptions): Binding {
       const type = contentTypeOf(record.headers, contentType);
       const data = record.body ?? empty;
       if (type !== undefined && isStructured(type)) return decodeStructured(data, type);
-      const hint = `its attributes should be in headers ${prefix}id, ${prefix}source and so on`;
       return { attributes: received(collect(record.headers, type), record, hint), data };
     },
   });

@@ -1,5 +1,3 @@
-import { abortable } from './internal/abort.ts';
-
 /** The ordered inbox of a member: what a driver pushes, the runtime receives, in order, without loss. */
 export class Inbox<Event> {
   #events: Event[] = [];
@@ -23,13 +21,24 @@ export class Inbox<Event> {
   /** Everything pushed since the last call; waits while there is nothing. One call at a time. */
   async receive(signal: AbortSignal): Promise<readonly Event[]> {
     signal.throwIfAborted();
-    if (this.#events.length === 0) {
-      await abortable(new Promise<void>((resolve) => (this.#wake = resolve)), signal).finally(
-        () => (this.#wake = undefined),
-      );
-    }
+    if (this.#events.length === 0) await this.#something(signal);
     const events = this.#events;
     this.#events = [];
     return events;
+  }
+
+  #something(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const abort = (): void => {
+        this.#wake = undefined;
+        reject(signal.reason as Error);
+      };
+      signal.addEventListener('abort', abort, { once: true });
+      this.#wake = () => {
+        this.#wake = undefined;
+        signal.removeEventListener('abort', abort);
+        resolve();
+      };
+    });
   }
 }

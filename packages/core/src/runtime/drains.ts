@@ -34,6 +34,7 @@ export class Drains {
 
   /** To be called whenever something has stopped running. */
   check(): void {
+    if (this.#waiters.size === 0) return;
     for (const waiter of this.#waiters) if (this.#isDrained(waiter.part)) waiter.settle(true);
   }
 

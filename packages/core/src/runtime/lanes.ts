@@ -7,6 +7,8 @@ import type { Item, Lane, Part } from './item.ts';
  * that only a held document, or one that is to be handled alone, makes a lane: everything of its key waits behind it.
  */
 
+const none: readonly Item[] = [];
+
 /** Whether the item may go on; otherwise it now waits in its lane. */
 export function enterLane(part: Part, item: Item, single: boolean): boolean {
   if (item.lane === undefined) return true;
@@ -38,17 +40,17 @@ export function blockLane(part: Part, item: Item, displace: () => readonly Item[
 export function leaveLane(part: Part, item: Item, single: boolean): readonly Item[] {
   if (item.lane === undefined) {
     part.loose.delete(item);
-    return [];
+    return none;
   }
   const lane = part.lanes.get(item.lane);
-  if (lane === undefined || lane.head !== item) return [];
+  if (lane === undefined || lane.head !== item) return none;
   const next = single ? lane.waiting.shift() : undefined;
   if (next !== undefined) {
     lane.head = next;
     return [next];
   }
   part.lanes.delete(item.lane);
-  return [...lane.waiting];
+  return lane.waiting.size === 0 ? none : [...lane.waiting];
 }
 
 /** What is held for a retry, or waits behind such a document, and the first of those that are held. */

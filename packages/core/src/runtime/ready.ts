@@ -55,7 +55,7 @@ export class Ready {
   }
 
   get hasSuspect(): boolean {
-    return this.#suspects.some((item) => !isStopped(item.part));
+    return this.#suspects.length > 0 && this.#suspects.some((item) => !isStopped(item.part));
   }
 
   /** The suspect with the fewest deaths: an innocent one is not at the front whenever its process dies. */

@@ -34,8 +34,10 @@ export class Suspects {
   }
 
   get runsAlone(): boolean {
-    for (const item of this.#host.running) return item.suspect;
-    return false;
+    const { running } = this.#host;
+    if (running.size !== 1) return false;
+    const [item] = running;
+    return item?.suspect === true;
   }
 
   start(): boolean {
