@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { BusError, type StoredPointer } from '@duobus/core/driver';
-import { signal, take } from './support/drivers.ts';
+import { signal, take, takeUntil } from './support/drivers.ts';
 import { logged, pointerAt, started, types } from './support/logged.ts';
 
 describe('edit', () => {
@@ -92,9 +92,7 @@ describe('edit', () => {
       log.edit(topic, 'g', () => (order.push(name), pointerAt(0, name)), 1_000, signal),
     );
     for (let round = 0; round < edits.length; round += 1) {
-      const revoking = (await take(member)).find(({ type }) => type === 'revoking');
-      assert.ok(revoking?.type === 'revoking');
-      await member.release(0, revoking.token);
+      await member.release(0, (await takeUntil(member, 'revoking')).token);
     }
     assert.deepEqual(await Promise.all(edits), [
       { superseded: true },
