@@ -56,12 +56,13 @@ function publishOne(
       'cloudEvents:source': '/bench',
       'cloudEvents:type': 'bench.order',
       'cloudEvents:time': new Date().toISOString(),
+      'cloudEvents:correlationid': id,
     };
     channel.publish(
       exchange,
       '',
       Buffer.from(JSON.stringify(document)),
-      { persistent: true, contentType: 'application/json', headers },
+      { persistent: true, contentType: 'application/json', messageId: id, headers },
       (error: unknown) => (error ? reject(error) : resolve(id)),
     );
   });

@@ -38,12 +38,14 @@ export function kafkajsContender({ url, run }: Setting): Contender {
       });
     },
     publish(document) {
+      const id = v7();
       const headers = {
         ce_specversion: '1.0',
-        ce_id: v7(),
+        ce_id: id,
         ce_source: '/bench',
         ce_type: 'bench.order',
         ce_time: new Date().toISOString(),
+        ce_correlationid: id,
         ce_partitionkey: document.customer,
         'content-type': 'application/json',
       };

@@ -1,3 +1,4 @@
+import { Deque } from '@duobus/core/driver';
 import type { AmqpChannel } from './client.ts';
 import { atMost } from './at-most.ts';
 import type { Connection } from './connection.ts';
@@ -46,9 +47,8 @@ export class Consumer {
   #late: Lease[] = [];
   #closing: Promise<void> | undefined;
   #burst: Lease[] = [];
-  /** In order of delivery; those in front are settled first, as a rule. */
-  #unsettled: Lease[] = [];
-  #first = 0;
+  /** In order of delivery. What is settled in front is dropped at once: a record is to live as short as it can. */
+  readonly #unsettled = new Deque<Lease>();
 
   /** @throws BusError DUOBUS_NOT_FOUND when there is no such queue. */
   static async open(
@@ -186,7 +186,7 @@ export class Consumer {
   async #sendLate(channel: AmqpChannel): Promise<void> {
     const late = new Set(this.#late);
     if (late.size === 0) return;
-    const open = this.#unsettled.filter((lease) => !lease.settled);
+    const open = [...this.#unsettled].filter((lease) => !lease.settled);
     const all = [...late, ...open].toSorted((a, b) => a.tag - b.tag);
     for (const [index, lease] of all.entries()) {
       const next = all[index + 1];
@@ -218,21 +218,18 @@ export class Consumer {
     if (this.#ended) return;
     this.#ended = true;
     this.#closing ??= atMost(farewellMs, async () => this.#channel?.close());
-    this.#unsettled = [];
+    this.#unsettled.clear();
     this.#events.end(reason, this.queue);
   }
 
   /** The tag up to which everything is settled. */
   #advance(): number {
     const queue = this.#unsettled;
-    while (this.#first < queue.length && queue[this.#first]?.settled === true) this.#first += 1;
-    const next = queue[this.#first];
+    while (queue.peek()?.settled === true) queue.shift();
+    const next = queue.peek();
     const upTo = next === undefined ? Number.POSITIVE_INFINITY : next.tag - 1;
     // a slow one in front must not make this grow without bound
-    if (queue.length > 2 * this.#prefetch + 64) {
-      this.#unsettled = queue.filter((lease) => !lease.settled);
-      this.#first = 0;
-    }
+    if (queue.size > 2 * this.#prefetch + 64) queue.take((lease) => lease.settled);
     return upTo;
   }
 }

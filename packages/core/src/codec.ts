@@ -83,10 +83,14 @@ function checkJson(contentType: string): void {
 }
 
 function textOf(data: Uint8Array): string {
-  if (!isUtf8(data)) {
+  const buffer = Buffer.isBuffer(data)
+    ? data
+    : Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  const text = buffer.toString();
+  // What is not UTF-8 is read as the replacement character, which a document may hold of its own.
+  if (text.includes('\ufffd') && !isUtf8(data)) {
     throw new BusError('DUOBUS_DECODE', `the document is not UTF-8 (${data.length} bytes)`);
   }
-  const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString();
   return text.charCodeAt(0) === byteOrderMark ? text.slice(1) : text;
 }
 

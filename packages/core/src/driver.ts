@@ -10,6 +10,7 @@ export { BusError } from './errors.ts';
 export type { ErrorCode } from './errors.ts';
 export { Inbox } from './inbox.ts';
 export { abortable } from './internal/abort.ts';
+export { Deque } from './internal/deque.ts';
 export { systemClock } from './internal/clock.ts';
 export type { Clock } from './internal/clock.ts';
 export { Registry, sameTopic } from './registry.ts';

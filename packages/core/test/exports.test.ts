@@ -26,6 +26,7 @@ describe('exports', () => {
   it('of @duobus/core/driver are these', () => {
     assert.deepEqual(Object.keys(driver).toSorted(), [
       'BusError',
+      'Deque',
       'Inbox',
       'Registry',
       'abortable',

@@ -45,6 +45,21 @@ describe('Settler', () => {
     assert.equal(clock.next, undefined);
   });
 
+  it('settles soon when nothing more comes, and lets a batch grow while something does', async () => {
+    const { settler, clock, batches } = setUp(settled);
+    settler.add(done(0));
+    settler.soon();
+    for (let n = 1; n < 6; n += 1) {
+      await clock.advance(3);
+      settler.add(done(n));
+      settler.soon();
+      assert.deepEqual(batches, []);
+    }
+    await clock.advance(8);
+    assert.deepEqual(batches, [6]);
+    assert.equal(clock.next, undefined);
+  });
+
   it('answers each of those that wait', async () => {
     const { settler } = setUp(async (batch) =>
       batch.map(({ token }) => (token === 2 ? 'lost' : 'settled')),

@@ -35,6 +35,11 @@ export class Deque<T> {
     return item;
   }
 
+  clear(): void {
+    this.#items = [];
+    this.#head = 0;
+  }
+
   /** Removes and returns what matches, in order. */
   take(matches: (item: T) => boolean): T[] {
     const taken: T[] = [];

@@ -6,7 +6,7 @@ interface Pending {
   readonly told: ((settled: boolean) => void) | undefined;
 }
 
-/** Short for who waits, long enough for a batch to come together. */
+/** Nothing has come for so long: short for who waits, long enough for a batch to come together. */
 const idleMs = 4;
 
 /** Settles in batches: when there are enough, when nothing else is to do, or after an interval. */
@@ -20,6 +20,8 @@ export class Settler {
   #flushing = new Set<Promise<void>>();
   #cancel: (() => void) | undefined;
   #hurried = false;
+  /** Counts what was added. */
+  #added = 0;
   settled = 0;
 
   constructor(
@@ -37,6 +39,7 @@ export class Settler {
 
   /** `told` hears whether it was settled, or the lease was lost. */
   add(settlement: Settlement, told?: (settled: boolean) => void): void {
+    this.#added += 1;
     this.#pending.push({ settlement, told });
     if (this.#pending.length >= this.#size) this.flush();
     else this.#cancel ??= this.#timers.after(this.#intervalMs, () => this.flush());
@@ -50,13 +53,16 @@ export class Settler {
     });
   }
 
-  /** Nothing else is to do: what is handled is settled soon, though not one by one. */
+  /** Nothing else is to do: what is handled is settled as soon as no more comes. Under load that is never, and a batch
+   *  is not cut short. */
   soon(): void {
     if (this.#pending.length === 0 || this.#hurried) return;
     this.#hurried = true;
+    const added = this.#added;
     this.#timers.after(Math.min(idleMs, this.#intervalMs), () => {
       this.#hurried = false;
-      this.flush();
+      if (this.#added === added) this.flush();
+      else this.soon();
     });
   }
 
