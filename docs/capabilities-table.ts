@@ -48,6 +48,7 @@ function eventRows(events: QueueCapabilities | undefined): Row[] {
     ['Longest delay held by the broker', time(events.maxDelayMs), 'none: held by the consumer'],
     ['May repeat without a cause', yes(events.brokerRepeats), 'no'],
     ['`depth` counts what consumers hold', yes(events.countsLeased), '-'],
+    ['neglected subscriptions are reported', yes(events.countsConsumers), '-'],
   ];
 }
 

@@ -46,6 +46,11 @@ for (const { name, state, detail } of handles) console.log(name, state, detail ?
 // #endregion health
 assert.equal(ok, true);
 
+// #region neglected
+for (const { topic: of, name, forMs } of (await bus.health()).neglected)
+  console.log(`nobody has consumed ${name} of ${of} for ${Math.round(forMs / 60_000)} minutes`);
+// #endregion neglected
+
 // #region stats
 const { handled, failed, held, lastHandledAt } = group.stats();
 // #endregion stats

@@ -24,6 +24,7 @@ export function queueCapabilities(limits: BrokerLimits): QueueCapabilities {
     maxDelayMs: Number.MAX_SAFE_INTEGER,
     brokerRepeats: false,
     countsLeased: true,
+    countsConsumers: true,
   });
 }
 

@@ -150,6 +150,7 @@ export class Subscription {
       delayed: this.#delayed.length,
       dead: this.#dead.length + this.#leases.size - leased.length,
       oldestMs: oldest === undefined ? undefined : Math.max(this.#clock.now() - oldest, 0),
+      consumers: this.#members.length,
     };
   }
 

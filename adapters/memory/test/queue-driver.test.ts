@@ -60,6 +60,7 @@ describe('queue driver', () => {
       delayed: 0,
       dead: 0,
       oldestMs: 500,
+      consumers: 1,
     });
     await member.settle([{ token: one?.token, verdict: 'done' }]);
     const [two] = await taken(member);
@@ -70,6 +71,7 @@ describe('queue driver', () => {
       delayed: 0,
       dead: 0,
       oldestMs: undefined,
+      consumers: 1,
     });
     assert.equal(broker.bytes, 0);
   });

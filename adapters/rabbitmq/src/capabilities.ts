@@ -19,4 +19,5 @@ export const queueCapabilities: QueueCapabilities = Object.freeze({
   maxDelayMs: longestDelayMs,
   brokerRepeats: false,
   countsLeased: false,
+  countsConsumers: true,
 });

@@ -13,6 +13,7 @@ import {
   type WantedTopic,
 } from '@duobus/core/driver';
 import { queueCapabilities } from './capabilities.ts';
+import type { AmqpQueueInfo } from './client.ts';
 import { DeadMember } from './dead-member.ts';
 import { DelayQueues } from './delay-queues.ts';
 import { BrokerLinks } from './links.ts';
@@ -126,22 +127,25 @@ export class RabbitmqQueueDriver implements QueueDriver<RabbitmqNative> {
   ): Promise<SubscriptionCounts> {
     const queues = queuesOf(topic, name);
     const delays = await this.#delays.of(queues, signal);
-    const main =
-      topic.order === 'key'
-        ? Array.from({ length: topic.partitions }, (_, index) => queues.main(index))
-        : [queues.main(0), queues.suspects];
+    const ordered = topic.order === 'key';
+    const main = ordered
+      ? Array.from({ length: topic.partitions }, (_, index) => queues.main(index))
+      : [queues.main(0), queues.suspects];
+    // each member consumes this one, whatever else it has
+    const joined = ordered ? queues.members : queues.main(0);
     const [counted, delayed] = await Promise.all([
-      this.#count([...main, queues.dead], topic, name, signal),
+      this.#count([...new Set([...main, queues.dead, joined])], topic, name, signal),
       this.#delays.count(delays, signal),
     ]);
     const sum = (names: readonly string[]): number =>
-      names.reduce((total, queue) => total + (counted.get(queue) ?? 0), 0);
+      names.reduce((total, queue) => total + (counted.get(queue)?.messageCount ?? 0), 0);
     return {
       ready: sum(main),
       leased: undefined,
       delayed,
       dead: sum([queues.dead]),
       oldestMs: undefined,
+      consumers: counted.get(joined)?.consumerCount,
     };
   }
 
@@ -169,18 +173,18 @@ export class RabbitmqQueueDriver implements QueueDriver<RabbitmqNative> {
     return OrderedMember.open(context, { credit, consumerTimeoutMs, partitions }, signal);
   }
 
-  /** Ready messages of queues that must exist. */
+  /** Ready messages and consumers of queues that must exist. */
   async #count(
     queues: readonly string[],
     topic: StoredTopic,
     name: string,
     signal: AbortSignal,
-  ): Promise<ReadonlyMap<string, number>> {
+  ): Promise<ReadonlyMap<string, AmqpQueueInfo>> {
     const tried = `inspect subscription '${name}' of topic '${topic.name}'`;
     try {
       return await this.#links.consume().with(tried, signal, async (channel) => {
         const counts = await Promise.all(queues.map((queue) => channel.checkQueue(queue)));
-        return new Map(counts.map(({ queue, messageCount }) => [queue, messageCount]));
+        return new Map(counts.map((info) => [info.queue, info]));
       });
     } catch (error) {
       if (!isMissing(error) || signal.aborted) throw error;

@@ -143,6 +143,41 @@ export const durable: Case = {
   },
 };
 
+export const neglected: Case = {
+  name: 'neglected',
+  rules: ['E9'],
+  needs: ['event'],
+  async run(context) {
+    const topic = context.topic();
+    const member = await context.member({ neglectedAfterMs: 400 });
+    const first = await context.consume('event', topic, 'left', { member });
+    await context.consume('event', topic, 'tended', { member });
+    const reported = async (): Promise<readonly string[]> => {
+      const health = await member.bus.health();
+      expect(health.ok, 'what others neglect does not make this process unhealthy');
+      return health.neglected.map(({ topic: of, name }) => `${of} ${name}`);
+    };
+    await first.close();
+    if (!context.bus.events.capabilities.countsConsumers) {
+      expectSame(await reported(), [], 'neglected subscriptions, where consumers are not counted');
+      return;
+    }
+    // One that is being made has no consumer for a moment.
+    await context.until(
+      'the subscription without a consumer is reported, and no other',
+      async () => {
+        const names = await reported();
+        return names.length === 1 && names[0] === `${topic.name} left`;
+      },
+    );
+    await context.consume('event', topic, 'left', { member });
+    await context.until(
+      'the subscription is not reported any more',
+      async () => (await reported()).length === 0,
+    );
+  },
+};
+
 export const independence: Case = {
   name: 'independence',
   rules: ['E9'],
@@ -180,5 +215,6 @@ export const cases: readonly Case[] = [
   noHistory,
   oneCreates,
   durable,
+  neglected,
   independence,
 ];

@@ -98,6 +98,9 @@ export const queueMutants: readonly Mutant[] = [
   queueMutant('inspect.says-nothing-is-there', 'durable-while-away', () => (queue) => ({
     inspect: async (...args) => ({ ...(await queue.inspect(...args)), ready: 0 }),
   })),
+  queueMutant('inspect.says-somebody-consumes', 'neglected', () => (queue) => ({
+    inspect: async (...args) => ({ ...(await queue.inspect(...args)), consumers: 1 }),
+  })),
   queueMutant('topic.adopts-what-is-given', 'topic.record.event', () => (queue) => ({
     ensureTopic: async (wanted, mode, signal) => ({
       ...wanted,

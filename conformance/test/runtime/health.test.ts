@@ -35,6 +35,36 @@ describe('health', () => {
     await during(clock, bus.close({ graceMs: 0 }));
   });
 
+  it('reports who has had no consumer for an hour, and goes on with that after an outage', async (test) => {
+    const { broker, clock, join } = world(test);
+    const told: unknown[] = [];
+    const bus = await join({
+      instrument: { event: (event) => event.type === 'neglected' && told.push(event.name) },
+    });
+    const away = await bus.events.subscribe(Orders, 'away', () => undefined);
+    await bus.events.subscribe(Orders, 'tended', () => undefined);
+    await clock.advance(1_800_000);
+    await away.close();
+    await clock.advance(1_800_000);
+    assert.deepEqual((await during(clock, bus.health())).neglected, []);
+    broker.stop();
+    await clock.advance(900_000);
+    broker.start();
+    await clock.advance(1_800_000);
+    const { ok, neglected } = await during(clock, bus.health());
+    assert.deepEqual(
+      neglected.map(({ topic: of, name }) => [of, name]),
+      [['orders', 'away']],
+    );
+    assert.ok((neglected[0]?.forMs ?? 0) >= 3_600_000 && ok);
+    await clock.advance(3_600_000);
+    assert.deepEqual(told, ['away']);
+    await bus.events.subscribe(Orders, 'away', () => undefined);
+    await clock.advance(900_000);
+    assert.deepEqual((await during(clock, bus.health())).neglected, []);
+    await during(clock, bus.close());
+  });
+
   for (const half of ['events', 'data'] as const) {
     it(`${half}: does not call a busy key stalled, but says which document holds up the others`, async (test) => {
       const { clock, join } = world(test);

@@ -32,6 +32,7 @@ export const capabilities: QueueCapabilities = Object.freeze({
   maxDelayMs: Number.MAX_SAFE_INTEGER,
   brokerRepeats: false,
   countsLeased: true,
+  countsConsumers: false,
 });
 // #endregion capabilities
 

@@ -207,6 +207,7 @@ export class Store {
       delayed: count('delayed'),
       dead: count('dead'),
       oldestMs: undefined,
+      consumers: undefined,
     };
   }
 

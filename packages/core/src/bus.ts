@@ -29,6 +29,8 @@ export interface BusOptions {
   readonly settleIntervalMs?: number;
   /** `health` is bad when there is lag and nothing was handled for this long, in ms. Default 300,000. */
   readonly stuckAfterMs?: number;
+  /** A subscription without a consumer for this long is reported by `health` as neglected, in ms. Default 3,600,000. */
+  readonly neglectedAfterMs?: number;
   /** Time that `close` gives running handlers, in ms. Default 25,000. */
   readonly graceMs?: number;
   /** How long `connect` tries to reach the broker, in ms. Default 30,000. */

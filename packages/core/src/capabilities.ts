@@ -41,6 +41,8 @@ export interface QueueCapabilities extends CommonCapabilities {
   readonly brokerRepeats: boolean;
   /** `depth` counts what consumers hold. */
   readonly countsLeased: boolean;
+  /** The broker tells how many consumers a subscription has, so that neglected ones are reported. */
+  readonly countsConsumers: boolean;
 }
 
 /** What an adapter's data bus can do. */

@@ -85,6 +85,8 @@ export interface SubscriptionCounts {
   readonly delayed: number;
   readonly dead: number;
   readonly oldestMs: number | undefined;
+  /** Members that consume it now, in all processes. */
+  readonly consumers: number | undefined;
 }
 
 /** The queue half: every subscription has its own queue and reading removes. */

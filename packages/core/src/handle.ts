@@ -50,6 +50,13 @@ export interface Handle {
 export interface Health {
   readonly ok: boolean;
   readonly connected: boolean;
+  /** Event bus: subscriptions, of topics this process uses, that had no consumer whenever it looked, for
+   *  `neglectedAfterMs` or longer. They go on collecting. Says nothing about `ok`: it is not this process that fails. */
+  readonly neglected: readonly {
+    readonly topic: string;
+    readonly name: string;
+    readonly forMs: number;
+  }[];
   readonly handles: readonly {
     readonly bus: 'event' | 'data';
     readonly name: string;

@@ -58,6 +58,12 @@ export type RuntimeEvent =
       readonly records: number;
     }
   | {
+      readonly type: 'neglected';
+      readonly topic: string;
+      readonly name: string;
+      readonly forMs: number;
+    }
+  | {
       readonly type: 'late';
       readonly bus: 'event' | 'data';
       readonly name: string;

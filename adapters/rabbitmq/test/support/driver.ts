@@ -154,4 +154,11 @@ export async function eventually<T>(
   }
 }
 
-export const empty = { ready: 0, leased: undefined, delayed: 0, dead: 0, oldestMs: undefined };
+export const empty = {
+  ready: 0,
+  leased: undefined,
+  delayed: 0,
+  dead: 0,
+  oldestMs: undefined,
+  consumers: 0,
+};

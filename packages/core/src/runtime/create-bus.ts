@@ -9,6 +9,7 @@ import { Data } from './data.ts';
 import { Events } from './events.ts';
 import { makeHalf, type Half } from './half.ts';
 import { HealthCheck } from './health.ts';
+import { Neglect } from './neglect.ts';
 import { notSupported } from './subscribing.ts';
 import type { LogDriver, QueueDriver } from '../driver.ts';
 import { BusError } from '../errors.ts';
@@ -34,6 +35,7 @@ class Runtime implements Bus {
   readonly #queue: Half<QueueDriver> | undefined;
   readonly #log: Half<LogDriver> | undefined;
   readonly #handles = new Set<ConsumerHandle>();
+  readonly #neglect: Neglect | undefined;
   readonly #health: HealthCheck;
   readonly events: EventBus;
   readonly data: DataBus;
@@ -49,7 +51,8 @@ class Runtime implements Bus {
     this.#context = context;
     this.#queue = events?.queue === undefined ? undefined : makeHalf(events.queue, context);
     this.#log = data?.log === undefined ? undefined : makeHalf(data.log, context);
-    this.#health = new HealthCheck(context, this.#halves, this.#handles);
+    this.#neglect = this.#queue === undefined ? undefined : new Neglect(context, this.#queue);
+    this.#health = new HealthCheck(context, this.#halves, this.#handles, this.#neglect);
     this.events =
       this.#queue === undefined
         ? refusing('events', events?.name ?? data?.name ?? '')
@@ -62,6 +65,7 @@ class Runtime implements Bus {
 
   async connect(timeoutMs: number): Promise<void> {
     await Promise.all(this.#halves.map((half) => half.link.connect(timeoutMs)));
+    this.#neglect?.watch();
   }
 
   use(middleware: Middleware): this {

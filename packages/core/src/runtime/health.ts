@@ -4,6 +4,7 @@ import { BusError } from '../errors.ts';
 import type { ConsumerHandle } from './consumer-handle.ts';
 import type { Context } from './context.ts';
 import type { Half } from './half.ts';
+import type { Neglect } from './neglect.ts';
 import { lagOf } from './lag.ts';
 
 type AnyHalf = Half<QueueDriver> | Half<LogDriver>;
@@ -13,11 +14,18 @@ export class HealthCheck {
   readonly #context: Context;
   readonly #halves: readonly AnyHalf[];
   readonly #handles: ReadonlySet<ConsumerHandle>;
+  readonly #neglect: Neglect | undefined;
 
-  constructor(context: Context, halves: readonly AnyHalf[], handles: ReadonlySet<ConsumerHandle>) {
+  constructor(
+    context: Context,
+    halves: readonly AnyHalf[],
+    handles: ReadonlySet<ConsumerHandle>,
+    neglect: Neglect | undefined,
+  ) {
     this.#context = context;
     this.#halves = halves;
     this.#handles = handles;
+    this.#neglect = neglect;
   }
 
   async look(): Promise<Health> {
@@ -25,7 +33,8 @@ export class HealthCheck {
     const handles = await Promise.all(
       [...this.#handles].map((handle) => this.#lookAt(handle, connected)),
     );
-    return { ok: connected && handles.every(({ ok }) => ok), connected, handles };
+    const neglected = this.#neglect?.neglected ?? [];
+    return { ok: connected && handles.every(({ ok }) => ok), connected, handles, neglected };
   }
 
   async #lookAt(handle: ConsumerHandle, connected: boolean): Promise<Health['handles'][number]> {

@@ -46,6 +46,11 @@ export class TopicCache implements Topics {
     return stored;
   }
 
+  /** Topics of the user's that this process uses. */
+  get used(): readonly StoredTopic[] {
+    return [...this.#known.values()].filter(({ name }) => !name.startsWith(internalPrefix));
+  }
+
   current(name: string): StoredTopic | undefined {
     return this.#known.get(name);
   }
