@@ -28,6 +28,7 @@ function setUp(): {
     token: 1,
     part: newPart(new ScriptedSource(true), 0),
     pointer: newPointer({ offset: 0, time: 0 }, 1),
+    mostRunning: 16,
   });
   let offset = 0;
   const world = {

@@ -9,7 +9,7 @@ const start = newPointer({ offset: 10, time: 0 }, 1);
 /** Another owner, after the one before it has written its last pointer. */
 function own(pointer: Pointer): LogPartition {
   const part = newPart({} as Source, 0);
-  return new LogPartition({ partition: 0, token: 1, part, pointer });
+  return new LogPartition({ partition: 0, token: 1, part, pointer, mostRunning: 16 });
 }
 
 function take(

@@ -10,10 +10,11 @@ import type { Item, Part, Source } from './item.ts';
 import { stallChanges, stallOf } from './lanes.ts';
 import type { Link } from './link.ts';
 import type { GroupLetters, Redriven } from './group-letters.ts';
-import { redrivenItem, takeRecord, type ItemHome } from './log-items.ts';
+import { LogIntake } from './log-intake.ts';
+import { redrivenItem, type ItemHome } from './log-items.ts';
 import { LogPartition, ownerOf } from './log-partition.ts';
 import { MemberLoop } from './member-loop.ts';
-import { maxSpan, type Pointer, type Tracked } from './pointer.ts';
+import type { Pointer, Tracked } from './pointer.ts';
 import {
   givenUp,
   lostText,
@@ -36,6 +37,7 @@ export class LogFeed implements Feed, Source {
   readonly #parts = new Map<number, Part>();
   readonly #leaving = new Set<Promise<void>>();
   readonly #loop: MemberLoop<LogEvent, LogMember>;
+  readonly #intake: LogIntake;
   #committer: Committer | undefined;
   settled = 0;
   /** The group has its pointers: if they are gone, somebody has removed it. */
@@ -64,6 +66,11 @@ export class LogFeed implements Feed, Source {
     this.#handle = handle;
     this.#letters = letters;
     this.topic = topic;
+    this.#intake = new LogIntake({
+      dispatcher: handle.dispatcher,
+      items: () => this.#home,
+      write: (owned) => this.#write(owned),
+    });
     const { name } = consume;
     this.#loop = new MemberLoop(context, link, {
       what: `the member of group '${name}'`,
@@ -145,15 +152,14 @@ export class LogFeed implements Feed, Source {
   async retry(item: Item): Promise<boolean> {
     const owned = ownerOf(item);
     if (owned === undefined) return this.#letters.failedAgain(item);
-    return this.#write(item, owned, item.crashes);
+    owned.failed(item.handle as Tracked, item.failed);
+    return this.#write(owned);
   }
 
   async probe(item: Item): Promise<'kept' | 'moved' | 'lost'> {
     const owned = ownerOf(item);
-    const written =
-      owned === undefined
-        ? await this.#letters.probe(item)
-        : await this.#write(item, owned, item.crashes + 1);
+    owned?.trying(item.handle as Tracked);
+    const written = await (owned === undefined ? this.#letters.probe(item) : this.#write(owned));
     return written ? 'kept' : 'lost';
   }
 
@@ -188,18 +194,14 @@ export class LogFeed implements Feed, Source {
   level(part: Part): void {
     const owned = this.#owned.get(part.partition);
     if (owned === undefined || !owned.lease.alive) return;
-    if (owned.backlog.size > 0 && owned.tracker.span < maxSpan / 2) this.#takeBacklog(owned);
+    this.#intake.more(owned);
     const { prefetch, maxAhead } = this.#consume;
     if (owned.turns(prefetch, maxAhead))
       this.#loop.member?.flow(owned.partition, owned.token, owned.open);
     if (stallChanges(part, maxAhead)) this.#handle.changed();
   }
 
-  #write(item: Item, owned: LogPartition, crashes: number): Promise<boolean> {
-    const tracked = item.handle as Tracked;
-    tracked.failed = item.failed;
-    tracked.crashes = crashes;
-    owned.noted();
+  #write(owned: LogPartition): Promise<boolean> {
     return this.#committer?.now(owned) ?? Promise.resolve(false);
   }
 
@@ -289,6 +291,7 @@ export class LogFeed implements Feed, Source {
       partition: event.partition,
       token: event.token,
       part,
+      mostRunning: this.#handle.dispatcher.mostRunning,
       pointer: {
         ...pointer,
         owner: this.#policy.owner,
@@ -308,29 +311,7 @@ export class LogFeed implements Feed, Source {
 
   #add(partition: number, token: number, records: readonly LogRecord[]): void {
     const owned = this.#owner(partition, token);
-    if (owned === undefined) return;
-    const home = this.#home;
-    const items: Item[] = [];
-    for (const record of records) {
-      owned.readTo = record.offset + 1;
-      if (owned.fits(record)) takeRecord(record, owned, home, items);
-      else owned.backlog.push(record);
-    }
-    this.#handle.dispatcher.add(owned.part, items);
-  }
-
-  #takeBacklog(owned: LogPartition): void {
-    const home = this.#home;
-    const items: Item[] = [];
-    for (
-      let record = owned.backlog.peek();
-      record !== undefined && owned.tracker.fits(record);
-      record = owned.backlog.peek()
-    ) {
-      owned.backlog.shift();
-      takeRecord(record, owned, home, items);
-    }
-    this.#handle.dispatcher.add(owned.part, items);
+    if (owned !== undefined) this.#intake.add(owned, records);
   }
 
   get #home(): ItemHome {

@@ -4,8 +4,10 @@ import { Deque } from '../internal/deque.ts';
 import { blockedIn, type Item, type Lease, type Part } from './item.ts';
 import { encodePointer, maxSpan, Tracker, type Pointer, type Tracked } from './pointer.ts';
 
-/** For how many records after a crash the pointer is written more often, so that the next one has fewer suspects. */
+/** For how many records after a crash a try is written before they are handed out, some at a time. */
 const cautious = 10_000;
+/** So many at most: what is written about them has to fit into a pointer. */
+const widestWindow = 64;
 
 /** One partition under one assignment. */
 export class LogPartition {
@@ -20,13 +22,20 @@ export class LogPartition {
   #suspectsLeft: number;
   readonly #suspects = new Set<Tracked>();
   #caution: number;
+  readonly #window: number;
+  /** Handed out under a try that is written for all of them. */
+  readonly #tried = new Set<Tracked>();
   #settledAtWrite = 0;
-  #failures = 0;
-  #failuresAtWrite = 0;
+  /** Counts what is to be written besides what is handled. */
+  #notes = 0;
+  #notesAtWrite = 0;
   /** Whether records are asked for. */
   open = true;
-  /** Taken from the log, and too far beyond the pointer to be handed out yet: what fits into a pointer is limited. */
+  /** Taken from the log and not to be handed out yet: too far beyond the pointer, whose size is limited, or their try
+   *  is not written. */
   readonly backlog: Deque<LogRecord> = new Deque();
+  /** A try is being written. */
+  opening = false;
   /** Up to where it has been read. */
   readTo: number;
   /** Reading stands: why. */
@@ -37,6 +46,8 @@ export class LogPartition {
     readonly token: number;
     readonly part: Part;
     readonly pointer: Pointer;
+    /** Documents that run at a time at most. */
+    readonly mostRunning: number;
   }) {
     const { pointer } = options;
     this.partition = options.partition;
@@ -50,6 +61,7 @@ export class LogPartition {
     this.#takeoverBelow = pointer.takeoverBelow;
     this.#suspectsLeft = pointer.suspects;
     this.#caution = pointer.suspects > 0 ? cautious : 0;
+    this.#window = Math.min(widestWindow, 2 * options.mostRunning);
   }
 
   /** Takes the next record. Undefined where the previous owner has handled it. */
@@ -74,9 +86,25 @@ export class LogPartition {
     };
   }
 
-  /** Whether the next record may be taken. */
+  /** Whether the next record may be taken, and handed out at once. */
   fits(record: LogRecord): boolean {
-    return this.backlog.size === 0 && this.tracker.fits(record);
+    return this.backlog.size === 0 && this.#caution === 0 && this.tracker.fits(record);
+  }
+
+  /** How many of the backlog may be taken now. */
+  get room(): number {
+    if (this.#caution === 0) return Number.POSITIVE_INFINITY;
+    const room = this.#window - this.#tried.size;
+    return this.opening || room * 2 < this.#window ? 0 : room;
+  }
+
+  /** Whether a try has to be written before these are handed out. */
+  try(items: readonly Item[]): boolean {
+    if (this.#caution === 0) return false;
+    const together = items.filter((item) => !item.suspect);
+    for (const { handle } of together) this.trying(handle as Tracked);
+    for (const { handle } of together) this.#tried.add(handle as Tracked);
+    return together.length > 0;
   }
 
   /** Decides whether more records are asked for. True where that has changed. */
@@ -91,25 +119,37 @@ export class LogPartition {
   }
 
   complete(tracked: Tracked): void {
+    this.#survived(tracked);
     this.tracker.complete(tracked);
     this.#suspects.delete(tracked);
     if (this.#caution > 0) this.#caution -= 1;
   }
 
-  /** A failed run, or a try that is about to be written. */
-  noted(): void {
-    this.#failures += 1;
+  /** A failed run, to be written. */
+  failed(tracked: Tracked, times: number): void {
+    this.#survived(tracked);
+    tracked.failed = times;
+    this.#notes += 1;
+  }
+
+  /** A death that follows is to count for it, once that is written. */
+  trying(tracked: Tracked): void {
+    tracked.trying = true;
+    this.#notes += 1;
+  }
+
+  #survived(tracked: Tracked): void {
+    this.#tried.delete(tracked);
+    tracked.trying = false;
   }
 
   /** Whether so much has been handled since the last write that it should not wait for the interval. */
   get overdue(): boolean {
-    return this.tracker.settled - this.#settledAtWrite >= (this.#caution > 0 ? 250 : 5_000);
+    return this.tracker.settled - this.#settledAtWrite >= 5_000;
   }
 
   get dirty(): boolean {
-    return (
-      this.tracker.settled !== this.#settledAtWrite || this.#failures !== this.#failuresAtWrite
-    );
+    return this.tracker.settled !== this.#settledAtWrite || this.#notes !== this.#notesAtWrite;
   }
 
   /** What is to be written now, and what to call when it is. */
@@ -119,7 +159,7 @@ export class LogPartition {
     readonly written: () => number;
   } {
     const { settled } = this.tracker;
-    const failures = this.#failures;
+    const notes = this.#notes;
     // An owner that has not come to them must not clear those before it.
     const suspects = this.#suspectsLeft + this.#suspects.size;
     const pointer = encodePointer({ ...this.tracker.pointer(clean), suspects });
@@ -128,7 +168,7 @@ export class LogPartition {
       written: () => {
         const more = settled - this.#settledAtWrite;
         this.#settledAtWrite = settled;
-        this.#failuresAtWrite = failures;
+        this.#notesAtWrite = notes;
         return more;
       },
     };

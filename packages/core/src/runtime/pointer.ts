@@ -12,7 +12,7 @@ export interface Pointer {
   readonly done: ReadonlySet<number>;
   /** Failed runs of unhandled offsets. */
   readonly failed: ReadonlyMap<number, number>;
-  /** Deaths of the process while an offset was handled alone. */
+  /** Deaths of the process while an offset was being tried, alone or with few others. */
   readonly crashes: ReadonlyMap<number, number>;
   /** The owner that wrote it has stopped. */
   readonly clean: boolean;
@@ -168,6 +168,8 @@ export interface Tracked {
   done: boolean;
   failed: number;
   crashes: number;
+  /** A death from now on counts for it, once that is written. */
+  trying: boolean;
   /** A handler has seen it, though that counts as no attempt. */
   shown: boolean;
 }
@@ -214,6 +216,7 @@ export class Tracker {
       done: done.has(record.offset),
       failed: failed.get(record.offset) ?? 0,
       crashes: crashes.get(record.offset) ?? 0,
+      trying: false,
       shown: false,
     };
     // With nothing open before it there is nothing between the pointer and this record.
@@ -247,7 +250,8 @@ export class Tracker {
       if (!entry.done && entry.shown) returnedBelow = Math.max(returnedBelow, entry.offset + 1);
       if (entry.done) done.add(entry.offset);
       else if (entry.failed > 0) failed.set(entry.offset, entry.failed);
-      if (!entry.done && entry.crashes > 0) crashes.set(entry.offset, entry.crashes);
+      const deaths = entry.crashes + (entry.trying && !clean ? 1 : 0);
+      if (!entry.done && deaths > 0) crashes.set(entry.offset, deaths);
     }
     const notYetTaken = (offset: number): boolean =>
       offset >= this.#next.offset && (this.#last === undefined || offset > this.#last);

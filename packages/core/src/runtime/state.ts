@@ -6,7 +6,7 @@ import type { Cause } from '../delivery.ts';
 export interface DeliveryState {
   /** Runs that failed. */
   readonly failed: number;
-  /** Deaths of the process while this document was handled alone. */
+  /** Deaths of the process while this document was being tried. */
   readonly crashes: number;
   /** Why it is handed out again. */
   readonly cause: Cause;

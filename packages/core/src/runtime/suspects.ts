@@ -59,7 +59,7 @@ export class Suspects {
       this.#host.leave(item);
       this.#host.bury(
         item,
-        `the process died ${item.crashes} times while this document was handled alone`,
+        `the process died ${item.crashes} times while it handled this document`,
       );
       return;
     }
