@@ -13,6 +13,9 @@ export default async function* reporter(source) {
         if (skip !== undefined || todo !== undefined) counts.skipped += 1;
         else counts[event.type === 'test:pass' ? 'passed' : 'failed'] += 1;
       }
+      // of an error and what went wrong while tidying up after it, the error is what counts
+      const error = details?.error;
+      while (error?.cause?.name === 'SuppressedError') error.cause = error.cause.suppressed;
       yield event;
     }
   }

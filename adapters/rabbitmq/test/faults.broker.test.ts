@@ -8,6 +8,7 @@ import {
   consume,
   eventually,
   openDriver,
+  patiently,
   publish,
   records,
   soon,
@@ -192,30 +193,17 @@ describe('a broker in trouble', () => {
     );
     await assert.rejects(() => driver.open(soon()), { code: 'DUOBUS_UNAVAILABLE' });
     await broker.start();
-    await eventually(
-      () =>
-        driver.open(soon()).then(
-          () => true,
-          () => false,
-        ),
-      (open) => open,
-      60_000,
-    );
-    const again = await eventually(
-      () => consume(driver, sub.topic, 'main', 60_000).catch(() => undefined),
-      (opened) => opened !== undefined,
-      60_000,
-    );
-    await publish(driver, sub.topic, 0, 'sentinel');
-    await again?.until(() => again.ids.includes('sentinel'), 60_000);
-    const seen = new Set(again?.ids);
+    const again = await patiently(driver, () => consume(driver, sub.topic, 'main', 60_000));
+    await patiently(driver, () => publish(driver, sub.topic, 0, 'sentinel'));
+    await again.until(() => again.ids.includes('sentinel'), 60_000);
+    const seen = new Set(again.ids);
     assert.deepEqual(
       stored.filter((id) => !seen.has(id)),
       [],
     );
     assert.ok(seen.has('first'));
-    assert.deepEqual(await driver.names(sub.topic, soon()), ['sub']);
-    await again?.member.close();
+    assert.deepEqual(await patiently(driver, () => driver.names(sub.topic, soon())), ['sub']);
+    await again.member.close();
   });
 
   it('keeps what works when one of two connections breaks', async () => {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { testUrl } from '@duobus/brokers';
+import { BusError } from '@duobus/core/driver';
 import type {
   Leased,
   OutboundRecord,
@@ -60,6 +61,20 @@ export function record(
 export const records = (...ids: string[]): OutboundRecord[] => ids.map((id) => record(id));
 export const idOf = ({ headers }: Leased): string => String(headers['cloudEvents:id']);
 
+/** As core does it: opened and tried again while the error says so, as for a moment after a restart. */
+export async function patiently<T>(driver: QueueDriver, run: () => Promise<T>): Promise<T> {
+  const signal = soon(60_000);
+  for (;;) {
+    try {
+      await driver.open(signal);
+      return await run();
+    } catch (error) {
+      if (!BusError.is(error) || !error.retryable || signal.aborted) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}
+
 /** A topic with one subscription, both removed at the end. */
 export async function subscription(
   driver: QueueDriver,
@@ -71,7 +86,8 @@ export async function subscription(
   return {
     topic,
     name: 'sub',
-    [Symbol.asyncDispose]: () => driver.removeSubscription(topic, 'sub', soon()),
+    [Symbol.asyncDispose]: () =>
+      patiently(driver, () => driver.removeSubscription(topic, 'sub', soon())),
   };
 }
 
