@@ -1,5 +1,6 @@
 import {
   abortable,
+  Bell,
   BusError,
   Inbox,
   type LogEvent,
@@ -18,7 +19,7 @@ import type { Settings } from './options.ts';
 import { checkPointer, commitPointers, fetchPointers } from './pointer-store.ts';
 import { groupId } from './topology.ts';
 import type { TopicStore } from './topic-store.ts';
-import { Bell, within } from './waiting.ts';
+import { within } from './waiting.ts';
 
 interface Owned {
   readonly token: number;

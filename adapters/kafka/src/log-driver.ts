@@ -175,7 +175,12 @@ export class KafkaLogDriver implements LogDriver<KafkaClient> {
     );
   }
 
-  async join(topic: StoredTopic, group: string, signal: AbortSignal): Promise<LogMember> {
+  async join(
+    topic: StoredTopic,
+    group: string,
+    _as: string,
+    signal: AbortSignal,
+  ): Promise<LogMember> {
     return await this.#run(
       `joining group '${group}' of topic '${topic.name}'`,
       signal,

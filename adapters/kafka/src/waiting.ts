@@ -16,29 +16,3 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
     throw signal.aborted ? signal.reason : error;
   }
 }
-
-/** Something that loops can wait for and others can ring; a ring before the wait is not lost. */
-export class Bell {
-  #rung = false;
-  #wake: (() => void) | undefined;
-
-  ring(): void {
-    this.#rung = true;
-    this.#wake?.();
-  }
-
-  /** Resolves at the next ring, or after `ms`. One waiter at a time. */
-  async wait(ms?: number): Promise<void> {
-    if (!this.#rung) {
-      await new Promise<void>((resolve) => {
-        const timer = ms === undefined ? undefined : setTimeout(resolve, ms);
-        this.#wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
-    this.#wake = undefined;
-    this.#rung = false;
-  }
-}

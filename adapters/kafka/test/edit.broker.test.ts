@@ -184,7 +184,7 @@ describe('changing pointers on Kafka', () => {
 
   it('puts out members that are silent, after the grace time', async () => {
     const topic = await filled(driver, 2, 5);
-    const silent = await driver.join(topic, 'g', soon());
+    const silent = await driver.join(topic, 'g', crypto.randomUUID(), soon());
     const first = await silent.receive(soon());
     assert.equal(first[0]?.type, 'assigned');
     const began = Date.now();

@@ -153,7 +153,7 @@ describe('faults of Kafka', () => {
     const consumer = await Consumer.join(driver, topic, 'g');
     await consumer.untilOwning(1);
     const abandoned = await openDriver({}, broker.url);
-    const other = await abandoned.join(topic, 'h', soon());
+    const other = await abandoned.join(topic, 'h', crypto.randomUUID(), soon());
     await other.receive(soon());
     await broker.kill9();
     const began = Date.now();

@@ -289,7 +289,12 @@ describe('a group on Kafka', () => {
   it('does not make a topic by joining, and ends with gone when the topic is deleted', async () => {
     const topic = await makeTopic(driver);
     await assert.rejects(
-      driver.join({ ...topic, name: 'never-made', incarnation: 'x' }, 'g', soon()),
+      driver.join(
+        { ...topic, name: 'never-made', incarnation: 'x' },
+        'g',
+        crypto.randomUUID(),
+        soon(),
+      ),
       (error) => BusError.is(error, 'DUOBUS_NOT_FOUND'),
     );
   });

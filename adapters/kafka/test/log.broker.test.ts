@@ -260,7 +260,7 @@ describe('the log on Kafka', () => {
 
   it('throws DUOBUS_CLOSED after close', async () => {
     const own = await openDriver();
-    const member = await own.join(topic, 'closed', soon());
+    const member = await own.join(topic, 'closed', crypto.randomUUID(), soon());
     await own.close();
     await own.close();
     const closed = (error: unknown): boolean => BusError.is(error, 'DUOBUS_CLOSED');

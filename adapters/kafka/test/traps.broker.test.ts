@@ -131,7 +131,7 @@ describe('traps of Kafka and its client', () => {
   it('a member that closes, while it joins or later, does not hold up the group', async () => {
     const topic = await makeTopic(driver, { partitions: 2 });
     for (let round = 0; round < 5; round += 1) {
-      const member = await driver.join(topic, 'g', soon());
+      const member = await driver.join(topic, 'g', crypto.randomUUID(), soon());
       // in the first rounds before or while it joins, in the last as an owner
       if (round < 3)
         for (let turn = 0; turn < round * 4; turn += 1) await driver.bounds(topic, soon());

@@ -1,6 +1,13 @@
-import { BusError, type OutboundRecord, type Place, type StoredTopic } from '@duobus/core/driver';
+import {
+  BusError,
+  hasPointers,
+  type OutboundRecord,
+  type Place,
+  type StoredTopic,
+} from '@duobus/core/driver';
 import type { MemoryBroker } from './broker.ts';
-import { Group } from './group.ts';
+import { GroupCells } from './group-cells.ts';
+import type { LogReader } from './log-reader.ts';
 import { PartitionLog } from './partition-log.ts';
 
 /** A topic of the data bus: a log for every partition, and the groups that read it. */
@@ -8,7 +15,9 @@ export class DataTopic {
   record: StoredTopic;
   readonly #broker: MemoryBroker;
   readonly #logs: PartitionLog[] = [];
-  readonly #groups = new Map<string, Group>();
+  readonly #groups = new Map<string, GroupCells>();
+  /** Of the members that run. */
+  readonly readers: Set<LogReader> = new Set();
 
   constructor(broker: MemoryBroker, record: StoredTopic) {
     this.#broker = broker;
@@ -18,7 +27,7 @@ export class DataTopic {
 
   /** Groups that exist: those with a pointer, whether anybody runs or not. */
   get names(): readonly string[] {
-    return [...this.#groups.values()].filter((group) => group.stored).map((group) => group.name);
+    return [...this.#groups].flatMap(([name, { all }]) => (hasPointers(all) ? [name] : []));
   }
 
   get logs(): readonly PartitionLog[] {
@@ -46,45 +55,26 @@ export class DataTopic {
   /** Wakes who waits for records of a partition. */
   wake(partition: number): void {
     this.log(partition).wake();
-    for (const group of this.#groups.values()) group.ownership.owner(partition)?.fetch(partition);
   }
 
-  group(name: string): Group {
-    const existing = this.#groups.get(name);
-    if (existing !== undefined) return existing;
-    const { clock, limits } = this.#broker;
-    const group = new Group(
-      this.record.name,
-      name,
-      this.record.partitions,
-      clock,
-      limits.groupLeaseMs,
-    );
-    this.#groups.set(name, group);
-    return group;
+  group(name: string): GroupCells {
+    const cells = this.#groups.get(name) ?? new GroupCells();
+    this.#groups.set(name, cells);
+    return cells;
   }
 
   removeGroup(name: string): void {
-    const group = this.#groups.get(name);
-    if (group !== undefined && group.ownership.members.length > 0) {
-      throw new BusError(
-        'DUOBUS_CONFLICT',
-        `group ${name} of topic ${this.record.name} is running: close its consumers first`,
-      );
-    }
     this.#groups.delete(name);
   }
 
   grow(): void {
+    for (const cells of this.#groups.values()) cells.tell();
     while (this.#logs.length < this.record.partitions)
       this.#logs.push(new PartitionLog((bytes) => this.#broker.hold(bytes)));
-    for (const group of this.#groups.values()) group.ownership.grow(this.record.partitions);
   }
 
   removeAll(): void {
-    for (const group of this.#groups.values()) {
-      for (const member of group.ownership.members.slice()) member.gone();
-    }
+    for (const reader of this.readers) reader.gone();
     for (const log of this.#logs) log.clear();
   }
 }

@@ -3,6 +3,8 @@ import {
   type Binding,
   type Bounds,
   type EditResult,
+  type Groups,
+  groupsOver,
   type LogCapabilities,
   type LogDriver,
   type LogMember,
@@ -18,7 +20,8 @@ import {
 import type { MemoryBroker } from './broker.ts';
 import { logCapabilities } from './capabilities.ts';
 import type { Connection } from './connection.ts';
-import { MemoryLogMember } from './log-member.ts';
+import { cellsThrough } from './group-cells.ts';
+import { LogReader } from './log-reader.ts';
 import type { PartitionLog } from './partition-log.ts';
 import { publishAll } from './publish.ts';
 import { binding } from './record-codec.ts';
@@ -31,10 +34,20 @@ export class MemoryLogDriver implements LogDriver<MemoryBroker> {
   readonly binding: Binding = binding;
   readonly capabilities: LogCapabilities;
   readonly #connection: Connection;
+  readonly #groups: Groups;
 
   constructor(connection: Connection) {
     this.#connection = connection;
     this.native = connection.broker;
+    const { data, clock, limits } = connection.broker;
+    this.#groups = groupsOver({
+      clock,
+      leaseMs: limits.groupLeaseMs,
+      cells: (topic, group) => cellsThrough(connection, () => data.get(topic).group(group)),
+      partitions: async (topic) => data.get(topic).record.partitions,
+      reader: (topic, group, as, events) =>
+        new LogReader(connection, data.get(topic), { group, as }, events),
+    });
     this.capabilities = logCapabilities(connection.broker.limits);
   }
 
@@ -129,10 +142,14 @@ export class MemoryLogDriver implements LogDriver<MemoryBroker> {
     return this.native.data.get(topic).logs.map((log) => log.placeAt(timeMs));
   }
 
-  async join(topic: StoredTopic, group: string, signal: AbortSignal): Promise<LogMember> {
+  async join(
+    topic: StoredTopic,
+    group: string,
+    as: string,
+    signal: AbortSignal,
+  ): Promise<LogMember> {
     this.#connection.check(signal);
-    const state = this.native.data.get(topic);
-    return new MemoryLogMember(this.#connection, state, state.group(group));
+    return this.#groups.join(topic, group, as, signal);
   }
 
   async pointers(
@@ -141,7 +158,7 @@ export class MemoryLogDriver implements LogDriver<MemoryBroker> {
     signal: AbortSignal,
   ): Promise<readonly (StoredPointer | undefined)[]> {
     this.#connection.check(signal);
-    return this.native.data.get(topic).group(group).pointers();
+    return this.#groups.pointers(topic, group, signal);
   }
 
   async edit(
@@ -152,16 +169,17 @@ export class MemoryLogDriver implements LogDriver<MemoryBroker> {
     signal: AbortSignal,
   ): Promise<EditResult> {
     this.#connection.check(signal);
-    return this.native.data.get(topic).group(group).edit(change, graceMs, signal);
+    return this.#groups.edit(topic, group, change, graceMs, signal);
   }
 
   async removeGroup(topic: StoredTopic, group: string, signal: AbortSignal): Promise<void> {
     this.#connection.check(signal);
+    await this.#groups.empty(topic, group, signal);
     this.native.data.get(topic).removeGroup(group);
   }
 
   async #appended(log: PartitionLog, maxWaitMs: number, signal: AbortSignal): Promise<void> {
-    let forget = (): boolean => false;
+    let forget = (): void => undefined;
     let cancel = (): void => undefined;
     const woken = new Promise<void>((resolve) => {
       forget = log.whenAppended(resolve);

@@ -1,13 +1,10 @@
-import type { Clock } from '@duobus/core/driver';
+import { assign, type Clock } from '@duobus/core/driver';
 import { Alarm } from './alarm.ts';
-import { assign } from './assignment.ts';
-
-export type RevokeCause = 'rebalance' | 'reset';
 
 /** What a member is told about its partitions. */
 export interface Owner {
   assigned(partition: number, token: number): void;
-  revoking(partition: number, token: number, cause: RevokeCause, withinMs: number): void;
+  revoking(partition: number, token: number, withinMs: number): void;
   /** Called only when the partition was taken away: not after a release, not when the member left. */
   revoked(partition: number, token: number): void;
 }
@@ -27,8 +24,6 @@ export class Ownership<Member extends Owner> {
   readonly #members: Member[] = [];
   readonly #holdings = new Map<number, Holding<Member>>();
   #partitions: number;
-  #frozen = false;
-  #emptied: (() => void) | undefined;
   #lastToken = 0;
 
   constructor(clock: Clock, partitions: number, leaseMs: number) {
@@ -87,32 +82,7 @@ export class Ownership<Member extends Owner> {
     this.#balance();
   }
 
-  /** Takes every partition from its owner; resolves when nobody owns any. Until `thaw` nothing is assigned. */
-  async freeze(graceMs: number): Promise<void> {
-    this.#frozen = true;
-    const deadline = this.#clock.now() + graceMs;
-    for (const [partition, holding] of this.#holdings) {
-      const asked = holding.deadline !== undefined;
-      holding.deadline = Math.min(holding.deadline ?? deadline, deadline);
-      if (!asked) holding.member.revoking(partition, holding.token, 'reset', graceMs);
-    }
-    this.#wind();
-    if (this.#holdings.size === 0) return;
-    await new Promise<void>((resolve) => (this.#emptied = resolve));
-  }
-
-  thaw(): void {
-    this.#frozen = false;
-    this.#emptied = undefined;
-    this.#balance();
-  }
-
   #balance(): void {
-    if (this.#frozen) {
-      if (this.#holdings.size === 0) this.#emptied?.();
-      this.#wind();
-      return;
-    }
     const current = new Map(
       [...this.#holdings].map(([partition, holding]) => [partition, holding.member]),
     );
@@ -134,7 +104,7 @@ export class Ownership<Member extends Owner> {
 
   #ask(partition: number, holding: Holding<Member>): void {
     holding.deadline = this.#clock.now() + this.#leaseMs;
-    holding.member.revoking(partition, holding.token, 'rebalance', this.#leaseMs);
+    holding.member.revoking(partition, holding.token, this.#leaseMs);
   }
 
   #expire(): void {

@@ -52,10 +52,12 @@ export class PartitionLog {
     for (const wake of this.#waiting) wake();
   }
 
-  /** Calls `wake` at the next append, unless the returned function is called before. */
-  whenAppended(wake: () => void): () => boolean {
+  /** Calls `wake` at every append, until the returned function is called. */
+  whenAppended(wake: () => void): () => void {
     this.#waiting.add(wake);
-    return () => this.#waiting.delete(wake);
+    return () => {
+      this.#waiting.delete(wake);
+    };
   }
 
   /** Applies retention. */

@@ -1,7 +1,7 @@
 import { BusError, type QueueEvent, type QueueMember, type Settlement } from '@duobus/core/driver';
 import type { Connection, ConnectionMember } from './connection.ts';
 import { MemberInbox } from './member-inbox.ts';
-import type { Owner, RevokeCause } from './ownership.ts';
+import type { Owner } from './ownership.ts';
 import type { Lease, Subscription } from './subscription.ts';
 
 /** One competing consumer of a subscription. */
@@ -108,7 +108,7 @@ export class MemoryQueueMember implements QueueMember, ConnectionMember, Owner {
     this.#subscription.dispatch();
   }
 
-  revoking(partition: number, _token: number, _cause: RevokeCause, withinMs: number): void {
+  revoking(partition: number, _token: number, withinMs: number): void {
     this.push({ type: 'revoking', partition, withinMs });
   }
 

@@ -8,7 +8,7 @@ describe('group member', () => {
   it('reads nothing before start, then what there is and what comes, one fetch at a time', async () => {
     const { log, topic } = await logged();
     await log.append(topic, 0, [record('1')], signal);
-    const member = await log.join(topic, 'g', signal);
+    const member = await log.join(topic, 'g', 'a', signal);
     const [assigned, ...rest] = await take(member);
     assert.deepEqual(rest, []);
     assert.ok(assigned?.type === 'assigned' && assigned.pointer === undefined);
@@ -31,7 +31,7 @@ describe('group member', () => {
       ['1', '2', '3'].map((name) => record(name)),
       signal,
     );
-    const member = await log.join(topic, 'g', signal);
+    const member = await log.join(topic, 'g', 'a', signal);
     const token = (await started(member)).get(0) ?? -1;
     member.start(0, token, at(2));
     assert.deepEqual(records(await take(member)).map(text), ['3']);
@@ -47,7 +47,10 @@ describe('group member', () => {
       ['1', '2'].map((name) => record(name)),
       signal,
     );
-    const [a, b] = [await log.join(topic, 'a', signal), await log.join(topic, 'b', signal)];
+    const [a, b] = [
+      await log.join(topic, 'a', 'x', signal),
+      await log.join(topic, 'b', 'x', signal),
+    ];
     const token = (await started(a)).get(0) ?? -1;
     assert.deepEqual(await a.commit([{ partition: 0, token, pointer: pointerAt(1, 'one') }]), [
       'ok',
@@ -56,78 +59,28 @@ describe('group member', () => {
     assert.deepEqual(await log.pointers(topic, 'a', signal), [pointerAt(1, 'one')]);
     assert.deepEqual(await log.pointers(topic, 'b', signal), [undefined]);
     assert.deepEqual(await log.names(topic, signal), ['a']);
-    const again = await log.join(topic, 'a', signal);
+    const again = await log.join(topic, 'a', 'y', signal);
     await started(again);
     assert.deepEqual(records(await take(again)).map(text), ['2']);
-    await assert.rejects(log.removeGroup(topic, 'a', signal), (error) =>
-      BusError.is(error, 'DUOBUS_CONFLICT'),
-    );
     await again.close();
     await log.removeGroup(topic, 'a', signal);
     assert.deepEqual(await log.names(topic, signal), []);
     await b.close();
   });
 
-  it('shares partitions evenly, moves one only after its release, and fences the old owner', async () => {
-    const { log, topic } = await logged({}, { partitions: 4 });
-    const first = await log.join(topic, 'g', signal);
-    const tokens = await started(first);
-    const second = await log.join(topic, 'g', signal);
-    const asked = await take(first);
-    assert.deepEqual(types(asked), ['revoking', 'revoking']);
-    assert.deepEqual(await take(second), []);
-    for (const event of asked) {
-      if (event.type !== 'revoking') continue;
-      assert.equal(event.cause, 'rebalance');
-      assert.deepEqual(
-        await first.commit([
-          { partition: event.partition, token: event.token, pointer: pointerAt(0, 'last') },
-        ]),
-        ['ok'],
-      );
-      await first.release(event.partition, event.token);
-      assert.deepEqual(
-        await first.commit([
-          { partition: event.partition, token: event.token, pointer: pointerAt(9) },
-        ]),
-        ['fenced'],
-      );
-    }
-    const given = await take(second);
-    assert.deepEqual(types(given), ['assigned', 'assigned']);
-    assert.ok(
-      given.every(
-        (event) =>
-          event.type === 'assigned' &&
-          event.pointer?.text === 'last' &&
-          tokens.get(event.partition) !== event.token,
-      ),
-    );
-    await second.close();
-    assert.deepEqual(types(await take(first)), ['assigned', 'assigned']);
-  });
-
-  it('takes a partition from an owner that lets the deadline pass', async () => {
-    const { log, topic, clock } = await logged({ groupLeaseMs: 3_000 }, { partitions: 2 });
-    const first = await log.join(topic, 'g', signal);
-    await started(first);
-    const second = await log.join(topic, 'g', signal);
-    await take(first);
-    clock.advance(3_000);
-    const [revoked] = await take(first);
-    assert.ok(revoked?.type === 'revoked');
-    assert.deepEqual(
-      await first.commit([
-        { partition: revoked.partition, token: revoked.token, pointer: pointerAt(0) },
-      ]),
-      ['fenced'],
-    );
-    assert.deepEqual(types(await take(second)), ['assigned']);
-  });
-
-  it('assigns new partitions', async () => {
+  it('keeps pointers of at most 3 KiB', async () => {
     const { log, topic } = await logged();
-    const member = await log.join(topic, 'g', signal);
+    const member = await log.join(topic, 'g', 'a', signal);
+    const token = (await started(member)).get(0) ?? -1;
+    const pointer = pointerAt(1, 'x'.repeat(3_073));
+    await assert.rejects(member.commit([{ partition: 0, token, pointer }]), (error) =>
+      BusError.is(error, 'DUOBUS_BUG'),
+    );
+  });
+
+  it('is given new partitions', async () => {
+    const { log, topic } = await logged();
+    const member = await log.join(topic, 'g', 'a', signal);
     await take(member);
     await log.alterTopic(topic, { ...topic, partitions: 2 }, signal);
     const [event] = await take(member);
@@ -141,7 +94,7 @@ describe('group member', () => {
       { retention: { maxAgeMs: 1_000, maxBytes: null } },
     );
     await log.append(topic, 0, [record('1'), record('2')], signal);
-    const member = await log.join(topic, 'g', signal);
+    const member = await log.join(topic, 'g', 'a', signal);
     const [assigned] = await take(member);
     clock.advance(2_000);
     await log.append(topic, 0, [record('3')], signal);
@@ -156,7 +109,10 @@ describe('group member', () => {
 
   it('ends with gone when its topic is removed, and with lost when it is cut', async () => {
     const { log, topic, broker } = await logged();
-    const [a, b] = [await log.join(topic, 'a', signal), await log.join(topic, 'b', signal)];
+    const [a, b] = [
+      await log.join(topic, 'a', 'x', signal),
+      await log.join(topic, 'b', 'x', signal),
+    ];
     const tokens = await started(a);
     broker.cutMembers('orders', 'a');
     assert.deepEqual(types(await take(a)), ['lost']);
@@ -167,5 +123,14 @@ describe('group member', () => {
     await take(b);
     broker.removeTopic('data', 'orders');
     assert.deepEqual(types(await take(b)), ['gone']);
+  });
+
+  it('leaves what it owned to others at once when it is cut', async () => {
+    const { log, topic, broker } = await logged();
+    const cut = await log.join(topic, 'g', 'a', signal);
+    await started(cut);
+    broker.cutMembers('orders', 'g');
+    const heir = await log.join(topic, 'g', 'b', signal);
+    assert.deepEqual(types(await take(heir)), ['assigned']);
   });
 });

@@ -51,7 +51,7 @@ describe('memory', () => {
       await log.open(signal);
       const topic = await log.ensureTopic({ v: 1, kind: 'data', name: 't', order: 'key', partitions: 1,
         retention: { maxAgeMs: null, maxBytes: null }, compacted: false, incarnation: 'i' }, 'create', signal);
-      await log.join(topic, 'g', signal);
+      await log.join(topic, 'g', crypto.randomUUID(), signal);
       setTimeout(() => { console.log('still here'); log.close(); }, 50).unref();`;
     const run = promisify(execFile);
     const { stdout } = await run(

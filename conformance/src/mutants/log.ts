@@ -101,7 +101,7 @@ export const logMutants: readonly Mutant[] = [
     },
   })),
   logMutant('groups.share-a-pointer', 'retained', () => (log) => ({
-    join: (topic, _, signal) => log.join(topic, 'all', signal),
+    join: (topic, _, as, signal) => log.join(topic, 'all', as, signal),
     pointers: (topic, _, signal) => log.pointers(topic, 'all', signal),
     edit: (topic, _, ...rest) => log.edit(topic, 'all', ...rest),
     removeGroup: async () => undefined,
@@ -184,8 +184,8 @@ export const logMutants: readonly Mutant[] = [
   logMutant('topic.reading-removes', 'retained', () => {
     const floors = new Map<string, number>();
     return (log) => ({
-      join: async (topic, group, signal) => {
-        const member = await log.join(topic, group, signal);
+      join: async (topic, group, as, signal) => {
+        const member = await log.join(topic, group, as, signal);
         return new Proxy(member, {
           get(target, property) {
             if (property !== 'receive') {

@@ -79,8 +79,8 @@ export function logMemberMutant(
   return logMutant(name, killedBy, () => {
     const change = begin();
     return (log) => ({
-      join: async (topic, group, signal) => {
-        const member = await log.join(topic, group, signal);
+      join: async (topic, group, as, signal) => {
+        const member = await log.join(topic, group, as, signal);
         return intercept(member, (original) => change(original, { topic: topic.name, group }));
       },
     });

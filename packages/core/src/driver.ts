@@ -8,8 +8,14 @@ export { binaryBinding, structuredBinding } from './binding.ts';
 export type { Binding, BinaryBindingOptions, Wire } from './binding.ts';
 export { BusError } from './errors.ts';
 export type { ErrorCode } from './errors.ts';
+export { assign } from './groups/assignment.ts';
+export type { Cell, CellResult, Cells, CellWrite } from './groups/cells.ts';
+export type { PartitionReader, ReaderEvents } from './groups/cells-member.ts';
+export { type Groups, groupsOver, type GroupsOptions } from './groups/groups-over.ts';
+export { hasPointers, memberKey } from './groups/view.ts';
 export { Inbox } from './inbox.ts';
 export { abortable } from './internal/abort.ts';
+export { Bell } from './internal/bell.ts';
 export { Deque } from './internal/deque.ts';
 export { systemClock } from './internal/clock.ts';
 export type { Clock } from './internal/clock.ts';
@@ -238,8 +244,9 @@ export interface LogDriver<Native = unknown> extends Driver<Native> {
   /** Per partition the first record appended at `timeMs` or later, else the end; may be early by
    *  `capabilities.timeGranularityMs`, never late. */
   placesAt(topic: StoredTopic, timeMs: number, signal: AbortSignal): Promise<readonly Place[]>;
-  /** Joins a group as one more consumer; never creates a topic. */
-  join(topic: StoredTopic, group: string, signal: AbortSignal): Promise<LogMember>;
+  /** Joins a group as one more consumer; never creates a topic. `as` tells consumers apart, and is the same again when
+   *  one joins anew after its member was lost: what is still its own may be given to it at once. */
+  join(topic: StoredTopic, group: string, as: string, signal: AbortSignal): Promise<LogMember>;
   /** The stored pointers by partition, `undefined` where there is none. Works for running and stopped groups. */
   pointers(
     topic: StoredTopic,

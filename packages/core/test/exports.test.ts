@@ -25,12 +25,17 @@ describe('exports', () => {
 
   it('of @duobus/core/driver are these', () => {
     assert.deepEqual(Object.keys(driver).toSorted(), [
+      'Bell',
       'BusError',
       'Deque',
       'Inbox',
       'Registry',
       'abortable',
+      'assign',
       'binaryBinding',
+      'groupsOver',
+      'hasPointers',
+      'memberKey',
       'sameTopic',
       'structuredBinding',
       'systemClock',

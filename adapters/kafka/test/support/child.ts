@@ -10,7 +10,7 @@ if (mode === 'once') {
   const topic = await makeTopic(driver);
   await driver.append(topic, 0, records(['x']), soon());
   await driver.read(topic, 0, { offset: 0, time: 0 }, { maxBytes: 1_000, maxWaitMs: 0 }, soon());
-  const member = await driver.join(topic, 'g', soon());
+  const member = await driver.join(topic, 'g', crypto.randomUUID(), soon());
   await member.receive(soon());
   await driver.edit(topic, 'h', () => ({ place: { offset: 0, time: 0 }, text: '' }), 1_000, soon());
   await driver.close();
@@ -18,7 +18,7 @@ if (mode === 'once') {
 } else {
   const driver = await openDriver();
   const topic = JSON.parse(topicJson) as Awaited<ReturnType<typeof makeTopic>>;
-  const member = await driver.join(topic, 'g', soon());
+  const member = await driver.join(topic, 'g', crypto.randomUUID(), soon());
   for (;;) {
     for (const event of await member.receive(soon(120_000))) {
       if (event.type === 'records')

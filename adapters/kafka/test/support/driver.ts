@@ -91,7 +91,7 @@ export class Consumer {
   }
 
   static async join(driver: LogDriver, topic: StoredTopic, group: string): Promise<Consumer> {
-    return new Consumer(await driver.join(topic, group, soon()));
+    return new Consumer(await driver.join(topic, group, crypto.randomUUID(), soon()));
   }
 
   /** Waits until `condition` holds; looks after every event. */

@@ -67,17 +67,3 @@ export async function take<Event>(member: {
     throw error;
   }
 }
-
-/** Receives until an event of this type comes; those before it are dropped. */
-export async function takeUntil<
-  Event extends { readonly type: string },
-  Type extends Event['type'],
->(
-  member: { receive(signal: AbortSignal): Promise<readonly Event[]> },
-  type: Type,
-): Promise<Extract<Event, { readonly type: Type }>> {
-  for (;;) {
-    const found = (await member.receive(signal)).find((event) => event.type === type);
-    if (found !== undefined) return found as Extract<Event, { readonly type: Type }>;
-  }
-}

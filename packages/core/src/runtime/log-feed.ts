@@ -74,7 +74,7 @@ export class LogFeed implements Feed, Source {
     const { name } = consume;
     this.#loop = new MemberLoop(context, link, {
       what: `the member of group '${name}'`,
-      open: (signal) => driver.join(this.topic, name, signal),
+      open: (signal) => driver.join(this.topic, name, policy.owner, signal),
       take: (member) => this.#take(member),
       apply: (member, events, signal) => this.#apply(member, events, signal),
       ended: () => this.#endAll(),

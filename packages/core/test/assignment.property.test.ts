@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { assign } from '../src/assignment.ts';
+import { assign } from '../src/groups/assignment.ts';
 
 const counts = (wanted: ReadonlyMap<number, string>, members: readonly string[]): number[] =>
   members.map((member) => [...wanted.values()].filter((owner) => owner === member).length);
