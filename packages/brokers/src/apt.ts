@@ -12,20 +12,32 @@ async function update(): Promise<void> {
 }
 
 /** Tools, never servers: a server installed on the machine would start there. */
-export async function ensureTool(command: string, aptPackage: string): Promise<void> {
-  if (onPath(command) !== undefined) return;
+export async function ensurePackage(
+  what: string,
+  aptPackage: string,
+  isThere: () => Promise<boolean>,
+): Promise<void> {
+  if (await isThere()) return;
   await withLock('apt', async () => {
-    if (onPath(command) !== undefined) return;
-    if (onPath('apt-get') === undefined || process.getuid?.() !== 0) {
-      throw new Error(`${command} is missing; install it (Debian: apt-get install ${aptPackage})`);
+    if (await isThere()) return;
+    if (!canInstall()) {
+      throw new Error(`${what} is missing; install it (Debian: apt-get install ${aptPackage})`);
     }
     await update();
-    announce(`apt-get install ${aptPackage} (for ${command})`);
+    announce(`apt-get install ${aptPackage} (for ${what})`);
     await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', aptPackage], {
       env: quiet,
     });
+    if (!(await isThere()))
+      throw new Error(`${aptPackage} was installed, ${what} is still missing`);
   });
 }
+
+export const canInstall = (): boolean =>
+  onPath('apt-get') !== undefined && process.getuid?.() === 0;
+
+export const ensureTool = (command: string, aptPackage: string): Promise<void> =>
+  ensurePackage(command, aptPackage, async () => onPath(command) !== undefined);
 
 /** The mirror this machine is set up with; asked from apt, since source files may be disabled. */
 export async function debianMirror(): Promise<string> {

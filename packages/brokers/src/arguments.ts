@@ -5,6 +5,8 @@ export type Command =
   | { readonly verb: 'status' | 'help' };
 
 export const usage = `npm run brokers -- up rabbitmq[@3.10|@4.0|@4.3] kafka   start (what runs is left alone)
+                      redis[@7.0|@8.0] valkey[@8.1|@9.1] sns-sqs postgres[@15|@18]
+                      rabbitmq-cluster kafka-cluster redis-cluster valkey-cluster
 npm run brokers -- down [name ...]                      stop those, or all
 npm run brokers -- status                               what runs, and its URLs`;
 

@@ -1,25 +1,25 @@
 import { rmSync } from 'node:fs';
-import { endProcesses, killProcesses, sweep, untilReady } from './instance.ts';
+import { killProcesses, sweep } from './instance.ts';
 import { lookAround } from './machine.ts';
 import type { Endpoints, StartOptions } from './options.ts';
 import { runFolder } from './paths.ts';
 import { identify, type ProcessId, signalGroup } from './processes.ts';
-import { provision } from './provision.ts';
+import { products } from './products.ts';
 import { chooseRecipe } from './recipe.ts';
 import { writeRecord } from './record.ts';
+import { Runner } from './runner.ts';
+import type { Assembly, Node, Site } from './server.ts';
 import { announce } from './shell.ts';
+import { siteOf } from './site.ts';
 import { parseSpec } from './spec.ts';
 
-/** A broker of one test's own, beside the shared one, to be hurt at will. */
-export interface Broker extends AsyncDisposable {
+/** One server of a {@link Broker}, to be hurt on its own. */
+export interface BrokerNode {
   readonly name: string;
-  readonly version: string;
   /** The plain listener; the others are in {@link endpoints}. */
   readonly url: string;
   readonly endpoints: Endpoints;
-  /** PEM file of the authority to trust, when started with `tls`. */
-  readonly ca: string | undefined;
-  /** Starts it again on the same ports and data, and waits until it answers. */
+  /** Starts it again on the same ports and data, and waits until it answers. Does nothing to one that runs. */
   start(): Promise<void>;
   /** Ends it gracefully and starts it again. */
   restart(): Promise<void>;
@@ -31,7 +31,24 @@ export interface Broker extends AsyncDisposable {
   freeze(): void;
   /** SIGCONT. */
   thaw(): void;
-  /** RabbitMQ: `rabbitmqctl`. Kafka: a main class and its arguments. Resolves to stdout. */
+  /**
+   * RabbitMQ: `rabbitmqctl`. Kafka: a main class and its arguments. Redis: `redis-cli`, which rejects with an error
+   * reply. PostgreSQL: `psql -At`. The emulator behind sns-sqs: the name of one of its own verbs, such as `reset`.
+   * Resolves to stdout.
+   */
+  ctl(...args: readonly string[]): Promise<string>;
+}
+
+/** A broker of one test's own, beside the shared one, to be hurt at will. In a cluster the verbs are for all nodes. */
+export interface Broker extends BrokerNode, AsyncDisposable {
+  readonly version: string;
+  /** PEM file of the authority to trust, when started with `tls`. */
+  readonly ca: string | undefined;
+  /** The servers it is made of: one, or those of a cluster. */
+  readonly nodes: readonly BrokerNode[];
+  /** Starts the nodes that are down, and waits until the whole answers: in a cluster, until all are in it again. */
+  start(): Promise<void>;
+  /** Of the first node. */
   ctl(...args: readonly string[]): Promise<string>;
   /** Ends it and removes its data. Idempotent. */
   stop(): Promise<void>;
@@ -49,42 +66,45 @@ function removeAtExit(name: string, processes: () => readonly ProcessId[]): () =
   return () => process.off('exit', remove);
 }
 
-/** Starts a private instance. Environment URLs and docker do not apply: it has to be killable here. */
-export async function startBroker(text: string, options: StartOptions = {}): Promise<Broker> {
+const nodeOf = (runner: Runner, node: Node): BrokerNode => ({
+  name: node.name,
+  url: node.server.endpoints.plain,
+  endpoints: node.server.endpoints,
+  start: () => runner.startNode(node),
+  restart: async () => {
+    await runner.haltNode(node);
+    await runner.startNode(node);
+  },
+  halt: () => runner.haltNode(node),
+  kill9: () => runner.killNode(node),
+  freeze: () => runner.signalNode(node, 'SIGSTOP'),
+  thaw: () => runner.signalNode(node, 'SIGCONT'),
+  ctl: (...args) => node.server.ctl(args),
+});
+
+/** Starts a private instance of a product, put together by `assemble`. */
+export async function openBroker(
+  text: string,
+  options: StartOptions,
+  assemble?: (site: Site) => Promise<Assembly>,
+): Promise<Broker> {
   const spec = parseSpec(text);
   const machine = await lookAround(spec);
   const recipe = chooseRecipe(spec, { ...machine, environmentUrl: undefined, docker: false });
   if (recipe !== 'path' && recipe !== 'fetched') throw new Error(`cannot start with ${recipe}`);
   await sweep();
   const name = `${spec.name}-${process.pid}-${(serial += 1)}`;
-  const server = await provision(spec, recipe, name, options);
-  let processes: readonly ProcessId[] = [];
-  const keep = removeAtExit(name, () => processes);
-  const { endpoints } = server;
-
-  const start = async (): Promise<string> => {
-    processes = await server.launch();
-    const owner = identify(process.pid);
-    writeRecord({
-      name,
-      kind: spec.kind,
-      version: spec.version,
-      recipe,
-      endpoints,
-      processes,
-      owner,
-    });
-    return untilReady(name, server, processes);
-  };
-  const halt = async (): Promise<void> => {
-    signalAll('SIGCONT'); // a frozen process would not hear SIGTERM
-    await endProcesses(processes);
-  };
-  const signalAll = (signal: NodeJS.Signals): void => {
-    for (const leader of processes) signalGroup(leader, signal);
-  };
+  const site = siteOf(spec, recipe, name, options);
+  const assembly = await (assemble ?? products[spec.product].assemble)(site);
+  const { endpoints, ca } = assembly;
+  const { kind, version: line } = spec;
+  const owner = identify(process.pid);
+  const runner = new Runner(name, assembly, (processes) =>
+    writeRecord({ name, kind, version: line, recipe, endpoints, processes, owner }),
+  );
+  const keep = removeAtExit(name, () => runner.processes);
   const stop = async (): Promise<void> => {
-    await killProcesses(processes);
+    await killProcesses(runner.processes);
     keep();
     rmSync(runFolder(name), { recursive: true, force: true });
   };
@@ -92,29 +112,38 @@ export async function startBroker(text: string, options: StartOptions = {}): Pro
   announce(`starting ${name} for pid ${process.pid}`);
   let version: string;
   try {
-    await server.prepare();
-    version = await start();
+    await runner.prepare();
+    version = await runner.start();
   } catch (error) {
     await stop();
     throw error;
   }
+  const nodes = assembly.nodes.map((node) => nodeOf(runner, node));
   return {
     name,
     version,
     url: endpoints.plain,
     endpoints,
-    ca: server.ca,
-    start: async () => void (await start()),
+    ca,
+    nodes,
+    start: async () => void (await runner.start()),
     restart: async () => {
-      await halt();
-      await start();
+      await runner.halt();
+      await runner.start();
     },
-    halt,
-    kill9: () => killProcesses(processes),
-    freeze: () => signalAll('SIGSTOP'),
-    thaw: () => signalAll('SIGCONT'),
-    ctl: (...args) => server.ctl(args),
+    halt: () => runner.halt(),
+    kill9: () => runner.kill(),
+    freeze: () => runner.signal('SIGSTOP'),
+    thaw: () => runner.signal('SIGCONT'),
+    ctl: async (...args) => (await nodes[0]?.ctl(...args)) ?? '',
     stop,
     [Symbol.asyncDispose]: stop,
   };
 }
+
+/**
+ * Starts a private instance. Environment URLs and docker do not apply: it has to be killable here.
+ * A cluster's name (`kafka-cluster`) starts a cluster.
+ */
+export const startBroker = (text: string, options: StartOptions = {}): Promise<Broker> =>
+  openBroker(text, options);

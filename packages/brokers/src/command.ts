@@ -15,7 +15,7 @@ async function bringUp(names: readonly string[]): Promise<void> {
     if (outcome.status === 'rejected') continue;
     const { name, version, url, recipe, started, took } = outcome.value;
     const how = started ? `started (${recipe}, ${took})` : 'was running';
-    console.log(`${name.padEnd(14)} ${version.padEnd(8)} ${how.padEnd(26)} ${url}`);
+    console.log(`${name.padEnd(22)} ${version.padEnd(8)} ${how.padEnd(26)} ${url}`);
   }
   const [first, ...others] = outcomes.flatMap((outcome) =>
     outcome.status === 'rejected' ? [outcome.reason as Error] : [],
@@ -31,7 +31,7 @@ async function show(): Promise<void> {
     console.log('no broker runs; start one: npm run brokers -- up rabbitmq kafka');
   for (const { name, version, state, url, private: owned } of found) {
     const note = owned ? `${state}, private` : state;
-    console.log(`${name.padEnd(14)} ${version.padEnd(8)} ${note.padEnd(14)} ${url}`);
+    console.log(`${name.padEnd(22)} ${version.padEnd(8)} ${note.padEnd(14)} ${url}`);
   }
   const shared = found.filter((broker) => !broker.private && broker.state === 'running');
   for (const { kind, url } of shared) console.log(`${urlVariables[kind]}=${url}`);

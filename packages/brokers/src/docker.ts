@@ -1,5 +1,6 @@
 import { composeFile } from './paths.ts';
 import { allocatePorts } from './ports.ts';
+import { products } from './products.ts';
 import { announce, onPath, run, succeeds } from './shell.ts';
 import type { BrokerSpec } from './spec.ts';
 
@@ -24,12 +25,12 @@ const compose = (args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<
 
 /** Starts the service of that name and resolves to its URL. */
 export async function dockerUp(spec: BrokerSpec): Promise<string> {
-  const { port } = await allocatePorts(spec.name, ['port']);
+  const { dockerUrl: url } = products[spec.product];
+  if (url === undefined) throw new Error(`compose.yaml has no ${spec.name}`);
+  const { port = 0 } = await allocatePorts(spec.name, ['port']);
   announce(`docker compose up ${service(spec.name)}`);
   await compose(['up', '--detach', service(spec.name)], { DUOBUS_PORT: String(port) });
-  return spec.kind === 'kafka'
-    ? `kafka://127.0.0.1:${port}`
-    : `amqp://guest:guest@127.0.0.1:${port}`;
+  return url(port);
 }
 
 export async function dockerDown(name: string): Promise<void> {

@@ -2,32 +2,35 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { dockerDown } from './docker.ts';
 import { runFolder } from './paths.ts';
 import { endGroup, isAlive, killGroup, type ProcessId } from './processes.ts';
-import { logFileOf } from './provision.ts';
 import { allRecords, type InstanceRecord } from './record.ts';
-import type { Server } from './server.ts';
 import { until } from './until.ts';
 
 const readyWithinMs = 120_000;
 
-function tail(name: string): string {
-  const file = logFileOf(name);
-  const lines = existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n') : [];
-  return lines.slice(-20).join('\n');
+function tail(file: string | undefined): string {
+  if (file === undefined || !existsSync(file)) return '';
+  return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-20).join('\n');
+}
+
+/** What is waited for: something that answers, the processes that must not end meanwhile, their log. */
+export interface Awaited {
+  readonly handshake: () => Promise<string>;
+  readonly processes?: () => readonly ProcessId[];
+  readonly logFile?: string;
 }
 
 /** Waits for a handshake; a server that ended meanwhile is an error at once, with its last words. */
 export async function untilReady(
   name: string,
-  server: Pick<Server, 'handshake'>,
-  processes: readonly ProcessId[],
+  { handshake, processes = () => [], logFile }: Awaited,
 ): Promise<string> {
   let last: unknown;
   const attempt = async (): Promise<string | undefined> => {
-    const dead = processes.find((process) => !isAlive(process));
+    const dead = processes().find((process) => !isAlive(process));
     if (dead !== undefined) {
-      throw new Error(`${name} ended while starting (pid ${dead.pid}):\n${tail(name)}`);
+      throw new Error(`${name} ended while starting (pid ${dead.pid}):\n${tail(logFile)}`);
     }
-    return server.handshake().catch((error: unknown) => {
+    return handshake().catch((error: unknown) => {
       last = error;
       return undefined;
     });
@@ -38,13 +41,16 @@ export async function untilReady(
     everyMs: 100,
   }).catch((error: unknown) => {
     const said = last === undefined ? '' : ` (last: ${String(last)})`;
-    throw new Error(`${String(error)}${said}\n${tail(name)}`, { cause: last });
+    throw new Error(`${String(error)}${said}\n${tail(logFile)}`, { cause: last });
   });
 }
 
-/** Graceful: each broker gets to say goodbye, in the order they were started. */
-export async function endProcesses(processes: readonly ProcessId[]): Promise<void> {
-  for (const process of processes) await endGroup(process, 30_000);
+/** Graceful: each gets to say goodbye, in the order they were started. */
+export async function endProcesses(
+  processes: readonly ProcessId[],
+  graceMs: number = 30_000,
+): Promise<void> {
+  for (const process of processes) await endGroup(process, graceMs);
 }
 
 export async function killProcesses(processes: readonly ProcessId[]): Promise<void> {
@@ -57,9 +63,10 @@ export const lives = ({ processes }: InstanceRecord): boolean =>
 /** Ends an instance and forgets its data. */
 export async function removeInstance(record: InstanceRecord): Promise<void> {
   if (record.recipe === 'docker') await dockerDown(record.name);
-  // a private instance whose owner is gone has nobody left to lose data
+  // a private instance whose owner is gone has nobody left to say goodbye to
   else if (record.owner !== undefined) await killProcesses(record.processes);
-  else await endProcesses(record.processes);
+  // the data goes anyway: this is for those who are connected, and no cluster waits for its quorum
+  else await Promise.all(record.processes.map((process) => endGroup(process, 5_000)));
   rmSync(runFolder(record.name), { recursive: true, force: true });
 }
 

@@ -2,9 +2,13 @@ import { Kafka, logLevel } from 'kafkajs';
 
 const topic = 'duobus-ready';
 
+/** `kafka://host:port,host:port`, which is no URL in the eyes of the class of that name. */
+const hostsOf = (url: string): string[] =>
+  url.replace(/^[^:]*:\/\/(?:[^@]*@)?|[/?].*$/g, '').split(',');
+
 function client(url: string): Kafka {
   return new Kafka({
-    brokers: [new URL(url).host],
+    brokers: hostsOf(url),
     clientId: topic,
     logLevel: logLevel.NOTHING,
     connectionTimeout: 2_000,
@@ -14,12 +18,15 @@ function client(url: string): Kafka {
   });
 }
 
-/** The broker answers. Leaves no trace, so any number of processes may ask at once. */
-export async function kafkaHandshake(url: string): Promise<void> {
+/** The broker answers, and these nodes are in its cluster. Leaves no trace, so any number may ask at once. */
+export async function kafkaHandshake(url: string, nodes: readonly number[] = []): Promise<void> {
   const admin = client(url).admin();
   try {
     await admin.connect();
-    await admin.describeCluster();
+    const { brokers } = await admin.describeCluster();
+    // a broker answers before it has registered again, and is then no part of the cluster
+    const missing = nodes.filter((node) => brokers.every(({ nodeId }) => nodeId !== node));
+    if (missing.length > 0) throw new Error(`not in the cluster yet: ${missing.join(', ')}`);
   } finally {
     await admin.disconnect();
   }
@@ -42,7 +49,7 @@ export async function kafkaReady(url: string): Promise<void> {
     await admin.connect();
     await admin.createTopics({
       waitForLeaders: false,
-      topics: [{ topic, numPartitions: 1, replicationFactor: 1 }],
+      topics: [{ topic, numPartitions: 1, replicationFactor: -1 }],
     });
     await producer.connect();
     const transaction = await producer.transaction();

@@ -1,6 +1,12 @@
 import { configLines, type Endpoints, type StartOptions, users } from './options.ts';
 import type { Ports } from './ports.ts';
 
+/** Which of several nodes this is, and where all controllers are, its own among them. */
+export interface Quorum {
+  readonly id: number;
+  readonly controllers: readonly number[];
+}
+
 export const kafkaPorts = ['plain', 'controller', 'tls', 'saslPlain', 'saslTls'] as const;
 
 interface Listener {
@@ -43,10 +49,31 @@ function saslLines(): readonly string[] {
   ]);
 }
 
-/** One node that is broker and controller, tuned to answer a test soon rather than to be fast. */
-export function kafkaProperties(folder: string, ports: Ports, options: StartOptions): string {
+/** How many copies everything has: all that there are nodes for, of which one may be missing. */
+function copies(nodes: number): readonly string[] {
+  const factor = Math.min(nodes, 3);
+  const least = Math.max(factor - 1, 1);
+  return [
+    `default.replication.factor=${factor}`,
+    `min.insync.replicas=${least}`,
+    `offsets.topic.replication.factor=${factor}`,
+    `transaction.state.log.replication.factor=${factor}`,
+    `transaction.state.log.min.isr=${least}`,
+    `share.coordinator.state.topic.replication.factor=${factor}`,
+    `share.coordinator.state.topic.min.isr=${least}`,
+  ];
+}
+
+/** A node that is broker and controller, tuned to answer a test soon rather than to be fast. */
+export function kafkaProperties(
+  folder: string,
+  ports: Ports,
+  options: StartOptions,
+  quorum: Quorum = { id: 1, controllers: [ports['controller'] ?? 0] },
+): string {
   const on = (port: number | undefined): string => `127.0.0.1:${port}`;
   const open = wanted(options).map(({ name, endpoint }) => `${name}://${on(ports[endpoint])}`);
+  const voters = quorum.controllers.map((port, index) => `${index + 1}@${on(port)}`);
   const tlsLines = [
     'ssl.keystore.type=PEM',
     `ssl.keystore.location=${folder}/tls/server-bundle.pem`,
@@ -55,8 +82,8 @@ export function kafkaProperties(folder: string, ports: Ports, options: StartOpti
   ];
   return [
     'process.roles=broker,controller',
-    'node.id=1',
-    `controller.quorum.voters=1@${on(ports['controller'])}`,
+    `node.id=${quorum.id}`,
+    `controller.quorum.voters=${voters.join(',')}`,
     'controller.listener.names=CONTROLLER',
     'inter.broker.listener.name=PLAINTEXT',
     `listeners=${[...open, `CONTROLLER://${on(ports['controller'])}`].join(',')}`,
@@ -65,13 +92,9 @@ export function kafkaProperties(folder: string, ports: Ports, options: StartOpti
     `log.dirs=${folder}/data`,
     'auto.create.topics.enable=false',
     'offsets.topic.num.partitions=4',
-    'offsets.topic.replication.factor=1',
     'transaction.state.log.num.partitions=4',
-    'transaction.state.log.replication.factor=1',
-    'transaction.state.log.min.isr=1',
     'share.coordinator.state.topic.num.partitions=4',
-    'share.coordinator.state.topic.replication.factor=1',
-    'share.coordinator.state.topic.min.isr=1',
+    ...copies(quorum.controllers.length),
     'group.initial.rebalance.delay.ms=0',
     // after a SIGKILL the broker may register again only when its old session has ended
     'broker.session.timeout.ms=6000',

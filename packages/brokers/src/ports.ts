@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { withLock } from './lock.ts';
 import { ensureFolder, home, runFolder } from './paths.ts';
@@ -59,3 +59,24 @@ export function allocatePorts(instance: string, names: readonly string[]): Promi
     return ports;
   });
 }
+
+export const accepts = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1' }, () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+
+/** Names for ports of several nodes, to be had back with {@link portsOf}. */
+export const nodePorts = (nodes: readonly string[], names: readonly string[]): readonly string[] =>
+  nodes.flatMap((node) => names.map((name) => `${node}.${name}`));
+
+/** Those of one node, by their own names. */
+export const portsOf = (ports: Ports, node: string): Ports =>
+  Object.fromEntries(
+    Object.entries(ports)
+      .filter(([name]) => name.startsWith(`${node}.`))
+      .map(([name, port]) => [name.slice(node.length + 1), port]),
+  );

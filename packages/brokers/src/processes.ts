@@ -6,22 +6,27 @@ import { until } from './until.ts';
 export interface ProcessId {
   readonly pid: number;
   readonly started: string;
+  /** The signal it ends gracefully on, where that is not SIGTERM. */
+  readonly endsOn?: NodeJS.Signals;
 }
 
 interface Stat {
   readonly state: string;
+  readonly parent: number;
   readonly group: number;
+  readonly threads: number;
   readonly started: string;
 }
 
 /** Fields of /proc/PID/stat; the name in the middle may hold spaces and brackets. */
 export function parseStat(text: string): Stat {
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  const [state, group, started] = [fields[0], fields[2], fields[19]];
+  const [state, parent, group] = fields;
+  const [threads, started] = [fields[17], fields[19]];
   if (state === undefined || group === undefined || started === undefined) {
     throw new Error(`not a /proc stat line: ${text}`);
   }
-  return { state, group: Number(group), started };
+  return { state, parent: Number(parent), group: Number(group), threads: Number(threads), started };
 }
 
 /** Elsewhere than on Linux only docker's brokers run, and a pid has to do. */
@@ -47,66 +52,98 @@ export function identify(pid: number): ProcessId {
   return { pid, started: stat(pid)?.started ?? 'gone' };
 }
 
-/** A zombie is dead: where pid 1 reaps nothing, it would otherwise live for ever. */
+/**
+ * A zombie is dead: where pid 1 reaps nothing, it would otherwise live for ever. But while threads are left, and the
+ * JVM has many, its sockets are still open.
+ */
+const isDead = ({ state, threads }: Stat): boolean => state === 'Z' && threads <= 1;
+
 export function isAlive({ pid, started }: ProcessId): boolean {
   if (!hasProc) return answers(pid);
   const now = stat(pid);
-  return now !== undefined && now.started === started && now.state !== 'Z';
+  return now !== undefined && now.started === started && !isDead(now);
 }
 
-/** Living members of the process group that this leader founded. */
+/** Living members of the process group that this leader founded, and descendants that have left it. */
 export function groupOf(leader: ProcessId): readonly number[] {
   if (!hasProc) return answers(-leader.pid) ? [leader.pid] : [];
   const now = stat(leader.pid);
   if (now !== undefined && now.started !== leader.started) return []; // the pid is someone else's by now
-  return readdirSync('/proc')
+  const living = readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry))
     .map(Number)
-    .filter((pid) => {
-      const member = stat(pid);
-      return member !== undefined && member.group === leader.pid && member.state !== 'Z';
+    .flatMap((pid) => {
+      const about = stat(pid);
+      return about === undefined || isDead(about) ? [] : [{ pid, ...about }];
     });
+  const members = new Set<number>();
+  let grown = living.filter(({ group }) => group === leader.pid);
+  // each server process of PostgreSQL founds a group of its own
+  while (grown.length > 0) {
+    for (const { pid } of grown) members.add(pid);
+    grown = living.filter(({ pid, parent }) => members.has(parent) && !members.has(pid));
+  }
+  return [...members];
 }
 
-export function signalGroup(leader: ProcessId, signal: NodeJS.Signals): void {
-  if (groupOf(leader).length === 0) return;
+function signal(target: number, name: NodeJS.Signals): void {
   try {
-    process.kill(-leader.pid, signal);
+    process.kill(target, name);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }
 
-const groupGone = (leader: ProcessId, timeoutMs: number): Promise<true> =>
-  until(() => groupOf(leader).length === 0, {
+/** To the group at once, and then to those that have left it. */
+export function signalGroup(leader: ProcessId, name: NodeJS.Signals): void {
+  const members = groupOf(leader);
+  if (members.length > 0) signal(-leader.pid, name);
+  for (const pid of members) if (stat(pid)?.group !== leader.pid) signal(pid, name);
+}
+
+const membersOf = (leader: ProcessId): readonly ProcessId[] => groupOf(leader).map(identify);
+
+/** Those that have left the group are found through their parents, so before these end. */
+const allGone = (
+  leader: ProcessId,
+  members: readonly ProcessId[],
+  timeoutMs: number,
+): Promise<true> =>
+  until(() => groupOf(leader).length === 0 && !members.some(isAlive), {
     timeoutMs,
     what: `process group ${leader.pid} to end`,
   });
 
-export async function killGroup(leader: ProcessId): Promise<void> {
+async function kill(leader: ProcessId, members: readonly ProcessId[]): Promise<void> {
   signalGroup(leader, 'SIGKILL');
-  await groupGone(leader, 10_000);
+  for (const member of members) if (isAlive(member)) signal(member.pid, 'SIGKILL');
+  await allGone(leader, members, 10_000);
 }
+
+export const killGroup = (leader: ProcessId): Promise<void> => kill(leader, membersOf(leader));
 
 /** Asks the leader to end, and only then insists. */
 export async function endGroup(leader: ProcessId, graceMs: number): Promise<void> {
-  if (groupOf(leader).length === 0) return;
-  if (isAlive(leader)) process.kill(leader.pid, 'SIGTERM');
-  else signalGroup(leader, 'SIGTERM');
-  await groupGone(leader, graceMs).catch(() => killGroup(leader));
+  const members = membersOf(leader);
+  if (members.length === 0) return;
+  const name = leader.endsOn ?? 'SIGTERM';
+  if (isAlive(leader)) signal(leader.pid, name);
+  else signalGroup(leader, name);
+  await allGone(leader, members, graceMs).catch(() => kill(leader, members));
 }
 
 export interface LaunchOptions {
   readonly logFile: string;
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
+  readonly endsOn?: NodeJS.Signals;
 }
 
 /** Starts a server that outlives this process, as leader of its own process group. */
 export function launch(
   command: string,
   args: readonly string[],
-  { logFile, ...options }: LaunchOptions,
+  { logFile, endsOn, ...options }: LaunchOptions,
 ): ProcessId {
   const log = openSync(logFile, 'a');
   try {
@@ -114,7 +151,7 @@ export function launch(
     child.on('error', () => undefined); // shows as a missing pid, or as an early end with its log
     child.unref();
     if (child.pid === undefined) throw new Error(`cannot start ${command}`);
-    return identify(child.pid);
+    return { ...identify(child.pid), ...(endsOn === undefined ? {} : { endsOn }) };
   } finally {
     closeSync(log);
   }

@@ -1,29 +1,43 @@
-import { chmodSync, chownSync, cpSync, readdirSync, statSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { chmodSync, cpSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { connect as connectAmqp } from 'amqplib';
 import { certificatesIn, makeCertificates } from './certificates.ts';
-import { insideRoot, mountPoint, userIn } from './debian-root.ts';
+import { debianRoot, userIn } from './debian-root.ts';
 import { configLines, type StartOptions } from './options.ts';
 import { ensureFolder } from './paths.ts';
-import type { Ports } from './ports.ts';
-import { launch, type ProcessId } from './processes.ts';
-import type { Server } from './server.ts';
+import { accepts, type Ports } from './ports.ts';
+import type { ProcessId } from './processes.ts';
+import { type Programs, type Workshop, workshop } from './programs.ts';
+import { alone, type Assembly, type Server, type Site } from './server.ts';
 import { onPath, run } from './shell.ts';
 import { until } from './until.ts';
 
-/** Where the programs are: in a Debian root of ours, or on this machine. */
-export type RabbitmqHome =
-  | { readonly root: string }
-  | {
-      readonly bin: string;
-      readonly user: { readonly uid: number; readonly gid: number } | undefined;
-    };
-
 export const rabbitmqPorts = ['amqp', 'amqps', 'dist', 'epmd'] as const;
-const user = 'rabbitmq';
 
-export function rabbitmqConf(folder: string, ports: Ports, { tls, config }: StartOptions): string {
+/** What the nodes of a cluster have to be told of each other. */
+export interface Membership {
+  /** The node's own name. */
+  readonly node: string;
+  readonly cookie: string;
+  /** Lines that name the others. */
+  readonly config: readonly string[];
+  /** Erlang's port mapper is started by someone else. */
+  readonly epmdElsewhere: boolean;
+}
+
+const single = (): Membership => ({
+  node: 'duobus@localhost',
+  cookie: `duobus-${process.pid}-${Date.now()}`,
+  config: [],
+  epmdElsewhere: false,
+});
+
+export function rabbitmqConf(
+  folder: string,
+  ports: Ports,
+  { tls, config }: StartOptions,
+  more: readonly string[] = [],
+): string {
   const files = certificatesIn(`${folder}/tls`);
   const tlsLines = [
     `listeners.ssl.1 = 127.0.0.1:${ports['amqps']}`,
@@ -35,48 +49,50 @@ export function rabbitmqConf(folder: string, ports: Ports, { tls, config }: Star
   ];
   return [
     `listeners.tcp.1 = 127.0.0.1:${ports['amqp']}`,
+    ...more,
     ...(tls === true ? tlsLines : []),
     ...configLines(config, ' = '),
     '',
   ].join('\n');
 }
 
-function environment(folder: string, ports: Ports): Record<string, string> {
-  return {
+const environment =
+  (ports: Ports, node: string) =>
+  (folder: string): Record<string, string> => ({
     HOME: folder,
-    LANG: 'C.UTF-8',
-    PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
     ERL_EPMD_ADDRESS: '127.0.0.1',
     ERL_EPMD_PORT: String(ports['epmd']),
-    RABBITMQ_NODENAME: 'duobus@localhost',
+    RABBITMQ_NODENAME: node,
     RABBITMQ_DIST_PORT: String(ports['dist']),
     RABBITMQ_CONFIG_FILE: `${folder}/rabbitmq.conf`,
     RABBITMQ_MNESIA_BASE: `${folder}/data`,
     RABBITMQ_LOG_BASE: `${folder}/log`,
     RABBITMQ_PID_FILE: `${folder}/rabbitmq.pid`,
     RABBITMQ_ENABLED_PLUGINS_FILE: `${folder}/enabled_plugins`,
-    // the two schedulers of a test machine are shared: do not spin while idle
-    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '+sbwt none +sbwtdcpu none +sbwtdio none',
-  };
-}
-
-function give(folder: string, owner: { readonly uid: number; readonly gid: number }): void {
-  chownSync(folder, owner.uid, owner.gid);
-  for (const entry of readdirSync(folder)) {
-    const path = join(folder, entry);
-    if (statSync(path).isDirectory()) give(path, owner);
-    else chownSync(path, owner.uid, owner.gid);
-  }
-}
-
-const accepts = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = connect({ port, host: '127.0.0.1' }, () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: [
+      // the two schedulers of a test machine are shared: do not spin while idle
+      '+sbwt none +sbwtdcpu none +sbwtdio none',
+      '-kernel inet_dist_use_interface {127,0,0,1}',
+    ].join(' '),
   });
+
+/** Started by us, not by Erlang as a daemon: so its pid is known, and it can be stopped. */
+export async function launchEpmd(
+  { launch }: Workshop,
+  logFile: string,
+  port: number,
+): Promise<ProcessId> {
+  const epmd = launch('epmd', [], { logFile });
+  await until(() => accepts(port), { timeoutMs: 20_000, what: 'epmd' });
+  return epmd;
+}
+
+export const rabbitmqWorkshop = (
+  programs: Programs,
+  folder: string,
+  ports: Ports,
+  node: string = single().node,
+): Workshop => workshop(programs, join(folder, 'home'), environment(ports, node));
 
 export async function rabbitmqHandshake(url: string): Promise<string> {
   const model = await connectAmqp(url, { timeout: 5_000 });
@@ -88,63 +104,50 @@ export async function rabbitmqHandshake(url: string): Promise<string> {
 }
 
 export function rabbitmqServer(
-  home: RabbitmqHome,
+  programs: Programs,
   folder: string,
   ports: Ports,
   options: StartOptions,
+  membership: Membership = single(),
 ): Server {
   const data = join(folder, 'home');
-  const seen = 'root' in home ? mountPoint : data;
-  const env = environment(seen, ports);
-  const command = (
-    program: string,
-    args: readonly string[],
-  ): readonly [string, readonly string[]] => {
-    if ('root' in home) {
-      const folders = ['/usr/lib/rabbitmq/bin', '/usr/bin'];
-      const path = program === 'epmd' ? `${folders[1]}/epmd` : `${folders[0]}/${program}`;
-      return insideRoot(home.root, data, user, env, [path, ...args]);
-    }
-    return [program === 'epmd' ? (onPath('epmd') ?? 'epmd') : join(home.bin, program), args];
-  };
-  const settings =
-    'root' in home ? {} : { env: { ...process.env, ...env, PATH: process.env['PATH'] } };
-  const start = (log: string, program: string, ...args: string[]): ProcessId =>
-    launch(...command(program, args), { logFile: join(folder, log), ...settings });
-
+  const logFile = join(folder, 'server.log');
+  const shop = rabbitmqWorkshop(programs, folder, ports, membership.node);
+  const plain = `amqp://guest:guest@127.0.0.1:${ports['amqp']}`;
   return {
     endpoints: {
-      plain: `amqp://guest:guest@127.0.0.1:${ports['amqp']}`,
+      plain,
       ...(options.tls === true ? { tls: `amqps://guest:guest@127.0.0.1:${ports['amqps']}` } : {}),
     },
     ca: options.tls === true ? join(folder, 'tls/ca.pem') : undefined,
+    logFile,
     async prepare() {
       for (const name of ['data', 'log', 'tls']) ensureFolder(join(data, name));
       if (options.tls === true) {
         await makeCertificates(join(folder, 'tls'));
         cpSync(join(folder, 'tls'), join(data, 'tls'), { recursive: true });
       }
-      writeFileSync(join(data, 'rabbitmq.conf'), rabbitmqConf(seen, ports, options));
+      const text = rabbitmqConf(shop.seen, ports, options, membership.config);
+      writeFileSync(join(data, 'rabbitmq.conf'), text);
       writeFileSync(join(data, 'enabled_plugins'), '[].\n');
-      writeFileSync(join(data, '.erlang.cookie'), `duobus-${process.pid}-${Date.now()}`);
+      writeFileSync(join(data, '.erlang.cookie'), membership.cookie);
       chmodSync(join(data, '.erlang.cookie'), 0o400);
-      const owner = 'root' in home ? userIn(home.root, user) : home.user;
-      if (owner !== undefined) give(data, owner);
+      shop.give();
     },
     async launch() {
-      // started by us, not by Erlang as a daemon: so its pid is known, and it can be stopped
-      const epmd = start('epmd.log', 'epmd');
-      await until(() => accepts(ports['epmd'] ?? 0), { timeoutMs: 20_000, what: 'epmd' });
-      return [start('server.log', 'rabbitmq-server'), epmd];
+      const server = (): ProcessId => shop.launch('rabbitmq-server', [], { logFile });
+      if (membership.epmdElsewhere) return [server()];
+      const epmd = await launchEpmd(shop, join(folder, 'epmd.log'), ports['epmd'] ?? 0);
+      return [server(), epmd];
     },
     async handshake() {
       // the TLS listener is the last to open
       if (options.tls === true && !(await accepts(ports['amqps'] ?? 0))) {
         throw new Error('the TLS listener is not open yet');
       }
-      return rabbitmqHandshake(`amqp://guest:guest@127.0.0.1:${ports['amqp']}`);
+      return rabbitmqHandshake(plain);
     },
-    ctl: (args) => run(...command('rabbitmqctl', args), settings),
+    ctl: (args) => shop.run('rabbitmqctl', args),
   };
 }
 
@@ -155,4 +158,30 @@ export async function rabbitmqOnPath(): Promise<{ bin: string; version: string }
   const bin = dirname(server);
   const version = await run(join(bin, 'rabbitmqctl'), ['version']).catch(() => '');
   return { bin, version: version.trim() };
+}
+
+/** Debian's script gives root away and runs as this user. */
+function systemUser(): ReturnType<typeof userIn> | undefined {
+  if (process.getuid?.() !== 0) return undefined;
+  try {
+    return userIn('/', 'rabbitmq');
+  } catch {
+    return undefined;
+  }
+}
+
+export async function rabbitmqPrograms({ spec, recipe }: Site): Promise<Programs> {
+  if (recipe === 'fetched') {
+    const root = await debianRoot(spec.source, 'rabbitmq-server');
+    return { root, user: 'rabbitmq', bin: '/usr/lib/rabbitmq/bin' };
+  }
+  const found = await rabbitmqOnPath();
+  if (found === undefined) throw new Error('rabbitmq-server has left PATH');
+  return { bin: found.bin, owner: systemUser() };
+}
+
+export async function assembleRabbitmq(site: Site): Promise<Assembly> {
+  const programs = await rabbitmqPrograms(site);
+  const ports = await site.allocate(rabbitmqPorts);
+  return alone(rabbitmqServer(programs, site.folder, ports, site.options));
 }

@@ -1,17 +1,17 @@
 import { rmSync } from 'node:fs';
 import { dockerUp } from './docker.ts';
-import { kafkaHandshake } from './kafka-handshake.ts';
-import { endProcesses, lives, removeInstance, sweep, untilReady } from './instance.ts';
+import { lives, removeInstance, sweep, untilReady } from './instance.ts';
 import { withLock } from './lock.ts';
 import { lookAround } from './machine.ts';
 import { runFolder } from './paths.ts';
-import { provision } from './provision.ts';
-import { rabbitmqHandshake } from './rabbitmq.ts';
+import { handshakes, products } from './products.ts';
 import { allRecords, type InstanceRecord, readRecord, writeRecord } from './record.ts';
 import { chooseRecipe } from './recipe.ts';
-import type { Recipe, Server } from './server.ts';
+import { Runner } from './runner.ts';
+import type { LocalRecipe, Recipe } from './server.ts';
 import { announce } from './shell.ts';
-import { type BrokerKind, type BrokerSpec, kafkaVersion, parseSpec, urlVariables } from './spec.ts';
+import { siteOf } from './site.ts';
+import { type BrokerKind, type BrokerSpec, parseSpec, urlVariables } from './spec.ts';
 
 /** A broker that tests share; where it came from decides who stops it. */
 export interface SharedBroker {
@@ -24,9 +24,6 @@ export interface SharedBroker {
   readonly started: boolean;
 }
 
-const handshakeWith = (kind: BrokerKind, url: string): Promise<string> =>
-  kind === 'kafka' ? kafkaHandshake(url).then(() => kafkaVersion) : rabbitmqHandshake(url);
-
 const summary = (record: InstanceRecord, started: boolean): SharedBroker => {
   const { name, kind, version, recipe, endpoints } = record;
   return { name, kind, version, recipe, url: endpoints.plain, started };
@@ -35,7 +32,7 @@ const summary = (record: InstanceRecord, started: boolean): SharedBroker => {
 async function running(name: string): Promise<InstanceRecord | undefined> {
   const record = readRecord(name);
   if (record === undefined || !lives(record)) return undefined;
-  const answers = await handshakeWith(record.kind, record.endpoints.plain).then(
+  const answers = await handshakes[record.kind](record.endpoints.plain).then(
     () => true,
     () => false,
   );
@@ -44,36 +41,26 @@ async function running(name: string): Promise<InstanceRecord | undefined> {
 
 async function startDocker(spec: BrokerSpec): Promise<InstanceRecord> {
   const url = await dockerUp(spec);
-  const server: Pick<Server, 'handshake'> = { handshake: () => handshakeWith(spec.kind, url) };
-  const version = await untilReady(spec.name, server, []);
+  const version = await untilReady(spec.name, { handshake: () => handshakes[spec.kind](url) });
   const { name, kind } = spec;
   return { name, kind, version, recipe: 'docker', endpoints: { plain: url }, processes: [] };
 }
 
-async function startProcesses(
-  spec: BrokerSpec,
-  recipe: 'path' | 'fetched',
-): Promise<InstanceRecord> {
+async function startProcesses(spec: BrokerSpec, recipe: LocalRecipe): Promise<InstanceRecord> {
   const { name, kind } = spec;
   rmSync(runFolder(name), { recursive: true, force: true });
-  const server = await provision(spec, recipe, name, {});
-  await server.prepare();
+  const assembly = await products[spec.product].assemble(siteOf(spec, recipe, name, {}));
+  const { endpoints } = assembly;
+  const record = { name, kind, version: spec.version, recipe, endpoints };
+  // written before it is ready: whoever interrupts us can still stop it
+  const runner = new Runner(name, assembly, (processes) => writeRecord({ ...record, processes }));
+  await runner.prepare();
   announce(`starting ${name} in .brokers/run/${name}`);
-  const processes = await server.launch();
-  const record = {
-    name,
-    kind,
-    version: spec.version,
-    recipe,
-    endpoints: server.endpoints,
-    processes,
-  };
-  writeRecord(record); // before it is ready: whoever interrupts us can still stop it
-  const version = await untilReady(name, server, processes).catch(async (error: unknown) => {
-    await endProcesses(processes);
+  const version = await runner.start().catch(async (error: unknown) => {
+    await runner.halt();
     throw error;
   });
-  return { ...record, version };
+  return { ...record, version, processes: runner.processes };
 }
 
 /** Brings up the shared instance of that name, or finds it running. Safe to call from many processes. */
@@ -84,7 +71,7 @@ export async function up(text: string): Promise<SharedBroker> {
   if (recipe === 'environment') {
     const url = machine.environmentUrl ?? '';
     announce(`${spec.kind}: the one ${urlVariables[spec.kind]} names is used as it is`);
-    const version = await handshakeWith(spec.kind, url).catch((error: unknown) => {
+    const version = await handshakes[spec.kind](url).catch((error: unknown) => {
       const why = error instanceof Error ? error.message : String(error);
       throw new Error(`the broker that ${urlVariables[spec.kind]} names does not answer: ${why}`, {
         cause: error,
@@ -125,7 +112,7 @@ export function status(): Promise<readonly Status[]> {
     allRecords().map(async (record) => {
       const about = { ...summary(record, false), private: record.owner !== undefined };
       if (!lives(record)) return { ...about, state: 'dead' as const };
-      return handshakeWith(record.kind, record.endpoints.plain).then(
+      return handshakes[record.kind](record.endpoints.plain).then(
         () => ({ ...about, state: 'running' as const }),
         () => ({ ...about, state: 'not answering' as const }),
       );

@@ -48,8 +48,12 @@ export function onPath(command: string): string | undefined {
   return undefined;
 }
 
-export async function succeeds(command: string, args: readonly string[]): Promise<boolean> {
-  return exec(command, args, { timeout: 5_000 }).then(
+export async function succeeds(
+  command: string,
+  args: readonly string[],
+  timeoutMs: number = 5_000,
+): Promise<boolean> {
+  return exec(command, args, { timeout: timeoutMs }).then(
     () => true,
     () => false,
   );

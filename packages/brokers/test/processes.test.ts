@@ -26,7 +26,7 @@ describe('parseStat', () => {
   it('reads past a name with spaces and brackets', () => {
     const rest = Array.from({ length: 25 }, (_, index) => String(index + 4));
     const stat = parseStat(`7 (a) b (c) S 1 ${rest.slice(1).join(' ')}`);
-    assert.deepEqual(stat, { state: 'S', group: 5, started: '22' });
+    assert.deepEqual(stat, { state: 'S', parent: 1, group: 5, threads: 20, started: '22' });
   });
 });
 
@@ -62,6 +62,31 @@ describe('a process', () => {
     assert.equal(groupOf(server).length, 1);
     await endGroup(server, 5_000);
     assert.deepEqual(groupOf(server), []);
+  });
+
+  it('takes descendants with it that have left its group', async () => {
+    const script = `require('child_process').spawn(process.execPath, ['-e', ${JSON.stringify(idle)}], { detached: true })`;
+    const server = start(`${script}; ${idle}`);
+    await until(() => groupOf(server).length === 2, { timeoutMs: 10_000, what: 'the child' });
+    const child = groupOf(server).find((pid) => pid !== server.pid) ?? 0;
+    const known = identify(child);
+    await killGroup(server);
+    assert.equal(isAlive(known), false);
+  });
+
+  it('is asked with the signal it ends on', async () => {
+    const server = launch(
+      process.execPath,
+      ['-e', `process.on('SIGTERM', () => {}); console.log('ready'); ${idle}`],
+      { logFile: join(folder, 'ends-on'), endsOn: 'SIGINT' },
+    );
+    await until(() => readFileSync(join(folder, 'ends-on'), 'utf8').includes('ready'), {
+      timeoutMs: 10_000,
+      what: 'the handler',
+    });
+    const since = performance.now();
+    await endGroup(server, 60_000);
+    assert.ok(performance.now() - since < 30_000);
   });
 
   it('is killed when it does not end in time', async () => {

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { composeFile } from '../src/paths.ts';
+import { products } from '../src/products.ts';
 import { chooseRecipe, type Machine } from '../src/recipe.ts';
 import { parseSpec } from '../src/spec.ts';
 
@@ -42,5 +45,22 @@ describe('chooseRecipe', () => {
       () => chooseRecipe(parseSpec('kafka'), nothing),
       /not Linux[^]*DUOBUS_TEST_KAFKA_URL[^]*docker[^]*kafka-server-start/,
     );
+  });
+
+  it('offers no docker where there is no service', () => {
+    const nothing = { ...bare, cannotFetch: 'that takes root (chroot)' };
+    assert.throws(
+      () => chooseRecipe(parseSpec('redis-cluster'), nothing),
+      (error: Error) => !error.message.includes('docker') && error.message.includes('redis-server'),
+    );
+  });
+
+  it('has a service for everything docker is offered for', () => {
+    const compose = readFileSync(composeFile, 'utf8');
+    const names = ['rabbitmq', 'kafka', 'redis@7.0', 'redis', 'valkey@8.1', 'valkey', 'sns-sqs'];
+    for (const { name, product } of [...names, 'postgres@15', 'postgres@18'].map(parseSpec)) {
+      assert.ok(products[product].dockerUrl !== undefined);
+      assert.match(compose, new RegExp(`^  ${name.replace('@', '-')}:`, 'm'));
+    }
   });
 });
