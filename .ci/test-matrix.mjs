@@ -1,28 +1,48 @@
 // npm run test:matrix [-- name ...]: the broker tests against every supported broker version in turn.
-import { down, up, urlVariables } from '../packages/brokers/src/index.ts';
+import { existsSync } from 'node:fs';
+import {
+  adapterNames,
+  down,
+  parseSpec,
+  up,
+  urlVariables,
+  versionEnvironment,
+} from '../packages/brokers/src/index.ts';
 import { countLine } from './reporter.mjs';
 import { find, runTests } from './run-tests.mjs';
 
-const all = ['rabbitmq@3.10', 'rabbitmq@4.0', 'rabbitmq@4.3', 'kafka'];
+const supported = [
+  'rabbitmq@3.10',
+  'rabbitmq@4.0',
+  'rabbitmq@4.3',
+  'kafka',
+  'redis@7.0',
+  'redis@8.0',
+  'valkey@8.1',
+  'valkey@9.1',
+  'redis-cluster',
+  'sns-sqs',
+];
+const folderOf = (name) => `adapters/${adapterNames[parseSpec(name).kind]}`;
+const all = supported.filter((name) => existsSync(folderOf(name)));
 const given = process.argv.slice(2);
 const rows = [];
 
 for (const name of given.length > 0 ? given : all) {
-  const [kind, line] = name.split('@');
-  const files = find([
-    `adapters/${kind}/test/**/*.broker.test.ts`,
-    `adapters/${kind}/test/**/conformance*.test.ts`,
-  ]);
-  // the matrix names versions, so a broker from the environment cannot stand in for one
-  delete process.env[urlVariables[kind]];
   const since = performance.now();
   try {
+    const { kind } = parseSpec(name);
+    const files = find([
+      `${folderOf(name)}/test/**/*.broker.test.ts`,
+      `${folderOf(name)}/test/**/conformance*.test.ts`,
+    ]);
+    // the matrix names versions, so a broker from the environment cannot stand in for one
+    delete process.env[urlVariables[kind]];
     const broker = await up(name);
     console.error(`\n== ${name} (${broker.version}), ${files.length} files`);
     try {
-      const env = { [urlVariables[kind]]: broker.url };
       // tests that start a broker of their own start the same version
-      if (line !== undefined) env.DUOBUS_TEST_RABBITMQ_VERSION = line;
+      const env = { [urlVariables[kind]]: broker.url, ...versionEnvironment(name) };
       rows.push({
         name,
         version: broker.version,
