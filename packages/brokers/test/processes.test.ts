@@ -40,8 +40,9 @@ describe('a process', () => {
   });
 
   it('is dead as a zombie', async () => {
-    // a shell that never waits for its child
-    const shell = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 60'], {
+    // a shell would wait for its child; what it becomes does not, and only then does the child end
+    const child = '(until grep -q sleep /proc/$$/comm; do :; done) & echo $!';
+    const shell = spawn('sh', ['-c', `${child}; exec sleep 60`], {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
     const pid = Number(await new Promise<Buffer>((done) => shell.stdout.once('data', done)));
