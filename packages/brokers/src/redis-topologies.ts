@@ -54,8 +54,9 @@ export interface RedisReplicas extends Broker {
   readonly master: BrokerNode;
   readonly replicas: readonly BrokerNode[];
   /**
-   * Makes a replica a master, which the other replicas that run then follow. The master of before is left as it is: one
-   * that runs, or is started again, is a master beside the new one until `ctl('replicaof', host, port)`.
+   * Makes a replica a master for good, which the other replicas that run then follow; one that is down goes on with the
+   * master of before. That one is left as it is: if it runs, or is started again, it is a master beside the new one
+   * until `ctl('replicaof', host, port)`.
    */
   promote(replica: BrokerNode): Promise<void>;
 }
@@ -87,11 +88,13 @@ export async function startRedisReplica({
     async promote(replica) {
       if (!replicas.includes(replica))
         throw new TypeError(`${replica.name} is not a replica of it`);
-      await resp(replica.url, ['REPLICAOF', 'NO', 'ONE']);
+      // written down, so that it is the same after a restart
+      const rewrite = ['CONFIG', 'REWRITE'];
+      await resp(replica.url, ['REPLICAOF', 'NO', 'ONE'], rewrite);
       const { hostname, port } = new URL(replica.url);
+      const follow = ['REPLICAOF', hostname, port];
       const others = replicas.filter((other) => other !== replica);
-      // those that are down follow when they are told
-      await Promise.allSettled(others.map(({ url }) => resp(url, ['REPLICAOF', hostname, port])));
+      await Promise.allSettled(others.map(({ url }) => resp(url, follow, rewrite)));
     },
   };
 }

@@ -9,6 +9,7 @@ export class Runner {
   readonly #onLaunch: (processes: readonly ProcessId[]) => void;
   readonly #processes = new Map<Node, readonly ProcessId[]>();
   #helper: readonly ProcessId[] = [];
+  #helperLaunch: Promise<void> | undefined;
   #formed = false;
 
   /** Whenever something was launched, `onLaunch` is told all there is, before it is ready. */
@@ -90,9 +91,18 @@ export class Runner {
     });
   }
 
+  /** Once, however many nodes are started at the same time. */
   async #launchHelper(): Promise<void> {
     const { launchHelper } = this.#assembly;
-    if (launchHelper === undefined || isRunning(this.#helper)) return;
+    if (launchHelper === undefined) return;
+    this.#helperLaunch ??= this.#ensureHelper(launchHelper).finally(() => {
+      this.#helperLaunch = undefined;
+    });
+    await this.#helperLaunch;
+  }
+
+  async #ensureHelper(launchHelper: () => Promise<readonly ProcessId[]>): Promise<void> {
+    if (isRunning(this.#helper)) return;
     this.#helper = await launchHelper();
     this.#onLaunch(this.processes);
   }

@@ -24,7 +24,9 @@ describe('startRedisReplica', () => {
     const [, again] = await resp(first.url, ['SET', 'k', 'w'], ['WAIT', '1', '10000']);
     assert.equal(again, 1);
     assert.deepEqual(await resp(second.url, ['GET', 'k']), ['w']);
+    await first.kill9();
     await redis.start();
+    assert.equal(await role(first.url), 'master');
     assert.equal(await role(redis.master.url), 'master', 'beside the new one');
   });
 });
