@@ -25,7 +25,7 @@ export interface BrokerNode {
   restart(): Promise<void>;
   /** Ends it gracefully; the data stays for {@link start}. */
   halt(): Promise<void>;
-  /** SIGKILL; the data stays for {@link start}. */
+  /** SIGKILL; the data stays for {@link start}. The emulator behind sns-sqs keeps its buckets alone. */
   kill9(): Promise<void>;
   /** SIGSTOP: connections stay open and nobody answers. */
   freeze(): void;

@@ -46,7 +46,10 @@ export async function ministackOnPath(): Promise<{ python: string; version: stri
   return { python, version: version.trim() };
 }
 
-/** Its environment. What it keeps is written as it ends; of a killed one only the buckets are left. */
+/**
+ * Its environment. Buckets are written as they change, all else as it ends: after a SIGKILL queues, topics and messages
+ * are as they were at the last graceful end, or not there.
+ */
 export function ministackEnvironment(
   folder: string,
   port: number | undefined,
@@ -55,8 +58,6 @@ export function ministackEnvironment(
   const ours = {
     BIND_HOST: '127.0.0.1',
     GATEWAY_PORT: port,
-    // the URLs of queues name it, and clients follow them
-    MINISTACK_HOST: '127.0.0.1',
     MINISTACK_REGION: 'us-east-1',
     SERVICES: 's3,sqs,sns',
     LOG_LEVEL: 'WARNING',
