@@ -9,6 +9,7 @@ export type { Binding, BinaryBindingOptions, Wire } from './binding.ts';
 export { BusError } from './errors.ts';
 export type { ErrorCode } from './errors.ts';
 export { assign } from './groups/assignment.ts';
+export { Claimant, type ClaimantOptions, type ClaimEvents } from './groups/claimant.ts';
 export type { Cell, CellResult, Cells, CellWrite } from './groups/cells.ts';
 export type { PartitionReader, ReaderEvents } from './groups/cells-member.ts';
 export { type Groups, groupsOver, type GroupsOptions } from './groups/groups-over.ts';

@@ -8,6 +8,7 @@ describe('exports', () => {
   it('of @duobus/core are these', () => {
     assert.deepEqual(Object.keys(core).toSorted(), [
       'BusError',
+      'Claimant',
       'batch',
       'bytes',
       'comparePositions',
@@ -27,6 +28,7 @@ describe('exports', () => {
     assert.deepEqual(Object.keys(driver).toSorted(), [
       'Bell',
       'BusError',
+      'Claimant',
       'Deque',
       'Inbox',
       'Registry',
