@@ -8,7 +8,6 @@ describe('exports', () => {
   it('of @duobus/core are these', () => {
     assert.deepEqual(Object.keys(core).toSorted(), [
       'BusError',
-      'Claimant',
       'batch',
       'bytes',
       'comparePositions',
