@@ -3,13 +3,13 @@ import { describe, it } from 'node:test';
 import type { QueueDriver, StoredTopic } from '@duobus/core/driver';
 import {
   consume,
-  empty,
   eventually,
   openDriver,
   publish,
   type Reader,
   soon,
   subscription,
+  untilEmpty,
 } from './support/driver.ts';
 
 const range = (count: number): string[] =>
@@ -57,7 +57,7 @@ describe('dead letters', { concurrency: 4 }, () => {
     const reader = await pass(await consume(driver, sub.topic, 'dead'));
     assert.deepEqual(reader.ids, []);
     await reader.member.close();
-    assert.deepEqual(await driver.inspect(sub.topic, 'sub', soon()), empty);
+    await untilEmpty(driver, sub.topic);
   });
 
   it('make a second lister wait, and hide nothing from it', async () => {

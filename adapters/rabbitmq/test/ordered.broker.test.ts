@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
   consume,
-  empty,
   eventually,
   openDriver,
   publish,
   soon,
   subscription,
+  untilEmpty,
 } from './support/driver.ts';
 
 const range = (count: number): string[] =>
@@ -33,7 +33,7 @@ describe('order by key', { concurrency: 4 }, () => {
     }
     await reader.done(...reader.leased);
     await reader.member.close();
-    assert.deepEqual(await driver.inspect(sub.topic, 'sub', soon()), empty);
+    await untilEmpty(driver, sub.topic);
   });
 
   it('gives up half of the partitions to a second member, which then owns them alone', async () => {
@@ -120,7 +120,7 @@ describe('order by key', { concurrency: 4 }, () => {
     assert.deepEqual(next.leased.filter(({ state }) => state !== undefined).length, 1);
     await next.done(...next.leased);
     await next.member.close();
-    assert.deepEqual(await driver.inspect(sub.topic, 'sub', soon()), empty);
+    await untilEmpty(driver, sub.topic);
   });
 
   it('forgets the state of what is settled', async () => {

@@ -6,7 +6,6 @@ import { testUrl } from '@duobus/brokers';
 import { exchangeName } from '../src/topology.ts';
 import {
   consume,
-  empty,
   eventually,
   idOf,
   openDriver,
@@ -16,6 +15,7 @@ import {
   soon,
   subscription,
   wantedTopic,
+  untilEmpty,
 } from './support/driver.ts';
 
 const range = (count: number): string[] =>
@@ -44,7 +44,7 @@ describe('the queue driver', { concurrency: 4 }, () => {
     assert.equal(idOf(b), 'b');
     assert.deepEqual(await reader.done(a, b), ['settled', 'settled']);
     await reader.member.close();
-    assert.deepEqual(await driver.inspect(sub.topic, 'sub', soon()), empty);
+    await untilEmpty(driver, sub.topic);
   });
 
   it('gives every subscription its own copy and none to those made later', async () => {
@@ -106,7 +106,7 @@ describe('the queue driver', { concurrency: 4 }, () => {
     assert.ok(again.leased.every(({ redelivered }) => redelivered));
     await again.done(...again.leased);
     await again.member.close();
-    assert.deepEqual(await driver.inspect(sub.topic, 'sub', soon()), empty);
+    await untilEmpty(driver, sub.topic);
   });
 
   it('loses no acknowledgement at the end, however many come at once', async () => {
@@ -178,7 +178,7 @@ describe('the queue driver', { concurrency: 4 }, () => {
     assert.deepEqual(reader.ids, range(500));
     await reader.done(reader.find('id-0'));
     await reader.member.close();
-    assert.deepEqual(await driver.inspect(sub.topic, 'sub', soon()), empty);
+    await untilEmpty(driver, sub.topic);
   });
 
   it('leases no more than the credit', async () => {
@@ -238,7 +238,7 @@ describe('the queue driver', { concurrency: 4 }, () => {
     );
     await reader.done(...reader.leased);
     await reader.member.close();
-    assert.deepEqual(await driver.inspect(sub.topic, 'sub', soon()), empty);
+    await untilEmpty(driver, sub.topic);
   });
 
   it('tells a record that was given back from one whose consumer died', async () => {

@@ -23,7 +23,7 @@ export {
   startRedisSentinel,
 } from './redis-topologies.ts';
 export { sweep } from './instance.ts';
-export { down, type SharedBroker, type Status, status, testUrl, up } from './shared.ts';
+export { down, isLeftOut, type SharedBroker, type Status, status, testUrl, up } from './shared.ts';
 export {
   adapterNames,
   type BrokerKind,

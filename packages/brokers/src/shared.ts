@@ -11,7 +11,7 @@ import { Runner } from './runner.ts';
 import type { LocalRecipe, Recipe } from './server.ts';
 import { announce } from './shell.ts';
 import { siteOf } from './site.ts';
-import { type BrokerKind, type BrokerSpec, parseSpec, urlVariables } from './spec.ts';
+import { adapterNames, type BrokerKind, type BrokerSpec, parseSpec, urlVariables } from './spec.ts';
 
 /** A broker that tests share; where it came from decides who stops it. */
 export interface SharedBroker {
@@ -118,6 +118,14 @@ export function status(): Promise<readonly Status[]> {
       );
     }),
   );
+}
+
+/** Whether a run that is narrowed to some adapters leaves tests of this kind of broker out. */
+export function isLeftOut(kind: BrokerKind): boolean {
+  const narrowing = process.env['DUOBUS_TEST_ADAPTERS'];
+  const adapter = adapterNames[kind];
+  if (!narrowing || adapter === undefined) return false;
+  return !narrowing.split(',').some((name) => name.trim() === adapter);
 }
 
 /** URL for a test: from the environment, else of the shared instance that runs; never starts one. */

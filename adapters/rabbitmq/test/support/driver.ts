@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { testUrl } from '@duobus/brokers';
 import { BusError } from '@duobus/core/driver';
 import type {
@@ -170,7 +171,7 @@ export async function eventually<T>(
   }
 }
 
-export const empty = {
+const nothing = {
   ready: 0,
   leased: undefined,
   delayed: 0,
@@ -178,3 +179,11 @@ export const empty = {
   oldestMs: undefined,
   consumers: 0,
 };
+
+/** The broker counts what is acknowledged and who has gone a moment later. */
+export async function untilEmpty(driver: QueueDriver, topic: StoredTopic): Promise<void> {
+  await eventually(
+    () => driver.inspect(topic, 'sub', soon()),
+    (counts) => isDeepStrictEqual(counts, nothing),
+  );
+}
