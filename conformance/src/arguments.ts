@@ -9,6 +9,7 @@ export interface Arguments {
   readonly slow: number;
   readonly concurrency: number;
   readonly list: boolean;
+  readonly help: boolean;
 }
 
 export const usage = `duobus-conformance: shows whether an adapter keeps the contract of duobus
@@ -20,7 +21,8 @@ export const usage = `duobus-conformance: shows whether an adapter keeps the con
   --seed N         repeats a run
   --slow FACTOR    multiplies all time limits, for slow machines and brokers; default 1
   --concurrency N  cases at a time; default 4
-  --list           names the cases and their rules`;
+  --list           names the cases and their rules
+  --help           shows this`;
 
 /** @throws Error with a sentence for arguments that make no sense. */
 export function readArguments(argv: readonly string[]): Arguments {
@@ -35,16 +37,18 @@ export function readArguments(argv: readonly string[]): Arguments {
       slow: { type: 'string' },
       concurrency: { type: 'string' },
       list: { type: 'boolean' },
+      help: { type: 'boolean', short: 'h' },
     },
   });
-  const { adapter, url, report, list = false } = values;
-  if (!list && adapter === undefined && url === undefined)
+  const { adapter, url, report, list = false, help = false } = values;
+  if (!list && !help && adapter === undefined && url === undefined)
     throw new Error('say which adapter: --adapter NAME, or --url URL');
   return {
     adapter,
     url,
     report,
     list,
+    help,
     only: values.case,
     seed: values.seed === undefined ? undefined : numberOf('seed', values.seed, 0),
     slow: numberOf('slow', values.slow ?? '1', 0.1),

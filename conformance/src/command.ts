@@ -34,7 +34,8 @@ try {
   process.exitCode = 2;
 }
 try {
-  if (args?.list === true)
+  if (args?.help === true) console.log(usage);
+  else if (args?.list === true)
     for (const { name, rules } of cases) console.log(`${rules.join(' ').padEnd(11)}  ${name}`);
   else if (args !== undefined) process.exitCode = await main(args);
 } catch (error) {

@@ -83,6 +83,12 @@ describe('duobus-conformance', () => {
     }
   });
 
+  it('says how it is used', async () => {
+    const { code, out } = await command('--help');
+    assert.equal(code, 0);
+    assert.match(out, /--adapter NAME/);
+  });
+
   it('lists the cases with their rules', async () => {
     const { code, out } = await command('--list');
     assert.equal(code, 0);

@@ -44,6 +44,8 @@ export class Producer {
   readonly #leaders: Leaders;
   readonly #timeoutMs: number;
   readonly #lines = new Map<string, Line>();
+  /** Lines with a call under way. */
+  readonly #busy = new Set<string>();
 
   constructor(carrier: Carrier, leaders: Leaders, timeoutMs: number) {
     this.#carrier = carrier;
@@ -51,8 +53,24 @@ export class Producer {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** One call per partition at a time. */
+  /** One call per partition at a time: two would use the same sequences, and one of them would not be stored. */
   async append(
+    topic: string,
+    partition: number,
+    records: readonly OutboundRecord[],
+    signal: AbortSignal,
+  ): Promise<readonly Outcome[]> {
+    const name = lineName(topic, partition);
+    if (this.#busy.has(name)) return records.map(() => overlapping(topic, partition));
+    this.#busy.add(name);
+    try {
+      return await this.#append(topic, partition, records, signal);
+    } finally {
+      this.#busy.delete(name);
+    }
+  }
+
+  async #append(
     topic: string,
     partition: number,
     records: readonly OutboundRecord[],
@@ -206,6 +224,17 @@ type Failure = ReturnType<typeof publishFailure>;
 const nowhere = -1;
 
 const lineName = (topic: string, partition: number): string => `${partition}:${topic}`;
+
+function overlapping(topic: string, partition: number): Outcome {
+  return {
+    status: 'rejected',
+    error: new BusError(
+      'DUOBUS_BUG',
+      `two calls at once append to partition ${partition} of topic '${topic}', the driver takes one (publish.calls)`,
+      { outcome: 'rejected', context: { topic, partition } },
+    ),
+  };
+}
 
 const segment = (from: number, to: number): Segment => ({
   from,

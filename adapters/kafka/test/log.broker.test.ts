@@ -196,6 +196,18 @@ describe('the log on Kafka', () => {
     );
   });
 
+  it('refuses a call that overlaps another of its partition, so that nothing is said to be stored that is not', async () => {
+    const own = await makeTopic(driver);
+    const calls = ['a', 'b', 'c'].map((body) => driver.append(own, 0, records([body]), soon()));
+    const outcomes = (await Promise.all(calls)).flat();
+    assert.deepEqual(
+      outcomes.map((outcome) => (outcome.status === 'stored' ? 'stored' : outcome.error.code)),
+      ['stored', 'DUOBUS_BUG', 'DUOBUS_BUG'],
+    );
+    const [bounds] = await driver.bounds(own, soon());
+    assert.equal(bounds?.end.offset, 1);
+  });
+
   it('refuses a record that is too large by itself and stores the others of its batch in order', async () => {
     const own = await makeTopic(driver, { partitions: 1 });
     const huge = { key: undefined, headers: {}, body: Buffer.alloc(1_200_000) };

@@ -187,6 +187,50 @@ function deadLettersCase(kind: Kind): Case {
   };
 }
 
+/** Documents that die at the same moment: each is a dead letter, by itself. */
+function manyDieAtOnce(kind: Kind): Case {
+  return {
+    name: `dead-letters.${kind}.many-at-once`,
+    rules: kind === 'event' ? ['C4', 'E6'] : ['C4', 'D10'],
+    needs: [kind],
+    async run(context) {
+      const topic = context.topic({ partitions: 1 });
+      const count = 60;
+      let begun = 0;
+      let dies = (): void => undefined;
+      const together = new Promise<void>((resolve) => (dies = resolve));
+      const work = await context.consume(kind, topic, 'work', {
+        handler: async ({ n }) => {
+          begun += 1;
+          if (begun === count) dies();
+          await together;
+          throw reject(`broken ${n}`);
+        },
+        options: { concurrency: count, brakeAfter: count * 2 },
+      });
+      await context.publish(
+        kind,
+        topic,
+        numbers(1, count).map((n) => ({ n, key: `k${n}` })),
+      );
+      await context.drain(kind, topic, 'work');
+      const letters = lettersOf(context, kind, topic, 'work');
+      const dead = await listed(letters);
+      expectSame(
+        dead.map(({ message }) => message).toSorted(),
+        numbers(1, count)
+          .map((n) => `broken ${n}`)
+          .toSorted(),
+        'the dead letters of documents that died at once',
+      );
+      expectSame(work.deliveries.length, count, 'deliveries');
+      expectSame(await letters.purge(), count, 'the number purged');
+      context.purged(count);
+      expectSame((await listed(letters)).length, 0, 'what is left in the end');
+    },
+  };
+}
+
 export const refusesWithDeadLetters: Case = {
   name: 'dead-letters.refuse-removal',
   rules: ['C4', 'E11', 'D2'],
@@ -286,6 +330,8 @@ export const cases: readonly Case[] = [
   rejectAtOnce,
   deadLettersCase('event'),
   deadLettersCase('data'),
+  manyDieAtOnce('event'),
+  manyDieAtOnce('data'),
   refusesWithDeadLetters,
   brake,
 ];

@@ -146,6 +146,13 @@ export const logMutants: readonly Mutant[] = [
         writes.map((write) => ({ ...write, pointer: shifted(write.pointer, 1) as StoredPointer })),
       ),
   })),
+  logMutant('append.one-dead-letter-of-a-call', 'dead-letters.data.many-at-once', () => (log) => ({
+    append: async (topic, partition, records, signal) => {
+      if (!topic.compacted) return log.append(topic, partition, records, signal);
+      const outcomes = await log.append(topic, partition, records.slice(0, 1), signal);
+      return records.map((_, index) => outcomes[index] ?? { status: 'stored' });
+    },
+  })),
   logMutant('read.misses-the-last', 'read', () => (log) => ({
     read: async (...args) => {
       const result = await log.read(...args);

@@ -47,6 +47,22 @@ export const queueMutants: readonly Mutant[] = [
     ({ token, ...settlement }) =>
       settlement.verdict === 'dead' ? { token, verdict: 'done' } : { token, ...settlement },
   ),
+  queueMemberMutant(
+    'settle.one-dead-letter-of-a-batch',
+    'dead-letters.event.many-at-once',
+    () => (member) => ({
+      settle: (batch) => {
+        const kept = batch.find(({ verdict }) => verdict === 'dead');
+        return member.settle(
+          batch.map((settlement) =>
+            settlement.verdict === 'dead' && settlement !== kept
+              ? { token: settlement.token, verdict: 'done' }
+              : settlement,
+          ),
+        );
+      },
+    }),
+  ),
   settlesInstead('settle.dead-letter-comes-again', 'failure.retried-then-dead', (settlement) =>
     settlement.verdict === 'dead'
       ? { token: settlement.token, verdict: 'again', delayMs: 50, state: fresh }

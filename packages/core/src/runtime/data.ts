@@ -223,8 +223,7 @@ export class Data implements DataBus {
     let feed: LogFeed | undefined;
     const letters = new GroupLetters(
       this.#context,
-      link,
-      driver,
+      this.#half,
       log,
       [topic.name, group],
       (redriven) => feed?.redrive(redriven) ?? false,
@@ -273,10 +272,9 @@ export class Data implements DataBus {
   }
 
   #letters(topic: AnyTopic, group: string): LogDeadLetters {
-    const { topics, driver, link } = this.#half;
+    const { topics } = this.#half;
     return new LogDeadLetters(
-      driver,
-      link,
+      this.#half,
       async () => {
         const stored = await topics.existing(topic);
         try {

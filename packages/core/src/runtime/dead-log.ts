@@ -9,6 +9,7 @@ import type {
 } from '../driver.ts';
 import { BusError } from '../errors.ts';
 import type { Link } from './link.ts';
+import type { Publisher } from './publisher.ts';
 
 /*
  * The dead letters of a data bus group are a compacted topic of one partition: the newest line of a key is what holds.
@@ -35,6 +36,17 @@ export interface Letter {
 /** Cannot be the name of a topic of the user's; the length tells where the topic's name ends, so no two pairs meet. */
 export function deadLogName(topic: string, group: string): string {
   return `duobus.dead.${topic.length}.${topic}.${group}`;
+}
+
+/** Through the publisher, like all that is appended: in turn, and in few calls where many are written at once. */
+export async function writeLine(
+  publisher: Publisher,
+  log: StoredTopic,
+  record: OutboundRecord,
+  signal?: AbortSignal,
+): Promise<void> {
+  const bytes = record.body?.length ?? 0;
+  await publisher.publish(log, 0, record, bytes, publisher.deadline(), signal);
 }
 
 export function encodeLetter(

@@ -3,10 +3,12 @@ import type { LogDriver, LogRecord, OutboundRecord, Place, StoredTopic } from '.
 import { BusError } from '../errors.ts';
 import { delayOf, reconnectBackoff } from './backoff.ts';
 import type { Context } from './context.ts';
-import { decodeLetter, encodeLetter, plainHeaders, type Letter } from './dead-log.ts';
+import { decodeLetter, encodeLetter, plainHeaders, writeLine, type Letter } from './dead-log.ts';
+import type { Half } from './half.ts';
 import type { Item } from './item.ts';
 import { messageOf, type Link } from './link.ts';
 import type { Tracked } from './pointer.ts';
+import type { Publisher } from './publisher.ts';
 import { endMs, within } from './within.ts';
 
 /** A dead letter that is handled again. */
@@ -32,6 +34,7 @@ export class GroupLetters {
   readonly #context: Context;
   readonly #link: Link;
   readonly #driver: LogDriver;
+  readonly #publisher: Publisher;
   readonly #topic: StoredTopic;
   readonly #scope: readonly [topic: string, group: string];
   readonly #hand: (redriven: Redriven) => boolean;
@@ -48,8 +51,7 @@ export class GroupLetters {
 
   constructor(
     context: Context,
-    link: Link,
-    driver: LogDriver,
+    { link, driver, publisher }: Half<LogDriver>,
     topic: StoredTopic,
     scope: readonly [topic: string, group: string],
     hand: (redriven: Redriven) => boolean,
@@ -57,6 +59,7 @@ export class GroupLetters {
     this.#context = context;
     this.#link = link;
     this.#driver = driver;
+    this.#publisher = publisher;
     this.#topic = topic;
     this.#scope = scope;
     this.#hand = hand;
@@ -155,13 +158,9 @@ export class GroupLetters {
     const both = AbortSignal.any([signal, this.#context.closed]);
     for (let attempt = 1; !both.aborted; attempt += 1) {
       try {
-        await this.#link.ready(both);
-        const [outcome] = await this.#driver.append(this.#topic, 0, [record], both);
-        if (outcome?.status === 'stored') {
-          this.blocked = undefined;
-          return true;
-        }
-        this.#failed(outcome?.error);
+        await writeLine(this.#publisher, this.#topic, record, both);
+        this.blocked = undefined;
+        return true;
       } catch (error) {
         if (!both.aborted) this.#failed(error);
       }
@@ -174,7 +173,7 @@ export class GroupLetters {
 
   #failed(error: unknown): void {
     this.#link.failed(error);
-    if (!BusError.is(error, 'DUOBUS_UNAVAILABLE'))
+    if (this.#link.up)
       this.blocked = `dead letters of group '${this.#scope[1]}' cannot be written: ${messageOf(error)}`;
   }
 

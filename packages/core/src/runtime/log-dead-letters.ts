@@ -2,9 +2,11 @@ import type { DeadLetter, DeadLetterFilter, DeadLetters } from '../dead-letters.
 import type { LogDriver, LogRecord, OutboundRecord, StoredTopic } from '../driver.ts';
 import { BusError } from '../errors.ts';
 import { formatPosition } from '../position.ts';
-import { decodeLetter, encodeLetter, plainHeaders, scanLog } from './dead-log.ts';
+import { decodeLetter, encodeLetter, plainHeaders, scanLog, writeLine } from './dead-log.ts';
+import type { Half } from './half.ts';
 import { chooser } from './letter-filter.ts';
 import type { Link } from './link.ts';
+import type { Publisher } from './publisher.ts';
 import { openRecord } from './runner.ts';
 
 interface Line {
@@ -17,6 +19,7 @@ interface Line {
 export class LogDeadLetters implements DeadLetters {
   readonly #driver: LogDriver;
   readonly #link: Link;
+  readonly #publisher: Publisher;
   readonly #topics: () => Promise<{
     readonly topic: StoredTopic;
     readonly log: StoredTopic | undefined;
@@ -24,13 +27,13 @@ export class LogDeadLetters implements DeadLetters {
   readonly #group: string;
 
   constructor(
-    driver: LogDriver,
-    link: Link,
+    { driver, link, publisher }: Half<LogDriver>,
     topics: () => Promise<{ readonly topic: StoredTopic; readonly log: StoredTopic | undefined }>,
     group: string,
   ) {
     this.#driver = driver;
     this.#link = link;
+    this.#publisher = publisher;
     this.#topics = topics;
     this.#group = group;
   }
@@ -112,14 +115,15 @@ export class LogDeadLetters implements DeadLetters {
   /** A line written twice changes nothing, so that an unknown outcome is tried again like any other. */
   #append(log: StoredTopic, records: readonly OutboundRecord[]): Promise<void> {
     return this.#link.request(async (signal) => {
-      const outcomes = await this.#driver.append(log, 0, records, signal);
-      for (const outcome of outcomes) {
-        if (outcome.status === 'stored') continue;
-        const { code, message, retryable } = outcome.error;
+      const writes = records.map((record) => writeLine(this.#publisher, log, record, signal));
+      for (const write of await Promise.allSettled(writes)) {
+        if (write.status === 'fulfilled') continue;
+        const cause: unknown = write.reason;
+        if (!BusError.is(cause)) throw cause;
         throw new BusError(
-          code,
-          `the dead letters of group '${this.#group}' could not be changed: ${message}`,
-          { cause: outcome.error, retryable: retryable || outcome.status === 'unknown' },
+          cause.code,
+          `the dead letters of group '${this.#group}' could not be changed: ${cause.message}`,
+          { cause, retryable: cause.retryable || cause.outcome === 'unknown' },
         );
       }
     });
