@@ -12,6 +12,7 @@ import {
   type OutboundRecord,
   type Place,
   type ReadResult,
+  type PointerChange,
   type StoredPointer,
   type StoredTopic,
   type TopologyMode,
@@ -26,7 +27,7 @@ import { Leaders } from './leaders.ts';
 import { LogEnds } from './log-ends.ts';
 import { classify } from './native-errors.ts';
 import type { Settings } from './options.ts';
-import { type Change, deleteGroup, editPointers } from './pointer-edit.ts';
+import { deleteGroup, editPointers } from './pointer-edit.ts';
 import { fetchPointers } from './pointer-store.ts';
 import { Producer } from './producer.ts';
 import { type ReadLimits, Reader } from './reader.ts';
@@ -224,7 +225,7 @@ export class KafkaLogDriver implements LogDriver<KafkaClient> {
   async edit(
     topic: StoredTopic,
     group: string,
-    change: Change,
+    change: PointerChange,
     graceMs: number,
     signal: AbortSignal,
   ): Promise<EditResult> {

@@ -1,6 +1,7 @@
 import {
   BusError,
   type EditResult,
+  type PointerChange,
   type StoredPointer,
   type StoredTopic,
 } from '@duobus/core/driver';
@@ -19,11 +20,6 @@ import {
 import { groupId } from './topology.ts';
 import { pause } from './waiting.ts';
 
-export type Change = (
-  partition: number,
-  stored: StoredPointer | undefined,
-) => StoredPointer | undefined;
-
 export interface EditContext {
   readonly settings: Settings;
   readonly topic: StoredTopic;
@@ -41,7 +37,7 @@ let lastId = 0;
 /** Changes the pointers of a group while nobody owns them. */
 export async function editPointers(
   context: EditContext,
-  change: Change,
+  change: PointerChange,
   signal: AbortSignal,
 ): Promise<EditResult> {
   const carrier = new Carrier(
@@ -68,7 +64,7 @@ async function editIdle(
   carrier: Carrier,
   id: string,
   context: EditContext,
-  change: Change,
+  change: PointerChange,
   signal: AbortSignal,
 ): Promise<boolean> {
   try {
@@ -85,19 +81,20 @@ async function changeUnder(
   carrier: Carrier,
   id: string,
   { kafkaTopic, partitions }: EditContext,
-  change: Change,
+  change: PointerChange,
   signal: AbortSignal,
 ): Promise<void> {
   const all = Array.from({ length: partitions }, (_, partition) => partition);
   const stored = await carrier.coordinated(id, signal, (broker) =>
     fetchPointers(broker, id, kafkaTopic, all),
   );
-  const writes = all.flatMap((partition) => {
-    const pointer = change(partition, stored[partition]);
-    if (pointer === undefined) return [];
+  const writes: { readonly partition: number; readonly pointer: StoredPointer }[] = [];
+  for (const partition of all) {
+    const pointer = await change(partition, stored[partition]);
+    if (pointer === undefined) continue;
     checkPointer(pointer, partition);
-    return [{ partition, pointer }];
-  });
+    writes.push({ partition, pointer });
+  }
   if (writes.length > 0)
     await carrier.coordinated(id, signal, (broker) =>
       commitPointers(broker, id, kafkaTopic, committer, writes),
@@ -120,10 +117,10 @@ class Edit {
   readonly #carrier: Carrier;
   readonly #id: string;
   readonly #context: EditContext;
-  readonly #change: Change;
+  readonly #change: PointerChange;
   readonly #session: GroupSession;
 
-  constructor(carrier: Carrier, id: string, context: EditContext, change: Change) {
+  constructor(carrier: Carrier, id: string, context: EditContext, change: PointerChange) {
     this.#carrier = carrier;
     this.#id = id;
     this.#context = context;

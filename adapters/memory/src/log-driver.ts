@@ -12,6 +12,7 @@ import {
   type OutboundRecord,
   type Place,
   type ReadResult,
+  type PointerChange,
   type StoredPointer,
   type StoredTopic,
   type TopologyMode,
@@ -164,7 +165,7 @@ export class MemoryLogDriver implements LogDriver<MemoryBroker> {
   async edit(
     topic: StoredTopic,
     group: string,
-    change: (partition: number, stored: StoredPointer | undefined) => StoredPointer | undefined,
+    change: PointerChange,
     graceMs: number,
     signal: AbortSignal,
   ): Promise<EditResult> {

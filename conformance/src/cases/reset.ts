@@ -301,6 +301,34 @@ export const concurrentResets: Case = {
   },
 };
 
+/** What an owner handles while its reset is under way is repeated too, and says so. */
+export const underTraffic: Case = {
+  name: 'reset.under-traffic',
+  rules: ['D5', 'E12'],
+  needs: ['data'],
+  async run(context) {
+    const topic = context.topic({ partitions: 1 });
+    const consumer = await context.consume('data', topic, 'work', { options: { concurrency: 1 } });
+    const over = new AbortController();
+    const traffic = (async (): Promise<void> => {
+      for (let n = 1; !over.signal.aborted; n += 1)
+        await context.publish('data', topic, [{ n, key: 'k' }]);
+    })();
+    const resets = (async (): Promise<void> => {
+      for (let epoch = 0; epoch < 4; epoch += 1) {
+        await context.until(
+          `ten are handled in epoch ${epoch}`,
+          () => consumer.deliveries.filter((op) => op.epoch === epoch).length >= 10,
+        );
+        await context.reset(topic, 'work', epoch % 2 === 0 ? 'earliest' : 'latest');
+      }
+    })().finally(() => over.abort());
+    await Promise.all([traffic, resets]);
+    await context.drain('data', topic, 'work');
+    await context.sentinel('data', topic, [consumer]);
+  },
+};
+
 export const cases: readonly Case[] = [
   offsetReset,
   forwardAndPartial,
@@ -309,4 +337,5 @@ export const cases: readonly Case[] = [
   whileHandling,
   fromAnotherProcess,
   concurrentResets,
+  underTraffic,
 ];

@@ -14,8 +14,10 @@ function seeksBeside(name: string, by: number): Mutant {
       log.edit(
         topic,
         group,
-        (partition, stored) =>
-          stored === undefined ? change(partition, stored) : shifted(change(partition, stored), by),
+        async (partition, stored) => {
+          const next = await change(partition, stored);
+          return stored === undefined ? next : shifted(next, by);
+        },
         graceMs,
         signal,
       ),
@@ -69,13 +71,23 @@ export const logMutants: readonly Mutant[] = [
   }),
   seeksBeside('reset.one-after', 1),
   seeksBeside('reset.one-before', -1),
+  logMutant('reset.looks-before-it-owns', 'reset.under-traffic', () => (log) => ({
+    edit: async (topic, group, change, graceMs, signal) => {
+      const stored = await log.pointers(topic, group, signal);
+      const early: (StoredPointer | undefined)[] = [];
+      for (const [partition, one] of stored.entries()) early.push(await change(partition, one));
+      return log.edit(topic, group, (partition) => early[partition], graceMs, signal);
+    },
+  })),
   logMutant('reset.does-nothing', 'offset-reset', () => (log) => ({
     edit: async (topic, group, change, graceMs, signal) =>
       log.edit(
         topic,
         group,
-        (partition, stored) =>
-          stored === undefined ? change(partition, stored) : (change(partition, stored), undefined),
+        async (partition, stored) => {
+          const next = await change(partition, stored);
+          return stored === undefined ? next : undefined;
+        },
         graceMs,
         signal,
       ),
@@ -87,8 +99,8 @@ export const logMutants: readonly Mutant[] = [
       const result = await log.edit(
         topic,
         group,
-        (partition, stored) => {
-          const next = change(partition, stored);
+        async (partition, stored) => {
+          const next = await change(partition, stored);
           if (stored !== undefined && next !== undefined) known.set(partition, next);
           return next;
         },

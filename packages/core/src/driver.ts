@@ -255,19 +255,25 @@ export interface LogDriver<Native = unknown> extends Driver<Native> {
     signal: AbortSignal,
   ): Promise<readonly (StoredPointer | undefined)[]>;
   /** Changes pointers while nobody owns them, from any process: owners get `revoking` with cause 'reset', then
-   *  `change` is called per partition with what is stored (`undefined` answer = leave), all answers are written at
-   *  once, owners are assigned again. No commit under an earlier token may land after it. Calls for a group are
+   *  `change` is called per partition with what is stored (`undefined` answer = leave), one call at a time, and for a
+   *  partition again if it was owned meanwhile; all answers are written at once, owners are assigned again. No commit under an earlier token may land after it. Calls for a group are
    *  serialised; a silent owner is waited for until its lease ends, or evicted after `graceMs`. Resolves when written. */
   edit(
     topic: StoredTopic,
     group: string,
-    change: (partition: number, stored: StoredPointer | undefined) => StoredPointer | undefined,
+    change: PointerChange,
     graceMs: number,
     signal: AbortSignal,
   ): Promise<EditResult>;
   /** Deletes the pointers of a group; DUOBUS_CONFLICT while it has members. No error if there is none. */
   removeGroup(topic: StoredTopic, group: string, signal: AbortSignal): Promise<void>;
 }
+
+/** What the pointer of a partition is to be, given what it is while nobody owns the partition. */
+export type PointerChange = (
+  partition: number,
+  stored: StoredPointer | undefined,
+) => StoredPointer | undefined | Promise<StoredPointer | undefined>;
 
 export interface EditResult {
   /** Another edit was already waiting when this one was written: it will replace it. */

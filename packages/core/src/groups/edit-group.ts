@@ -1,4 +1,4 @@
-import type { EditResult, StoredPointer } from '../driver.ts';
+import type { EditResult, PointerChange } from '../driver.ts';
 import { BusError } from '../errors.ts';
 import { Bell } from '../internal/bell.ts';
 import type { Clock } from '../internal/clock.ts';
@@ -14,10 +14,7 @@ export interface EditOptions {
   readonly clock: Clock;
   readonly leaseMs: number;
   readonly partitions: number;
-  readonly change: (
-    partition: number,
-    stored: StoredPointer | undefined,
-  ) => StoredPointer | undefined;
+  readonly change: PointerChange;
   readonly graceMs: number;
   readonly signal: AbortSignal;
 }
@@ -151,7 +148,7 @@ class Edit {
       const writes: CellWrite[] = [];
       for (const [partition, { value, version }] of view.partitions) {
         if (value.owner !== this.#owner || value.next !== undefined) continue;
-        const next = this.#options.change(partition, value.pointer);
+        const next = await this.#options.change(partition, value.pointer);
         if (next === undefined) continue;
         const proposed = encodePartition({ ...value, next });
         writes.push({ key: partitionKey(partition), value: proposed, ifVersion: version });

@@ -1,4 +1,10 @@
-import type { EditResult, LogMember, StoredPointer, StoredTopic } from '../driver.ts';
+import type {
+  EditResult,
+  LogMember,
+  PointerChange,
+  StoredPointer,
+  StoredTopic,
+} from '../driver.ts';
 import { BusError } from '../errors.ts';
 import { Bell } from '../internal/bell.ts';
 import type { Clock } from '../internal/clock.ts';
@@ -37,7 +43,7 @@ export interface Groups {
   edit(
     topic: StoredTopic,
     group: string,
-    change: (partition: number, stored: StoredPointer | undefined) => StoredPointer | undefined,
+    change: PointerChange,
     graceMs: number,
     signal: AbortSignal,
   ): Promise<EditResult>;
@@ -66,7 +72,7 @@ export function groupsOver(options: GroupsOptions): Groups {
     async edit(
       topic: StoredTopic,
       group: string,
-      change: (partition: number, stored: StoredPointer | undefined) => StoredPointer | undefined,
+      change: PointerChange,
       graceMs: number,
       signal: AbortSignal,
     ) {

@@ -1,5 +1,5 @@
 import type { ResetMove, ResetOptions, ResetResult } from '../data-bus.ts';
-import type { LogDriver, Place, StoredPointer, StoredTopic } from '../driver.ts';
+import type { Bounds, LogDriver, Place, StoredPointer, StoredTopic } from '../driver.ts';
 import { BusError } from '../errors.ts';
 import { anyOf } from '../internal/abort.ts';
 import { formatPosition } from '../position.ts';
@@ -42,18 +42,28 @@ export async function resetGroup({
   const from = new Map<number, StoredPointer | undefined>(
     before.map((pointer, partition) => [partition, pointer]),
   );
-  const change = (
+  // What an owner may have handed out: looked at when it has stopped, and anew when a partition was owned meanwhile.
+  const asked = new Set<number>();
+  let ends: Promise<readonly Bounds[]> | undefined;
+  const change = async (
     partition: number,
     stored: StoredPointer | undefined,
-  ): StoredPointer | undefined => {
+  ): Promise<StoredPointer | undefined> => {
     const next = targets.get(partition);
     if (next === undefined) return undefined;
+    if (asked.has(partition)) {
+      asked.clear();
+      ends = undefined;
+    }
+    asked.add(partition);
+    ends ??= link.request((inner) => driver.bounds(topic, inner), { signal });
+    const end = (await ends)[partition]?.end.offset ?? 0;
     from.set(partition, stored);
     const old =
       stored === undefined
         ? newPointer(next, topic.partitions)
         : decodePointer(stored, topic.partitions);
-    const resetBelow = Math.max(bounds[partition]?.end.offset ?? 0, old.next.offset, ...old.done);
+    const resetBelow = Math.max(end, old.next.offset, ...old.done);
     return encodePointer({ ...newPointer(next, old.partitions), epoch: old.epoch + 1, resetBelow });
   };
   // Not through `link.request`: an edit that is not known to have failed must not be made twice, it is an epoch each.
