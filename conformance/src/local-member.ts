@@ -107,6 +107,14 @@ export class InProcessMember implements LocalMember {
     await this.bus.close({ graceMs: 0 });
   }
 
+  freeze(): Promise<void> {
+    return this.crash();
+  }
+
+  async thaw(): Promise<void> {
+    // It is dead, as one in this process cannot stand still alone.
+  }
+
   async close(): Promise<void> {
     if (this.#over) return;
     this.#over = true;

@@ -23,6 +23,10 @@ export interface Member {
   sync(): Promise<void>;
   /** Dies: SIGKILL, or cut off with everything unsettled. */
   crash(): Promise<void>;
+  /** Stands still until `thaw`: SIGSTOP, or dies where it cannot. */
+  freeze(): Promise<void>;
+  /** Goes on, and has handled what was due then when it resolves. */
+  thaw(): Promise<void>;
   close(): Promise<void>;
 }
 

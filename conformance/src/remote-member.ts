@@ -34,6 +34,7 @@ export class RemoteMember implements Member {
   readonly #exited: Promise<unknown>;
   #calls = 0;
   #over = false;
+  #frozen = false;
 
   private constructor(id: string, child: ChildProcess, history: History, run: string) {
     this.id = id;
@@ -121,12 +122,39 @@ export class RemoteMember implements Member {
 
   async sync(): Promise<void> {
     // Its messages come in order: the answer comes after what it has told before.
-    if (!this.#over) await this.#ask({ do: 'answer' });
+    if (!this.#over && !this.#frozen) await this.#ask({ do: 'answer' });
   }
 
   async crash(): Promise<void> {
     this.#over = true;
     await this.#kill();
+    this.#abandon();
+  }
+
+  async freeze(): Promise<void> {
+    this.#frozen = true;
+    this.#child.kill('SIGSTOP');
+    this.#abandon();
+  }
+
+  async thaw(): Promise<void> {
+    this.#child.kill('SIGCONT');
+    this.#frozen = false;
+    await this.sync();
+  }
+
+  async close(): Promise<void> {
+    if (this.#over) return;
+    if (this.#frozen) await this.thaw();
+    this.#over = true;
+    const open = [...this.#consumers.values()].filter((consumer) => !consumer.closed);
+    await Promise.all(open.map((consumer) => consumer.close()));
+    await this.#ask({ do: 'end' });
+    await this.#exited;
+  }
+
+  /** What its consumers do from now on is not their group's any more. */
+  #abandon(): void {
     for (const { recorder, spec } of this.#consumers.values()) {
       recorder.abandon();
       this.#history.mark({
@@ -136,15 +164,6 @@ export class RemoteMember implements Member {
         name: spec.name,
       });
     }
-  }
-
-  async close(): Promise<void> {
-    if (this.#over) return;
-    this.#over = true;
-    const open = [...this.#consumers.values()].filter((consumer) => !consumer.closed);
-    await Promise.all(open.map((consumer) => consumer.close()));
-    await this.#ask({ do: 'end' });
-    await this.#exited;
   }
 
   async #closeConsumer(consumer: string): Promise<void> {

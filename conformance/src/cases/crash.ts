@@ -137,6 +137,40 @@ export const groupTakeover: Case = {
   },
 };
 
+export const standStill: Case = {
+  name: 'crash.stand-still',
+  rules: ['D5', 'D9'],
+  needs: ['data'],
+  async run(context) {
+    const topic = context.topic({ partitions: 1 });
+    const member = await context.mortal();
+    const first = await context.consume('data', topic, 'work', {
+      member,
+      script: { delayMs: 20 },
+      options: { concurrency: 1 },
+    });
+    await context.publish(
+      'data',
+      topic,
+      numbers(1, 200).map((n) => ({ n, key: `k${n}` })),
+    );
+    await context.until('the owner is in the middle of it', () => first.deliveries.length > 5);
+    await member.freeze();
+    const second = await context.consume('data', topic, 'work');
+    await context.drain('data', topic, 'work');
+    await context.reset(topic, 'work', 'latest');
+    const before = first.deliveries.length;
+    await member.thaw();
+    await context.sentinel('data', topic, [first, second]);
+    const stale = first.deliveries.slice(before).filter(({ n }) => n <= 200);
+    // One may have been begun, and told of only now.
+    expect(
+      stale.length <= 1,
+      `an owner that stood still and was replaced hands out nothing of what it had (${stale.length} documents)`,
+    );
+  },
+};
+
 function restartCase(kind: Kind, how: 'restart' | 'kill9'): Case {
   return {
     name: `publish.truth-over-${how}.${kind}`,
@@ -197,6 +231,7 @@ export const cases: readonly Case[] = [
   crashReturns,
   crashPoison,
   groupTakeover,
+  standStill,
   restartCase('event', 'restart'),
   restartCase('data', 'restart'),
   restartCase('event', 'kill9'),

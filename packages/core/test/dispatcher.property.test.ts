@@ -61,6 +61,7 @@ class World {
     });
     this.dispatcher = new Dispatcher(context, consume, this.#runner(), {
       onIdle: () => undefined,
+      onTurn: () => undefined,
       onBrake: () => undefined,
     });
     this.part = this.dispatcher.part(this.source, 0);

@@ -24,6 +24,7 @@ function withRunner(runner: Runner, options: ConsumeOptions = {}, ordered = true
   const counts = { idle: 0 };
   const dispatcher = new Dispatcher(context, consumeOf(options), runner, {
     onIdle: () => (counts.idle += 1),
+    onTurn: () => undefined,
     onBrake: () => undefined,
   });
   const part = dispatcher.part(source, 0);

@@ -6,6 +6,7 @@ import type { Context } from './context.ts';
 import { Dispatcher, type Runner } from './dispatcher.ts';
 import type { Feed } from './feed.ts';
 import { messageOf } from './link.ts';
+import { Standstill } from './standstill.ts';
 
 /** A subscription or group member as its user holds it: one dispatcher, one feed per topic. */
 export class ConsumerHandle implements Handle {
@@ -18,6 +19,7 @@ export class ConsumerHandle implements Handle {
   #closing: Promise<void> | undefined;
   #closed = false;
   #shown: HandleState = 'running';
+  #standstill: Standstill | undefined;
   resumed = false;
 
   constructor(
@@ -34,6 +36,7 @@ export class ConsumerHandle implements Handle {
       onIdle: () => {
         for (const feed of this.#feeds) feed.idle();
       },
+      onTurn: () => this.#standstill?.check(),
       onBrake: () => this.changed(),
     });
   }
@@ -45,6 +48,13 @@ export class ConsumerHandle implements Handle {
         `subscribe '${this.name}': it was closed before it had started`,
       );
     this.#feeds.push(feed);
+  }
+
+  /** What it owns is others' when this process has not been seen to live for so long, in ms. */
+  owns(leaseMs: number): void {
+    this.#standstill = new Standstill(this.#context.timers, leaseMs / 2, () => {
+      for (const feed of this.#feeds) feed.stoodStill?.();
+    });
   }
 
   get bus(): 'event' | 'data' {
@@ -151,6 +161,7 @@ export class ConsumerHandle implements Handle {
       this.dispatcher.end();
       await Promise.all(this.#feeds.map((feed) => feed.finish()));
     } finally {
+      this.#standstill?.end();
       this.#closed = true;
       this.#onClose(this);
       this.changed();

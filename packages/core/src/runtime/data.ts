@@ -93,6 +93,7 @@ export class Data implements DataBus {
       this.#half.publishing,
       this.#handles,
     );
+    handle.owns(this.capabilities.leaseMs);
     await openAll(
       handle,
       topics.map((topic) => () => this.#open(topic, handler, handle, consume, options)),

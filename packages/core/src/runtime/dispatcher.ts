@@ -1,4 +1,5 @@
 import type { BusError } from '../errors.ts';
+import { isThenable } from '../internal/thenable.ts';
 import { Failures } from './failures.ts';
 import type { Consume } from './consume-options.ts';
 import type { Context } from './context.ts';
@@ -14,6 +15,13 @@ import { Suspects } from './suspects.ts';
 export interface Runner {
   one(item: Item): unknown;
   readonly batch?: BatchRunner;
+}
+
+interface Hooks {
+  onIdle(): void;
+  /** Before anything is handed out. */
+  onTurn(): void;
+  onBrake(on: boolean): void;
 }
 
 /** Handlers called in a row before others get a turn of the event loop. */
@@ -36,7 +44,7 @@ export class Dispatcher {
   readonly #suspects: Suspects;
   readonly #batches: Batches | undefined;
   readonly #deadlines: Deadlines;
-  readonly #onIdle: () => void;
+  readonly #hooks: Hooks;
   #paused = false;
   #shut = false;
   #pumping = false;
@@ -47,18 +55,13 @@ export class Dispatcher {
   /** Since when there has been something to do. */
   workSince = 0;
 
-  constructor(
-    context: Context,
-    consume: Consume,
-    runner: Runner,
-    hooks: { onIdle(): void; onBrake(on: boolean): void },
-  ) {
+  constructor(context: Context, consume: Consume, runner: Runner, hooks: Hooks) {
     this.#context = context;
     this.#consume = consume;
     this.#runner = runner;
     this.#single = runner.batch === undefined;
     this.#ready = new Ready(!this.#single);
-    this.#onIdle = () => hooks.onIdle();
+    this.#hooks = hooks;
     this.#failures = new Failures(context, consume, {
       ready: this.#ready,
       counts: this.counts,
@@ -245,10 +248,11 @@ export class Dispatcher {
       this.#pumping = false;
     }
     if (more) setImmediate(() => this.pump());
-    else if (this.#running.size === 0 && this.#ready.size === 0) this.#onIdle();
+    else if (this.#running.size === 0 && this.#ready.size === 0) this.#hooks.onIdle();
   }
 
   #startNext(): boolean {
+    this.#hooks.onTurn();
     if (this.#paused || this.#shut || this.#suspects.settling) return false;
     const { brake } = this.#failures;
     if (brake.on && (this.#running.size > 0 || !brake.mayTry)) return false;
@@ -389,12 +393,4 @@ export class Dispatcher {
     this.#pumping = false;
     this.pump();
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    typeof (value as { then?: unknown }).then === 'function'
-  );
 }

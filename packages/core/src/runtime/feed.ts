@@ -11,6 +11,8 @@ export interface Feed {
   readonly partitions: readonly number[];
   /** Settles what is done, as nothing else is to do. */
   idle(): void;
+  /** This process stood still, and may have lost what it owned: hands out nothing before that is known. */
+  stoodStill?(): void;
   /** No more intake. What has been taken can still be settled. */
   quiesce(): Promise<void>;
   /** Settles, gives back what is left, lets go. Nothing is running any more, or its result does not count. */

@@ -122,6 +122,20 @@ export class LogFeed implements Feed, Source {
     if (this.watchers > 0) this.writeSoon();
   }
 
+  /** A write that is not fenced shows that a partition is still owned. */
+  stoodStill(): void {
+    const { dispatcher } = this.#handle;
+    for (const owned of this.#owned.values()) {
+      if (owned.lost !== undefined || owned.leaving) continue;
+      dispatcher.stop(owned.part);
+      void this.#write(owned).then((ours) => {
+        if (!ours || owned.leaving) return;
+        dispatcher.go(owned.part);
+        this.#letters.owns(new Set(this.#owned.keys()));
+      });
+    }
+  }
+
   async quiesce(): Promise<void> {
     for (const { partition, token } of this.#owned.values())
       this.#loop.member?.flow(partition, token, false);
@@ -333,6 +347,7 @@ export class LogFeed implements Feed, Source {
     event: Extract<LogEvent, { type: 'revoking' }>,
   ): Promise<void> {
     const { dispatcher } = this.#handle;
+    owned.leaving = true;
     dispatcher.stop(owned.part);
     const error = givenUp(event.cause, this.#consume.name, this.topic.name, owned.partition);
     if (event.cause === 'reset') dispatcher.abort(owned.part, error);

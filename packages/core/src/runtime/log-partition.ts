@@ -34,6 +34,8 @@ export class LogPartition {
   /** Taken from the log and not to be handed out yet: too far beyond the pointer, whose size is limited, or their try
    *  is not written. */
   readonly backlog: Deque<LogRecord> = new Deque();
+  /** It is being given up. */
+  leaving = false;
   /** A try is being written. */
   opening = false;
   /** Up to where it has been read. */
