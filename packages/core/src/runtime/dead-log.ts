@@ -13,7 +13,8 @@ import type { Publisher } from './publisher.ts';
 
 /*
  * The dead letters of a data bus group are a compacted topic of one partition: the newest line of a key is what holds.
- * `dead` is a dead letter, `redrive` one that is to be handled again by the owner of its partition, no body is gone.
+ * `dead` is a dead letter, `redrive` one that is to be handled again by the owner of its partition, `redriving` says how
+ * far the owner has come with it, no body is gone.
  */
 
 const header = 'duobus-letter';
@@ -21,7 +22,7 @@ const longestMessage = 500;
 const chunkBytes = 1024 * 1024;
 
 export interface Letter {
-  readonly status: 'dead' | 'redrive';
+  readonly status: 'dead' | 'redrive' | 'redriving';
   readonly partition: number;
   readonly place: Place;
   readonly epoch: number;

@@ -24,6 +24,8 @@ interface Waiting {
   readonly place: Place;
   readonly partition: number;
   readonly suspect: boolean;
+  /** Somebody has asked for it; other lines say how far its owner has come with it. */
+  readonly asked: boolean;
 }
 
 /** Handled at a time, so that what is in memory stays bounded. */
@@ -41,6 +43,10 @@ export class GroupLetters {
   readonly #stop = new AbortController();
   readonly #waiting = new Map<string, Waiting>();
   readonly #running = new Set<string>();
+  /** A try is written, that is to be taken back unless this process dies of it. */
+  readonly #tried = new Set<string>();
+  /** Finished with, but the lines that say so may not have been read. */
+  readonly #finished = new Set<string>();
   readonly #writing = new Set<Promise<unknown>>();
   #owned: ReadonlySet<number> = new Set();
   #tail: Promise<void> | undefined;
@@ -100,17 +106,17 @@ export class GroupLetters {
   handled(item: Item): void {
     const redriven = redrivenOf(item);
     if (redriven === undefined) return;
-    const writing = this.#append({ key: redriven.identity, headers: {}, body: null })
-      .then((kept) => kept && this.#over(redriven))
-      .finally(() => this.#writing.delete(writing));
-    this.#writing.add(writing);
+    const gone = { key: redriven.identity, headers: {}, body: null };
+    this.#track(this.#append(gone).then((kept) => kept && this.#over(redriven)));
   }
 
   failedAgain(item: Item): Promise<boolean> {
+    this.#tried.delete((redrivenOf(item) as Redriven).identity);
     return this.#rewrite(item, item.crashes);
   }
 
   probe(item: Item): Promise<boolean> {
+    this.#tried.add((redrivenOf(item) as Redriven).identity);
     return this.#rewrite(item, item.crashes + 1);
   }
 
@@ -118,8 +124,13 @@ export class GroupLetters {
   returned(item: Item): void {
     const redriven = redrivenOf(item);
     if (redriven === undefined) return;
-    this.#running.delete(redriven.identity);
-    void this.#handOut();
+    const { identity } = redriven;
+    const free = (): void => {
+      this.#running.delete(identity);
+      void this.#handOut();
+    };
+    if (this.#tried.has(identity)) this.#track(this.failedAgain(item).then(free));
+    else free();
   }
 
   async end(): Promise<void> {
@@ -129,11 +140,16 @@ export class GroupLetters {
     await Promise.all(this.#writing);
   }
 
+  #track(write: Promise<unknown>): void {
+    const writing = write.finally(() => this.#writing.delete(writing));
+    this.#writing.add(writing);
+  }
+
   #rewrite(item: Item, crashes: number): Promise<boolean> {
     const { identity, letter } = redrivenOf(item) as Redriven;
     return this.#write(
       identity,
-      { ...letter, status: 'redrive', attempts: item.failed, crashes },
+      { ...letter, status: 'redriving', attempts: item.failed, crashes },
       item,
       () => true,
     );
@@ -177,9 +193,14 @@ export class GroupLetters {
       this.blocked = `dead letters of group '${this.#scope[1]}' cannot be written: ${messageOf(error)}`;
   }
 
-  #over(redriven: Redriven): true {
-    this.#running.delete(redriven.identity);
-    this.#waiting.delete(redriven.identity);
+  #over({ identity, record }: Redriven): true {
+    this.#running.delete(identity);
+    this.#tried.delete(identity);
+    this.#finished.add(identity);
+    const waiting = this.#waiting.get(identity);
+    // It may have been redriven anew before this process was told that its last line is stored.
+    if (waiting?.asked !== true || waiting.place.offset <= record.offset)
+      this.#waiting.delete(identity);
     void this.#handOut();
     return true;
   }
@@ -192,6 +213,7 @@ export class GroupLetters {
     for (let attempt = 0; !signal.aborted; ) {
       try {
         await this.#link.ready(signal);
+        const finished = [...this.#finished];
         from ??= ((await this.#driver.bounds(this.#topic, signal))[0] as { first: Place }).first;
         const { records, next, atEnd } = await this.#driver.read(
           this.#topic,
@@ -205,6 +227,7 @@ export class GroupLetters {
         attempt = 0;
         if (!atEnd) continue;
         caughtUp = true;
+        for (const identity of finished) this.#finished.delete(identity);
         void this.#handOut();
       } catch (error) {
         if (signal.aborted) return;
@@ -222,13 +245,16 @@ export class GroupLetters {
     const identity = record.key;
     if (identity === undefined) return;
     const letter = record.body === null ? undefined : readable(record);
-    if (letter?.status === 'redrive')
+    if (letter !== undefined && letter.status !== 'dead') {
+      const asked = letter.status === 'redrive';
+      if (!asked && this.#finished.has(identity)) return;
       this.#waiting.set(identity, {
         place: record,
         partition: letter.partition,
         suspect: suspect || letter.crashes > 0,
+        asked,
       });
-    else if (!this.#running.has(identity)) this.#waiting.delete(identity);
+    } else if (!this.#running.has(identity)) this.#waiting.delete(identity);
   }
 
   async #handOut(): Promise<void> {
@@ -259,6 +285,7 @@ export class GroupLetters {
     const [record] = records;
     if (record === undefined || record.offset !== place.offset || record.body === null) return;
     this.#running.add(identity);
+    this.#finished.delete(identity);
     if (!this.#hand({ identity, letter: decodeLetter(record), record, suspect }))
       this.#running.delete(identity);
   }

@@ -72,7 +72,7 @@ export class Suspects {
       item.startedAt = this.#host.now();
       if (written !== 'kept' || !item.lease.alive || item.aborted !== undefined) {
         this.#host.leave(item);
-        this.#host.over(item);
+        this.#drop(item);
         return;
       }
     }
@@ -98,7 +98,13 @@ export class Suspects {
     if (item.phase !== 'running' || item.run !== run) return;
     this.#host.leave(item);
     if (written === 'kept') this.#host.wait(item);
-    else this.#host.over(item);
+    else this.#drop(item);
+  }
+
+  /** It comes back by itself, or is another owner's. */
+  #drop(item: Item): void {
+    item.part.source.dropped(item);
+    this.#host.over(item);
   }
 
   async #settle(item: Item): Promise<void> {
