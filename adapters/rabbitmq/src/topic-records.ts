@@ -10,6 +10,7 @@ import type { DelayQueues } from './delay-queues.ts';
 import { untilDurable } from './durable-queue.ts';
 import { isMissing } from './native-errors.ts';
 import type { Links, RegistryStream } from './registry-stream.ts';
+import { Removals } from './removals.ts';
 import {
   declareSubscription,
   declareTopic,
@@ -31,11 +32,13 @@ export class TopicRecords {
   readonly #links: Links;
   readonly #registry: RegistryStream;
   readonly #delays: DelayQueues;
+  readonly #removals: Removals;
 
   constructor(links: Links, registry: RegistryStream, delays: DelayQueues) {
     this.#links = links;
     this.#registry = registry;
     this.#delays = delays;
+    this.#removals = new Removals(registry);
   }
 
   async ensureTopic(
@@ -134,6 +137,17 @@ export class TopicRecords {
       await this.#checkSubscription(topic, name, signal);
       return 'existed';
     }
+    const existed = await this.#removals.outside(topic, name, signal, () =>
+      this.#makeSubscription(topic, name, signal),
+    );
+    if (existed) await this.#registry.untilOldEnough(topic.name, name, signal);
+    else await untilDurable(signal);
+    return existed ? 'existed' : 'created';
+  }
+
+  /** Registers the name and makes the queues. Returns whether it was registered before. */
+  async #makeSubscription(topic: StoredTopic, name: string, signal: AbortSignal): Promise<boolean> {
+    const mode = 'create';
     const known = await this.#registry.known(mode, signal);
     let existed = known?.names(kind, topic.name).includes(name) === true;
     if (!existed) {
@@ -146,17 +160,29 @@ export class TopicRecords {
     }
     const registry = await this.#registry.known(mode, signal);
     await this.#declare(topic, name, partitionsToMake(registry, topic), signal);
-    if (existed) await this.#registry.untilOldEnough(topic.name, name, signal);
-    else await untilDurable(signal);
-    return existed ? 'existed' : 'created';
+    return existed;
   }
 
   /** The name goes last: a removal that was cut short is seen, and can be done again. */
   async removeSubscription(topic: StoredTopic, name: string, signal: AbortSignal): Promise<void> {
-    const registry = await this.#registry.fresh('check', signal);
+    await this.#removals.during(
+      topic,
+      name,
+      signal,
+      (before) => partitionsToMake(before, topic),
+      (partitions) => this.#remove(topic, name, partitions, signal),
+    );
+  }
+
+  async #remove(
+    topic: StoredTopic,
+    name: string,
+    partitions: number,
+    signal: AbortSignal,
+  ): Promise<void> {
     const queues = queuesOf(topic, name);
     const delays = await this.#delays.of(queues, signal);
-    const required = requiredQueues(queues, topic.order, partitionsToMake(registry, topic));
+    const required = requiredQueues(queues, topic.order, partitions);
     await this.#links
       .consume()
       .with(`remove subscription '${name}' of topic '${topic.name}'`, signal, async (channel) => {
@@ -164,7 +190,6 @@ export class TopicRecords {
         for (const queue of [...required.toReversed(), ...delays]) await channel.deleteQueue(queue);
       });
     await this.#delays.forget(queues, delays, signal);
-    if (registry?.names(kind, topic.name).includes(name) !== true) return;
     await this.#registry.append(
       { v: 1, op: 'drop-name', kind, topic: topic.name, name },
       () => undefined,

@@ -33,6 +33,7 @@ export type RegistryOp = { readonly v: 1 } & (
 export class Registry {
   readonly #topics = new Map<string, StoredTopic>();
   readonly #names = new Map<string, Set<string>>();
+  readonly #drops = new Map<string, number>();
 
   static encode(op: RegistryOp): string {
     return JSON.stringify(op);
@@ -57,6 +58,11 @@ export class Registry {
     return [...(this.#names.get(`${kind}:${topic}`) ?? [])];
   }
 
+  /** How many names of a topic were dropped: while that does not change, none was. */
+  drops(kind: StoredTopic['kind'], topic: string): number {
+    return this.#drops.get(`${kind}:${topic}`) ?? 0;
+  }
+
   #applyTopic(op: RegistryOp & { op: 'topic' | 'alter' }): void {
     const key = `${op.topic.kind}:${op.topic.name}`;
     const stored = this.#topics.get(key);
@@ -72,12 +78,17 @@ export class Registry {
       if (this.#topics.get(key)?.incarnation !== op.incarnation) return;
       this.#topics.delete(key);
       this.#names.delete(key);
+      this.#countDrop(key);
       return;
     }
     const names = this.#names.get(key) ?? new Set<string>();
     if (op.op === 'name') names.add(op.name);
-    else names.delete(op.name);
+    else if (names.delete(op.name)) this.#countDrop(key);
     this.#names.set(key, names);
+  }
+
+  #countDrop(key: string): void {
+    this.#drops.set(key, (this.#drops.get(key) ?? 0) + 1);
   }
 }
 

@@ -33,6 +33,24 @@ describe('Registry', () => {
     assert.equal(registry.topic('data', 'orders')?.partitions, 5);
   });
 
+  it('counts the names that were dropped, and only these', () => {
+    const registry = new Registry();
+    const name = { v: 1, op: 'name', kind: 'data', topic: 'orders', name: 'mail' } as const;
+    apply(registry, { v: 1, op: 'topic', topic }, name, name);
+    assert.equal(registry.drops('data', 'orders'), 0);
+    apply(registry, { ...name, op: 'drop-name' }, { ...name, op: 'drop-name' });
+    assert.equal(registry.drops('data', 'orders'), 1);
+    apply(registry, name, {
+      v: 1,
+      op: 'drop-topic',
+      kind: 'data',
+      topic: 'orders',
+      incarnation: topic.incarnation,
+    });
+    assert.equal(registry.drops('data', 'orders'), 2);
+    assert.equal(registry.drops('event', 'orders'), 0);
+  });
+
   it('forgets a dropped topic with its names, and not its successor', () => {
     const registry = new Registry();
     const successor = { ...topic, incarnation: 'two' };
