@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { topic, type Handle } from '@duobus/core';
+import { connect, topic, type Handle } from '@duobus/core';
+import { intercept } from '../../src/intercept.ts';
+import { memory } from '../support/memory.ts';
 import { during, until, world } from '../support/memory-bus.ts';
 
 interface Doc {
@@ -120,6 +122,38 @@ describe('a group', () => {
     const positions = await during(clock, bus.data.pointers(Orders, 'g'));
     assert.equal(Object.keys(positions).length, 7);
     await during(clock, bus.close());
+  });
+
+  it('made at the latest while partitions are added loses nothing that is published afterwards', async (test) => {
+    const { broker, clock, join } = world(test);
+    const other = await join();
+    const adapter = memory(broker);
+    const adding = [6];
+    const bus = await connect(
+      {
+        ...adapter,
+        log: intercept(adapter.log as NonNullable<typeof adapter.log>, (log) => ({
+          topics: async (...args) => {
+            const partitions = adding.shift();
+            if (partitions !== undefined) await other.data.topics.alter(Orders, { partitions });
+            return log.topics(...args);
+          },
+        })),
+      },
+      { source: '/test' },
+    );
+    const Keyed = topic<Doc>('orders', { key: ({ k }) => k });
+    await during(clock, bus.data.topics.ensure(Orders));
+    await during(clock, other.data.topics.alter(Orders, { partitions: 5 }));
+    const seen = new Set<number>();
+    await during(
+      clock,
+      bus.data.subscribe(Keyed, 'g', ({ n }) => seen.add(n), { from: 'latest' }),
+    );
+    assert.equal(adding.length, 0);
+    await during(clock, other.data.publishMany(Keyed, docs(60)));
+    await until(clock, 'all are handled', () => seen.size === 60);
+    await during(clock, Promise.all([bus.close(), other.close()]));
   });
 
   it('goes on after a redriven document was running while its partition moved', async (test) => {

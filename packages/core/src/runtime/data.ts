@@ -12,7 +12,7 @@ import type {
   WaitOptions,
 } from '../data-bus.ts';
 import type { DeadLetters } from '../dead-letters.ts';
-import type { LogDriver, StoredTopic } from '../driver.ts';
+import type { LogDriver, StoredPointer, StoredTopic } from '../driver.ts';
 import { BusError } from '../errors.ts';
 import type { Topics } from '../event-bus.ts';
 import type { Handle } from '../handle.ts';
@@ -32,6 +32,7 @@ import { lagOf, positionsOf } from './lag.ts';
 import type { LogPolicy } from './log-assignment.ts';
 import { LogDeadLetters } from './log-dead-letters.ts';
 import { LogFeed } from './log-feed.ts';
+import { decodePointer } from './pointer.ts';
 import { resetGroup } from './reset.ts';
 import type { AnyHandler } from './runner.ts';
 import { checkFrom } from './starts.ts';
@@ -203,7 +204,7 @@ export class Data implements DataBus {
     const { signal } = options;
     const { topology = 'create' } = this.#context.options;
     const group = consume.name;
-    const stored = await topics.stored(topic, signal);
+    let stored = await topics.stored(topic, signal);
     checkStoreKeeps(handler, stored);
     const policy: LogPolicy = {
       from: checkFrom(`subscribe '${group}'`, options.from ?? 'earliest', stored),
@@ -213,14 +214,12 @@ export class Data implements DataBus {
       owner: randomToken(),
     };
     const log = await topics.internal(deadLogName(topic.name, group), topology, signal);
-    const before = await link.request((inner) => driver.pointers(stored, group, inner), { signal });
-    if (before.some((pointer) => pointer !== undefined)) handle.resumed = true;
-    checkCovers(
-      group,
-      policy,
-      stored,
-      before.some((pointer) => pointer !== undefined),
-    );
+    const before = await pointersOf(this.#half, stored, group, signal);
+    const resumed = before.some((pointer) => pointer !== undefined);
+    handle.resumed ||= resumed;
+    // Every partition that it has now begins where `from` says; those that are added later begin at their first record.
+    if (!resumed) stored = await topics.fresh(topic.name, signal);
+    checkCovers(group, policy, stored, resumed);
     let feed: LogFeed | undefined;
     const letters = new GroupLetters(
       this.#context,
@@ -237,19 +236,24 @@ export class Data implements DataBus {
     feed.begun = true;
   }
 
-  /** D3: the start of every partition is stored, whichever member owns it. */
+  /** D3: the start of every partition is stored, whichever member owns it. Another may have known of more partitions. */
   async #started(
     stored: StoredTopic,
     group: string,
     handle: ConsumerHandle,
     signal: AbortSignal | undefined,
   ): Promise<void> {
+    let topic = stored;
     for (let waitMs = 5; ; waitMs = Math.min(waitMs * 2, 200)) {
-      const pointers = await this.#half.link.request(
-        (inner) => this.#half.driver.pointers(stored, group, inner),
-        { signal },
+      const pointers = await pointersOf(this.#half, topic, group, signal);
+      const begun = pointers.flatMap((pointer) => pointer ?? []);
+      const all = Math.max(
+        topic.partitions,
+        ...begun.map((pointer) => decodePointer(pointer, topic.partitions).partitions),
       );
-      if (pointers.every((pointer) => pointer !== undefined)) return;
+      if (pointers.length >= all && pointers.slice(0, all).every((one) => one !== undefined))
+        return;
+      if (all > topic.partitions) topic = await this.#half.topics.fresh(topic.name, signal);
       await Promise.race([
         this.#context.timers.sleep(waitMs, signal ?? this.#context.closed),
         handle.done,
@@ -298,6 +302,15 @@ export class Data implements DataBus {
     checkName('group', group);
     return this.#half.topics.existing(topic);
   }
+}
+
+function pointersOf(
+  { link, driver }: Half<LogDriver>,
+  topic: StoredTopic,
+  group: string,
+  signal: AbortSignal | undefined,
+): Promise<readonly (StoredPointer | undefined)[]> {
+  return link.request((inner) => driver.pointers(topic, group, inner), { signal });
 }
 
 function feedKey(topic: string, group: string): string {

@@ -16,6 +16,7 @@ export interface LogPolicy {
 }
 
 interface Question {
+  /** As it was known when the group was subscribed to, or later. */
   readonly topic: StoredTopic;
   readonly group: string;
   readonly assigned: readonly Extract<LogEvent, { type: 'assigned' }>[];
@@ -65,7 +66,7 @@ export async function resolvePointers(question: Question): Promise<Answer> {
 
 /** A partition that the topic did not have when the group was made begins at its first record (design: C1). */
 async function startsOf(
-  { assigned, policy, begun, link, driver, group, signal }: Question,
+  { assigned, policy, begun, link, driver, group, signal, topic: subscribed }: Question,
   topic: StoredTopic,
   bounds: readonly Bounds[],
 ): Promise<{ get(partition: number): Place | undefined; readonly partitions: number }> {
@@ -80,8 +81,9 @@ async function startsOf(
       { context: { topic: topic.name, group } },
     );
   }
+  // Not what it has got since: what is added now begins at its first record, and later than `subscribe` resolves.
   const partitions =
-    known === undefined ? topic.partitions : decodePointer(known, topic.partitions).partitions;
+    known === undefined ? subscribed.partitions : decodePointer(known, topic.partitions).partitions;
   const places = await placesOf(
     `group '${group}'`,
     policy.from,

@@ -75,6 +75,19 @@ export class TopicCache implements Topics {
     return this.known(topic) ?? (await this.#ask(this.#wanted(topic), 'check', signal));
   }
 
+  /** The record as it is now. @throws BusError DUOBUS_NOT_FOUND */
+  async fresh(name: string, signal?: AbortSignal): Promise<StoredTopic> {
+    const [stored] = await this.#link.request((inner) => this.#driver.topics([name], inner), {
+      signal,
+    });
+    if (stored === undefined)
+      throw new BusError('DUOBUS_NOT_FOUND', `topic '${name}' does not exist any more`, {
+        context: { topic: name },
+      });
+    this.#keep(stored);
+    return stored;
+  }
+
   /** A topic of duobus's own: compacted, one partition. */
   async internal(
     name: string,
