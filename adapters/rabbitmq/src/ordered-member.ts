@@ -114,7 +114,7 @@ export class OrderedMember implements QueueMember, Settling {
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#sharing?.catch(() => undefined); // reported where it was started
-    await Promise.all([...this.#partitions.values()].map((partition) => partition.stop()));
+    for (const partition of this.#partitions.values()) partition.stop();
   }
 
   async close(): Promise<void> {
@@ -254,7 +254,7 @@ export class OrderedMember implements QueueMember, Settling {
       withinMs: revokeMs,
     });
     // what came now would be taken by the next owner for something that a process has died of
-    void partition.stop();
+    partition.stop();
   }
 
   async #yield(partition: OrderedPartition): Promise<void> {
