@@ -82,7 +82,12 @@ export class OrderedMember implements QueueMember, Settling {
 
   async receive(signal: AbortSignal): Promise<readonly QueueEvent[]> {
     if (this.signal.aborted && this.#inbox.size === 0) throw closed();
-    return this.#inbox.receive(signal);
+    const events = await this.#inbox.receive(signal);
+    for (const event of events) {
+      if (event.type !== 'records') continue;
+      for (const lease of event.records) (lease as Lease).suspect = true;
+    }
+    return events;
   }
 
   async settle(batch: readonly Settlement[]): Promise<readonly Settled[]> {

@@ -257,7 +257,6 @@ export class OrderedPartition {
     while (this.#handedOn < this.#credit) {
       const lease = this.#waiting.shift();
       if (lease === undefined) break;
-      lease.suspect = true;
       this.#handedOn += 1;
       records.push(lease);
     }
