@@ -33,9 +33,9 @@ async function handOver(
   await using sub = await subscription(driver, 'key', 1);
   const published: string[] = [];
   const handled: string[] = [];
-  let over = false;
+  const over = new AbortController();
   const publishing = (async () => {
-    while (!over) {
+    while (!over.signal.aborted) {
       const ids = Array.from({ length: 5 }, (_, index) => `id-${published.length + index}`);
       published.push(...ids);
       await publish(driver, sub.topic, 0, ...ids);
@@ -57,7 +57,7 @@ async function handOver(
       await end(reader, round);
     }
   } finally {
-    over = true;
+    over.abort();
     await publishing;
   }
   const last = await consume(driver, sub.topic, 'main', 1000);
@@ -164,10 +164,10 @@ describe('order by key from owner to owner', { concurrency: 4 }, () => {
     const third = await consume(driver, sub.topic);
     await third.take(30);
     assert.deepEqual(third.ids, range(30));
-    assert.deepEqual(
-      third.leased.filter(({ redelivered }) => redelivered).map(idOf),
-      ['id-0', 'id-7'],
-    );
+    assert.deepEqual(third.leased.filter(({ redelivered }) => redelivered).map(idOf), [
+      'id-0',
+      'id-7',
+    ]);
     await third.member.close();
   });
 
@@ -186,10 +186,7 @@ describe('order by key from owner to owner', { concurrency: 4 }, () => {
     const last = await consume(driver, sub.topic, 'main', 10);
     await last.take(10);
     assert.deepEqual(last.ids, range(10));
-    assert.deepEqual(
-      last.leased.filter(({ redelivered }) => redelivered).map(idOf),
-      range(5),
-    );
+    assert.deepEqual(last.leased.filter(({ redelivered }) => redelivered).map(idOf), range(5));
     await last.member.close();
   });
 });
