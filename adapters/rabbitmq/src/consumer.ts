@@ -65,7 +65,7 @@ export class Consumer {
 
   private constructor(queue: string, options: ConsumerOptions, events: ConsumerEvents) {
     this.queue = queue;
-    this.#prefetch = options.prefetch;
+    this.#prefetch = Math.min(options.prefetch, 65_535);
     this.#single = options.single === true;
     this.#events = events;
   }
@@ -74,11 +74,16 @@ export class Consumer {
     return !this.#ended;
   }
 
+  /** In order of delivery. */
+  get unsettled(): readonly Lease[] {
+    return [...this.#unsettled].filter((lease) => !lease.settled);
+  }
+
   async #open(connection: Connection, signal: AbortSignal): Promise<void> {
     const channel = await connection.channel((reason) => this.#end(reason), signal);
     this.#channel = channel;
     try {
-      await connection.during(channel.prefetch(Math.min(this.#prefetch, 65_535), false), signal);
+      await connection.during(channel.prefetch(this.#prefetch, false), signal);
       const consuming = channel.consume(this.queue, (message) => {
         if (message === null) this.#end(undefined);
         else this.#push(new Lease(message, this));
@@ -146,7 +151,10 @@ export class Consumer {
     this.#advance();
   }
 
-  /** No more deliveries; what is leased stays so. */
+  /**
+   * No more deliveries; what is leased stays so. Not where order counts: what the broker was just handing out goes back
+   * at once, and is then ahead of what is leased.
+   */
   async cancel(): Promise<void> {
     const tag = this.#tag;
     if (tag === undefined || this.#cancelled || this.#ended) return;
@@ -154,6 +162,24 @@ export class Consumer {
     this.#cancelled = true;
     this.#acks = 0;
     this.#flush();
+  }
+
+  /**
+   * Single active consumer only: true once the broker has taken every acknowledgement and, if this consumer was active
+   * before, everything that had been returned to the queue until then has been delivered.
+   */
+  async catchUp(): Promise<boolean> {
+    let caughtUp = false;
+    await atMost(settlingMs, async () => {
+      const channel = this.#channel;
+      if (this.#ended || channel === undefined) return;
+      await this.#standBehind(channel);
+      // answered by the channel itself, after the deliveries that it had by then
+      await channel.prefetch(this.#prefetch, false);
+      caughtUp = true;
+    });
+    if (!caughtUp) this.#acks = 0; // a broker that has not answered now is not asked again at the end
+    return caughtUp && this.alive;
   }
 
   /** Everything unsettled goes back to the queue, in its order. Idempotent. */
@@ -176,10 +202,16 @@ export class Consumer {
     if (channel === undefined || this.#tag === undefined) return;
     if (this.#cancelled) await this.#sendLate(channel);
     else if (this.#acks > 0) {
-      // in line behind this very consumer the second one is handed nothing
-      if (this.#single) await channel.consume(this.queue, () => undefined);
+      if (this.#single) await this.#standBehind(channel);
       else await channel.cancel(this.#tag);
     }
+  }
+
+  /** In line behind this very consumer the second one is handed nothing. */
+  async #standBehind(channel: AmqpChannel): Promise<void> {
+    const sent = this.#acks;
+    await channel.consume(this.queue, () => undefined);
+    this.#acks -= sent;
   }
 
   /** In order of delivery, what is open goes back and what is done goes away: few requests cover all. */
@@ -193,7 +225,7 @@ export class Consumer {
       const done = late.has(lease);
       if (next !== undefined && late.has(next) === done) continue;
       if (next === undefined && !done) return; // closing gives back what is left
-      if (this.#acks >= pendingAcks) await this.#catchUp(channel);
+      if (this.#acks >= pendingAcks) await this.#takeAcks(channel);
       if (done) this.#ackOne(channel, lease, true);
       else channel.nack(lease.message as never, true, true);
       if (!done) this.#acks += 1;
@@ -201,7 +233,7 @@ export class Consumer {
   }
 
   /** Waits until the broker has taken every acknowledgement. */
-  async #catchUp(channel: AmqpChannel): Promise<void> {
+  async #takeAcks(channel: AmqpChannel): Promise<void> {
     await channel.prefetch(1, false);
     const { consumerTag } = await channel.consume(this.queue, () => undefined);
     await channel.cancel(consumerTag);

@@ -19,6 +19,8 @@ export class Lease implements Leased {
   partition: number | undefined;
   /** Order 'key': what is kept about it in the lock queue. */
   note: Note | undefined;
+  /** Order 'key': if it goes back like this, somebody who held it may have died of it. */
+  suspect: boolean;
 
   constructor(message: AmqpMessage, consumer: Consumer) {
     const { headers, state } = decodeRecord(message);
@@ -32,6 +34,7 @@ export class Lease implements Leased {
     this.consumer = consumer;
     this.partition = undefined;
     this.note = undefined;
+    this.suspect = false;
   }
 
   get tag(): number {

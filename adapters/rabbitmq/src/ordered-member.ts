@@ -82,7 +82,12 @@ export class OrderedMember implements QueueMember, Settling {
 
   async receive(signal: AbortSignal): Promise<readonly QueueEvent[]> {
     if (this.signal.aborted && this.#inbox.size === 0) throw closed();
-    return this.#inbox.receive(signal);
+    const events = await this.#inbox.receive(signal);
+    for (const event of events) {
+      if (event.type !== 'records') continue;
+      for (const lease of event.records) (lease as Lease).suspect = true;
+    }
+    return events;
   }
 
   async settle(batch: readonly Settlement[]): Promise<readonly Settled[]> {
@@ -114,7 +119,7 @@ export class OrderedMember implements QueueMember, Settling {
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#sharing?.catch(() => undefined); // reported where it was started
-    await Promise.all([...this.#partitions.values()].map((partition) => partition.stop()));
+    for (const partition of this.#partitions.values()) partition.stop();
   }
 
   async close(): Promise<void> {
@@ -254,7 +259,7 @@ export class OrderedMember implements QueueMember, Settling {
       withinMs: revokeMs,
     });
     // what came now would be taken by the next owner for something that a process has died of
-    void partition.stop();
+    partition.stop();
   }
 
   async #yield(partition: OrderedPartition): Promise<void> {

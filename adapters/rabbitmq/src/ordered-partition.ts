@@ -1,5 +1,7 @@
-import type { BusError } from '@duobus/core/driver';
+import { type BusError, Deque } from '@duobus/core/driver';
+import { atMost } from './at-most.ts';
 import { Consumer } from './consumer.ts';
+import { decodeHandOver, encodeHandOver, type HandOver, partitionItself } from './hand-over.ts';
 import type { Lease } from './lease.ts';
 import { Lock, type Note } from './lock.ts';
 import type { MemberContext } from './queue-member.ts';
@@ -24,8 +26,17 @@ export interface PartitionEvents {
 /** waiting: in line for the token. held: has the token, to be decided on. owned: consumes. leaving: gives it back. */
 export type PartitionState = 'waiting' | 'held' | 'owned' | 'revoking' | 'leaving';
 
-/** One partition as one member sees it. The main queue has a single active consumer as well: whatever happens to the
- *  lock, two processes are never handed its documents at the same time. */
+const farewellMs = 1500;
+
+/**
+ * One partition as one member sees it. The main queue has a single active consumer as well: whatever happens to the
+ * lock, two processes are never handed its documents at the same time.
+ *
+ * What the broker takes back it puts behind everything that it has taken back before, and hands out ahead of the rest.
+ * The order holds because all that an owner has been handed goes back at once, with its channel, whether it closes or
+ * dies; and because an owner always takes all that has come back: its prefetch is never below that of the owners before
+ * it. So nothing goes back one by one and nothing is cancelled: what comes after `stop` stays here, unseen.
+ */
 export class OrderedPartition {
   readonly partition: number;
   state: PartitionState = 'leaving';
@@ -33,8 +44,20 @@ export class OrderedPartition {
   readonly #credit: number;
   readonly #events: PartitionEvents;
   readonly #signal: AbortSignal;
+  /** Delivered, to be handed on. */
+  readonly #waiting = new Deque<Lease>();
   #lock: Lock | undefined;
   #consumer: Consumer | undefined;
+  #taking: Promise<void> | undefined;
+  #leaving: Promise<void> | undefined;
+  /** What the owner before has left word of. */
+  #before: HandOver | undefined;
+  #prefetch: number;
+  #stopped = false;
+  /** How many documents are with the member. */
+  #handedOn = 0;
+  /** Something has been delivered, so that this consumer is the active one. */
+  #active = false;
 
   constructor(
     partition: number,
@@ -46,6 +69,7 @@ export class OrderedPartition {
     this.partition = partition;
     this.#context = context;
     this.#credit = credit;
+    this.#prefetch = credit;
     this.#events = events;
     this.#signal = signal;
   }
@@ -76,30 +100,20 @@ export class OrderedPartition {
   /** Begins to consume. */
   async own(): Promise<void> {
     this.state = 'owned';
-    const { connection, queues } = this.#context;
-    const events = {
-      deliver: (leases: Lease[]): void => this.#deliver(leases),
-      end: (reason: Error | undefined, queue: string): void => this.#events.end(reason, queue),
-    };
-    const queue = queues.main(this.partition);
-    const options = { prefetch: this.#credit, single: true };
-    const consumer = await Consumer.open(connection, queue, options, events, this.#signal);
-    if (this.#left()) await consumer.close();
-    else this.#consumer = consumer;
+    this.#taking = this.#take();
+    await this.#taking;
   }
 
   /** Hands everything back: documents first, so that the next owner finds them there. */
-  async leave(): Promise<void> {
+  leave(): Promise<void> {
     this.state = 'leaving';
-    await this.#consumer?.close();
-    await this.#lock?.close();
-    this.#consumer = undefined;
-    this.#lock = undefined;
+    this.#leaving ??= this.#leave().finally(() => (this.#leaving = undefined));
+    return this.#leaving;
   }
 
-  /** No more documents; what is leased stays so. */
-  async stop(): Promise<void> {
-    await this.#consumer?.cancel();
+  /** Hands on no more documents; what is leased stays so. */
+  stop(): void {
+    this.#stopped = true;
   }
 
   async renew(): Promise<void> {
@@ -117,7 +131,10 @@ export class OrderedPartition {
         handed: givenBack ? handOvers(lease.message) : undefined,
       })),
     );
-    for (const [index, { lease }] of wanted.entries()) this.#attach(lock, lease, notes[index]);
+    for (const [index, { lease }] of wanted.entries()) {
+      this.#attach(lock, lease, notes[index]);
+      if (givenBack && notes[index] !== undefined) lease.suspect = false;
+    }
     return error;
   }
 
@@ -125,6 +142,8 @@ export class OrderedPartition {
   removed(lease: Lease): void {
     if (lease.note !== undefined) this.#lock?.forget(lease.note);
     lease.note = undefined;
+    this.#handedOn -= 1;
+    if (this.#waiting.size > 0) this.#handOn();
   }
 
   /** The member may have closed while a consumer was being opened. */
@@ -143,25 +162,108 @@ export class OrderedPartition {
     if (old !== undefined) lock.forget(old);
   }
 
+  async #take(): Promise<void> {
+    const lock = this.#lock;
+    if (lock === undefined) return;
+    this.#stopped = false;
+    this.#active = false;
+    this.#handedOn = 0;
+    const told = lock.inherit(partitionItself);
+    this.#before = decodeHandOver(told?.state);
+    this.#prefetch = Math.max(this.#credit, this.#before.prefetch);
+    // from now on what comes back may be what a process has died of
+    await this.#tell(lock, { prefetch: this.#prefetch, suspects: undefined });
+    if (told !== undefined) lock.forget(told);
+    if (this.#left()) return;
+    const { connection, queues } = this.#context;
+    const events = {
+      deliver: (leases: Lease[]): void => this.#deliver(leases),
+      end: (reason: Error | undefined, queue: string): void => this.#events.end(reason, queue),
+    };
+    const queue = queues.main(this.partition);
+    const options = { prefetch: this.#prefetch, single: true };
+    const consumer = await Consumer.open(connection, queue, options, events, this.#signal);
+    if (this.#lock === lock) this.#consumer = consumer;
+    else await consumer.close();
+  }
+
+  async #leave(): Promise<void> {
+    if (this.#taking !== undefined) {
+      await atMost(farewellMs, async () => this.#taking);
+      await this.#takeLeave();
+    }
+    const [lock, consumer] = [this.#lock, this.#consumer];
+    this.#taking = undefined;
+    this.#lock = undefined;
+    this.#consumer = undefined;
+    await consumer?.close();
+    await lock?.close();
+    this.#waiting.clear();
+  }
+
+  /** Tells the next owner what it need not suspect. Without word from here it suspects everything. */
+  async #takeLeave(): Promise<void> {
+    const [lock, consumer, before] = [this.#lock, this.#consumer, this.#before];
+    if (lock === undefined || before === undefined) return;
+    if (consumer !== undefined && !(await consumer.catchUp())) return;
+    const suspects =
+      consumer !== undefined && this.#active
+        ? new Set(consumer.unsettled.filter(({ suspect }) => suspect).map(identityOfLease))
+        : before.suspects;
+    await atMost(farewellMs, () => this.#tell(lock, { prefetch: this.#prefetch, suspects }));
+  }
+
+  async #tell(lock: Lock, handOver: HandOver): Promise<void> {
+    const state = encodeHandOver(handOver);
+    const { error } = await lock.write([{ identity: partitionItself, state, handed: undefined }]);
+    if (error !== undefined) throw error;
+  }
+
   #deliver(leases: Lease[]): void {
     const lock = this.#lock;
     if (lock === undefined) return;
-    for (const lease of leases) lease.partition = this.partition;
+    this.#active = true;
     for (const lease of leases) {
-      if (!lock.inherits) break;
-      if (!lease.redelivered) {
-        // returned documents come first, in their old order
-        lock.forgetInherited();
-        break;
-      }
-      const note = lock.inherit(identityOf(lease.message));
-      if (note === undefined) continue;
+      lease.partition = this.partition;
+      this.#recall(lock, lease);
+      lease.suspect = lease.redelivered;
+      this.#waiting.push(lease);
+    }
+    this.#handOn();
+  }
+
+  /** Finds what is known about a document that was handed out before. */
+  #recall(lock: Lock, lease: Lease): void {
+    if (!lease.redelivered) {
+      // returned documents come first, in their old order
+      if (lock.inherits) lock.forgetInherited();
+      return;
+    }
+    const identity = identityOf(lease.message);
+    const note = lock.inherit(identity);
+    if (note !== undefined) {
       lease.note = note;
       lease.state = note.state;
-      // nobody has been handed it since it was given back: it is as if stored anew with that state
-      if (note.handed !== undefined && handOvers(lease.message) <= note.handed + 1)
-        lease.redelivered = false;
     }
-    this.#events.deliver(this.partition, leases);
+    const suspects = this.#before?.suspects;
+    // given back, and nobody has been handed it since: it is as if stored anew with that state
+    const unseen = note?.handed !== undefined && handOvers(lease.message) <= note.handed + 1;
+    lease.redelivered = suspects === undefined ? !unseen : suspects.has(identity);
   }
+
+  #handOn(): void {
+    if (this.#stopped || this.state !== 'owned') return;
+    const records: Lease[] = [];
+    while (this.#handedOn < this.#credit) {
+      const lease = this.#waiting.shift();
+      if (lease === undefined) break;
+      this.#handedOn += 1;
+      records.push(lease);
+    }
+    if (records.length > 0) this.#events.deliver(this.partition, records);
+  }
+}
+
+function identityOfLease({ message }: Lease): string {
+  return identityOf(message);
 }

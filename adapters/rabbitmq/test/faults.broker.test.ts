@@ -206,6 +206,24 @@ describe('a broker in trouble', () => {
     await again.member.close();
   });
 
+  it('hands out in order by key after it was killed, whatever its owners held', async () => {
+    await using driver = await openDriver({ url: broker.url });
+    await using sub = await subscription(driver, 'key', 1);
+    await publish(driver, sub.topic, 0, ...range(0, 60));
+    for (const credit of [40, 5]) {
+      const owner = await patiently(driver, () => consume(driver, sub.topic, 'main', credit));
+      await owner.take(credit);
+      assert.deepEqual(owner.ids, range(0, credit));
+      await broker.kill9();
+      await owner.until(({ events }) => events.some(({ type }) => type === 'lost'), 60_000);
+      await broker.start();
+    }
+    const last = await patiently(driver, () => consume(driver, sub.topic));
+    await last.take(60);
+    assert.deepEqual(last.ids, range(0, 60));
+    await last.member.close();
+  });
+
   it('keeps what works when one of two connections breaks', async () => {
     await using driver = await openDriver({ url: broker.url });
     await using sub = await subscription(driver);

@@ -121,6 +121,58 @@ function handOver(kind: Kind): Case {
   };
 }
 
+/** Owners that hold differently much close one after the other, while documents come in. */
+function cleanHandovers(kind: Kind): Case {
+  return {
+    name: `order-by-key.${kind}.clean-handovers`,
+    rules: kind === 'event' ? ['E10', 'C12', 'C11'] : ['D9', 'C12', 'C11'],
+    needs: [kind],
+    ...(kind === 'event' ? { requires: needsKeyOrder } : {}),
+    async run(context) {
+      const topic = context.topic({ order: 'key', partitions: 2 });
+      const group = await context.consume(kind, topic, 'work');
+      await group.close();
+      const over = new AbortController();
+      let published = 0;
+      const publishing = (async () => {
+        while (!over.signal.aborted) {
+          const batch = numbers(published, 5).map((n) => ({ n, key: `k${n % 4}` }));
+          published += 5;
+          await context.publish(kind, topic, batch);
+          await new Promise((resolve) => setTimeout(resolve, context.random.below(10)));
+        }
+      })();
+      const consumers = [];
+      try {
+        for (const maxAhead of [1_000, 20, 3, 1_000, 1, 40]) {
+          const consumer = await context.consume(kind, topic, 'work', {
+            script: { delayMs: 3 },
+            options: { concurrency: 2, maxAhead },
+          });
+          consumers.push(consumer);
+          await context.until('it is at work', () => consumer.deliveries.length > 15);
+          await consumer.close();
+        }
+      } finally {
+        over.abort();
+        await publishing;
+      }
+      consumers.push(await context.consume(kind, topic, 'work'));
+      await context.drain(kind, topic, 'work');
+      const runs = consumers.flatMap(({ deliveries }) => deliveries);
+      expectSame(
+        [new Set(runs.map(({ n }) => n)).size, runs.length],
+        [published, published],
+        'documents handled, and runs: orderly closes repeat nothing',
+      );
+      expect(
+        runs.every(({ cause }) => cause !== 'takeover'),
+        'nothing looks as if a process had died of it',
+      );
+    },
+  };
+}
+
 export const keyRequired: Case = {
   name: 'order-by-key.key-required',
   rules: ['C12'],
@@ -182,6 +234,8 @@ export const cases: readonly Case[] = [
   releasedLane('data'),
   handOver('event'),
   handOver('data'),
+  cleanHandovers('event'),
+  cleanHandovers('data'),
   keyRequired,
   sameKeySamePartition,
 ];

@@ -33,6 +33,14 @@ export const queueMutants: readonly Mutant[] = [
   handsOutInstead('deliver.swaps', 'order-by-key.event', (records, { source }) =>
     source === 'main' ? records.toReversed() : records,
   ),
+  handsOutInstead(
+    'deliver.returned-come-last',
+    'order-by-key.event.clean-handovers',
+    (records, { source }) =>
+      source === 'main'
+        ? [...records.filter(({ state }) => !state), ...records.filter(({ state }) => state)]
+        : records,
+  ),
   handsOutInstead('deliver.never-says-redelivered', 'crash.returns-the-document', (records) =>
     records.map((record) => ({ ...record, redelivered: false })),
   ),
