@@ -181,7 +181,7 @@ export class Connection {
 
   /** A closed connection is the reason for whatever failed with it. */
   #classify(error: unknown, tried: string): BusError {
-    return this.#closed ? this.#closedError() : classify(error, tried);
+    return this.#closed ? this.#closedError(error) : classify(error, tried);
   }
 
   #unavailable(reason?: Error): BusError {
@@ -197,7 +197,9 @@ export class Connection {
     if (this.#closed) throw this.#closedError();
   }
 
-  #closedError(): BusError {
-    return new BusError('DUOBUS_CLOSED', 'this connection to Redis was closed: connect again');
+  #closedError(cause?: unknown): BusError {
+    return new BusError('DUOBUS_CLOSED', 'this connection to Redis was closed: connect again', {
+      cause,
+    });
   }
 }

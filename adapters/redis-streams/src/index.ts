@@ -1,5 +1,6 @@
 import type { Adapter } from '@duobus/core';
 import { Connection } from './connection.ts';
+import { RedisLogDriver } from './log-driver.ts';
 import type { RedisNative } from './native.ts';
 import { optionsOfUrl, type RedisStreamsOptions, settingsOf } from './options.ts';
 
@@ -14,8 +15,7 @@ export const schemes: readonly string[] = ['redis', 'rediss'];
  *  @throws TypeError for options that make no sense */
 export function redisStreams(options: RedisStreamsOptions = {}): Adapter<RedisNative> {
   const settings = settingsOf(options);
-  void new Connection(settings);
-  return { name: 'redis-streams' };
+  return { name: 'redis-streams', log: new RedisLogDriver(new Connection(settings)) };
 }
 
 /** What `connect('redis://host:6379')` calls. Options win over what the URL says. */

@@ -65,6 +65,11 @@ export function isReply(error: unknown): boolean {
   return error instanceof Error && error.name === 'ReplyError';
 }
 
+/** Whether what was tried has certainly not been done: it was refused, or never sent. */
+export function isCertain({ cause }: BusError): boolean {
+  return cause === undefined || isReply(cause);
+}
+
 /** Whether the server has to be looked for anew. */
 export function isMisled(error: unknown): boolean {
   return error instanceof Error && misled.test(error.message);
@@ -108,6 +113,7 @@ export function classify(error: unknown, tried = 'go on'): BusError {
   if (BusError.is(error)) return error;
   if (!(error instanceof Error))
     return new BusError('DUOBUS_UNAVAILABLE', `Redis: cannot ${tried}: the connection was lost`, {
+      cause: error ?? 'no reason given',
       retryable: true,
     });
   const { code, retryable, help } = verdictOf(error);

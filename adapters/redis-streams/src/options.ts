@@ -127,7 +127,18 @@ export function settingsOf(options: RedisStreamsOptions): Settings {
   return settings;
 }
 
-function checkTogether({ cluster, sentinel, hosts, database, clientName }: Settings): void {
+function checkTogether({
+  cluster,
+  sentinel,
+  hosts,
+  database,
+  clientName,
+  waitTimeoutMs,
+  silenceMs,
+}: Settings): void {
+  if (waitTimeoutMs >= silenceMs)
+    throw new TypeError('redis: waitTimeoutMs must be below silenceMs: waiting is silent');
+
   if (cluster && sentinel !== undefined)
     throw new TypeError('redis: give either cluster or sentinel, not both');
   if (cluster && database !== 0)
