@@ -167,16 +167,11 @@ end
 local function redrive(id, delay, state)
   local entry = redis.call('XRANGE', dead, id, id)[1]
   if not entry then return 0 end
-  local p, fields = fieldOf(entry[2], 'p'), {}
-  for i = 1, #entry[2], 2 do
-    if entry[2][i] ~= 's' and entry[2][i] ~= 'p' then
-      fields[#fields + 1] = entry[2][i]
-      fields[#fields + 1] = entry[2][i + 1]
-    end
-  end
+  local fields = entry[2]
+  local p = fields[#fields]
   local own = S .. ':own:' .. p
   if redis.call('EXISTS', own) == 0 then redis.call('XGROUP', 'CREATE', own, G, '$', 'MKSTREAM') end
-  local copy = redis.call('XADD', own, '*', unpack(fields))
+  local copy = redis.call('XADD', own, '*', unpack(fields, 1, #fields - 4))
   -- pending for nobody, as everything that waits to be handed out again
   redis.call('XCLAIM', own, G, '~', 0, copy, 'FORCE', 'JUSTID')
   redis.call('XGROUP', 'SETID', own, G, copy)

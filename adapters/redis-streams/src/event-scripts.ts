@@ -30,7 +30,7 @@ end
 local at = 5
 while at <= #ARGV do
   local width = tonumber(ARGV[at])
-  redis.call('XADD', log, '*', 'n', n, unpack(ARGV, at + 1, at + width))
+  redis.call('XADD', log, '*', 'duobus', '1', 'n', n, unpack(ARGV, at + 1, at + width))
   at = at + width + 1
 end
 redis.call('SET', remembered, sequence, 'PX', ARGV[4])
@@ -49,18 +49,18 @@ redis.call('HINCRBY', R .. ':meta', 'gen', 1)
 return 'created'
 `);
 
-/** ARGV: name, member, lease in ms, member that this one replaces. Answers the uid of the subscription. */
+/** ARGV: name, member, lease in ms, members that are over. Answers the uid of the subscription. */
 export const joinScript: Script = storing(`
 local uid = redis.call('HGET', R .. ':subs', ARGV[1])
 if not uid then return false end
 local live = R .. ':s:' .. uid .. ':live'
 redis.call('ZADD', live, now() + ARGV[3], ARGV[2])
-redis.call('ZADD', live, 'XX', 0, ARGV[4])
+for i = 4, #ARGV do redis.call('ZADD', live, 'XX', 0, ARGV[i]) end
 return uid
 `);
 
 /** ARGV: name, uid, member, lease in ms, order. Shows that the member lives and takes from one that does not.
- *  Answers when the next lease ends, in ms. */
+ *  Answers when the next lease ends, in ms, and whether a subscription is still being removed. */
 export const tendScript: Script = freeing(`
 local S, G = find(ARGV[1], ARGV[2])
 if not S then return {'gone'} end
@@ -74,10 +74,10 @@ if dead then
   if ARGV[5] == 'none' then moved, finished = parkAll(S, G, '0', dead, 200) end
   if finished then redis.call('ZREM', live, dead) end
   if moved > 0 then redis.call('PUBLISH', channel, '0') end
-  return {'ok', 0}
+  return {'ok', 0, 0}
 end
 local first = redis.call('ZRANGE', live, 0, 0, 'WITHSCORES')
-return {'ok', math.max(1, first[2] - t + 1)}
+return {'ok', math.max(1, first[2] - t + 1), redis.call('EXISTS', R .. ':gone')}
 `);
 
 /** ARGV: name, uid, member, order. Gives back what it holds, some at a time. Answers whether there is more. */
@@ -152,7 +152,7 @@ local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
 return {'ok', first[2] and math.max(0, first[2] - t) or -1, parked, fresh}
 `);
 
-/** ARGV: name, uid, member, then operations (see settle-request.ts). Answers 1 or 0 for each that settles. */
+/** ARGV: name, uid, member, then operations (see queue-settle.ts). Answers 1 or 0 for each that settles. */
 export const settleScript: Script = freeing(`
 local S, G = find(ARGV[1], ARGV[2])
 if not S then return {'gone'} end
@@ -234,7 +234,9 @@ local operations = {
     local stream = streamOf(S, kind, p)
     local entry = held and redis.call('XRANGE', stream, id, id)[1]
     if not held or redis.call('XACK', stream, G, id) == 0 or not entry then return answer(0) end
-    redis.call('XADD', S .. ':dead', '*', 's', state, 'p', p, unpack(entry[2]))
+    local fields = entry[2]
+    for _, text in ipairs({'duobus-state', state, 'duobus-partition', p}) do fields[#fields + 1] = text end
+    redis.call('XADD', S .. ':dead', '*', unpack(fields))
     redis.call('HDEL', S .. ':state:' .. p, refOf(kind, id))
     letGo(S, p, kind, id, n)
     answer(1)

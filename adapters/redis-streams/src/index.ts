@@ -3,6 +3,7 @@ import { Connection } from './connection.ts';
 import { RedisLogDriver } from './log-driver.ts';
 import type { RedisNative } from './native.ts';
 import { optionsOfUrl, type RedisStreamsOptions, settingsOf } from './options.ts';
+import { RedisQueueDriver } from './queue-driver.ts';
 
 export type { RedisNative } from './native.ts';
 export type { RedisStreamsOptions, RedisTls } from './options.ts';
@@ -15,7 +16,11 @@ export const schemes: readonly string[] = ['redis', 'rediss'];
  *  @throws TypeError for options that make no sense */
 export function redisStreams(options: RedisStreamsOptions = {}): Adapter<RedisNative> {
   const settings = settingsOf(options);
-  return { name: 'redis-streams', log: new RedisLogDriver(new Connection(settings)) };
+  return {
+    name: 'redis-streams',
+    queue: new RedisQueueDriver(new Connection(settings)),
+    log: new RedisLogDriver(new Connection(settings)),
+  };
 }
 
 /** What `connect('redis://host:6379')` calls. Options win over what the URL says. */

@@ -1,0 +1,131 @@
+import type { BusError } from '@duobus/core/driver';
+import { readScript } from './event-scripts.ts';
+import { type Entry, type Hold, type Kind, Lease } from './queue-lease.ts';
+import type { Scope } from './queue-scope.ts';
+
+export interface IntakeEvents {
+  records(partition: number, records: readonly Lease[]): void;
+  /** The member, or its ownership, is over; or the subscription is. */
+  ended(status: 'gone' | 'lost', partition: number): void;
+  failed(error: BusError): void;
+}
+
+/** A reply with more than this, in bytes or in documents, would hold up everybody else. */
+const mostBytes = 8 * 1024 * 1024;
+const mostRecords = 500;
+
+type Parked = readonly [kind: Buffer, mark: Buffer, state: Buffer | null, entry: Entry];
+
+/** Reads one partition for one member, as far as its credit goes: when there is nothing more it rests until it is rung. */
+export class Intake implements Hold {
+  readonly partition: number;
+  readonly token: string;
+  readonly #scope: Scope;
+  readonly #member: string;
+  readonly #credit: number;
+  readonly #events: IntakeEvents;
+  #held = 0;
+  /** There may be something to read. */
+  #rung = true;
+  #reading: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
+  #averageBytes = 0;
+
+  constructor(
+    scope: Scope,
+    hold: Pick<Hold, 'partition' | 'token'>,
+    member: string,
+    credit: number,
+    events: IntakeEvents,
+  ) {
+    this.#scope = scope;
+    this.partition = hold.partition;
+    this.token = hold.token;
+    this.#member = member;
+    this.#credit = credit;
+    this.#events = events;
+  }
+
+  ring(): void {
+    this.#rung = true;
+    this.#pump();
+  }
+
+  freed(count: number): void {
+    this.#held -= count;
+    this.#pump();
+  }
+
+  /** Reads no more. Resolves when what was under way has come. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#reading;
+  }
+
+  /** Small reads cost as much as large ones: it waits until some of the credit is free. */
+  #pump(): void {
+    if (this.#stopped || !this.#rung || this.#reading !== undefined) return;
+    const free = this.#credit - this.#held;
+    if (free < Math.max(1, this.#credit >> 2)) return;
+    this.#rung = false;
+    clearTimeout(this.#timer);
+    this.#reading = this.#read(Math.min(free, this.#most()))
+      .catch((error: unknown) => {
+        this.#stopped = true;
+        this.#events.failed(error as BusError);
+      })
+      .finally(() => {
+        this.#reading = undefined;
+        this.#pump();
+      });
+  }
+
+  #most(): number {
+    if (this.#averageBytes === 0) return mostRecords;
+    return Math.max(1, Math.min(mostRecords, Math.floor(mostBytes / this.#averageBytes)));
+  }
+
+  async #read(count: number): Promise<void> {
+    const { partition, token } = this;
+    const { status, values } = await this.#scope.runBuffer(
+      readScript,
+      [partition, token, this.#member, count],
+      'read',
+    );
+    if (status !== 'ok') {
+      this.#stopped = true;
+      this.#events.ended(status, partition);
+      return;
+    }
+    const [waitMs, parked, fresh] = values as [number, readonly Parked[], readonly Entry[]];
+    const records = [
+      ...parked.map((each) => this.#parked(each)),
+      ...fresh.map((entry) => new Lease(this, 'l', entry, false)),
+    ];
+    if (records.length >= count) this.#rung = true;
+    else if (waitMs >= 0) this.#ringIn(waitMs);
+    if (records.length === 0) return;
+    this.#held += records.length;
+    this.#weigh(records);
+    this.#events.records(partition, records);
+  }
+
+  #parked([kind, mark, state, entry]: Parked): Lease {
+    const which = kind.toString('latin1') as Kind;
+    return new Lease(this, which, entry, mark.length > 0, state?.toString());
+  }
+
+  #weigh(records: readonly Lease[]): void {
+    const bytes = records.reduce((sum, { body }) => sum + (body?.byteLength ?? 0), 0);
+    this.#averageBytes = (this.#averageBytes + bytes / records.length) / 2;
+  }
+
+  #ringIn(ms: number): void {
+    if (this.#stopped) return;
+    // not more than a timer can take; it looks again then
+    this.#timer = setTimeout(() => this.ring(), Math.min(ms, 2 ** 31 - 1));
+    this.#timer.unref();
+  }
+}
