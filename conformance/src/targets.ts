@@ -39,7 +39,11 @@ const own: ReadonlyMap<string, string> = new Map([
   ['memory', '@duobus/memory'],
   ['rabbitmq', '@duobus/rabbitmq'],
   ['kafka', '@duobus/kafka'],
+  ['redis-streams', '@duobus/redis-streams'],
 ]);
+
+/** Adapters whose brokers are started under another name. */
+const brokerOf: ReadonlyMap<string, string> = new Map([['redis-streams', 'redis']]);
 
 /** @throws Error that says what is missing. */
 export async function targetFor(args: Arguments): Promise<Target> {
@@ -84,7 +88,7 @@ async function startedTarget(adapter: string, slow: number): Promise<Target> {
       cause,
     });
   }
-  const broker = await brokers.startBroker(adapter);
+  const broker = await brokers.startBroker(brokerOf.get(adapter) ?? adapter);
   return {
     harness: {
       name: adapter,
