@@ -3,25 +3,14 @@ import {
   type PartitionReader,
   type Place,
   type ReaderEvents,
+  type Reading,
+  Readings,
   type StoredTopic,
   systemClock,
 } from '@duobus/core/driver';
 import type { Connection } from './connection.ts';
 import { appendedChannel } from './keys.ts';
 import type { PartitionLogs } from './partition-logs.ts';
-
-/** How far a partition has been read for its owner. */
-interface Reading {
-  readonly token: number;
-  next: Place | undefined;
-  open: boolean;
-  /** A fetch waits to be received: at most one does. */
-  waiting: boolean;
-  /** A fetch is under way. */
-  busy: boolean;
-  /** Something was appended, or may have been, since the fetch under way began. */
-  rung: boolean;
-}
 
 const fetchBytes = 1_048_576;
 /** Bells can be missed; and nobody rings for what others than duobus add. */
@@ -32,7 +21,11 @@ export class LogReader implements PartitionReader {
   readonly #logs: PartitionLogs;
   readonly #topic: StoredTopic;
   readonly #events: ReaderEvents;
-  readonly #readings = new Map<number, Reading>();
+  readonly #readings: Readings;
+  /** A fetch is under way. */
+  readonly #busy = new WeakSet<Reading>();
+  /** Nothing has been appended since the last fetch began, as far as was heard. */
+  readonly #quiet = new WeakSet<Reading>();
   readonly #endings: (() => void)[] = [];
   #over = false;
 
@@ -45,6 +38,7 @@ export class LogReader implements PartitionReader {
     this.#logs = logs;
     this.#topic = topic;
     this.#events = events;
+    this.#readings = new Readings(events, (reading) => this.#look(reading));
     const { ended } = connection;
     const lost = (): void => this.#fail(ended.reason);
     ended.addEventListener('abort', lost);
@@ -57,27 +51,19 @@ export class LogReader implements PartitionReader {
   }
 
   start(partition: number, token: number, place: Place): void {
-    const reading = { token, next: place, open: true, waiting: false, busy: false, rung: true };
-    this.#readings.set(partition, reading);
-    this.#look(partition);
+    this.#readings.start(partition, token, place);
   }
 
   flow(partition: number, token: number, open: boolean): void {
-    const reading = this.#readings.get(partition);
-    if (reading?.token !== token) return;
-    reading.open = open;
-    this.#look(partition);
+    this.#readings.flow(partition, token, open);
   }
 
   taken(partition: number, token: number): void {
-    const reading = this.#readings.get(partition);
-    if (reading?.token !== token) return;
-    reading.waiting = false;
-    this.#look(partition);
+    this.#readings.taken(partition, token);
   }
 
   stop(partition: number): void {
-    this.#readings.delete(partition);
+    this.#readings.stop(partition);
   }
 
   async close(): Promise<void> {
@@ -88,12 +74,10 @@ export class LogReader implements PartitionReader {
 
   /** '' is for all partitions. */
   #rung(message: string): void {
-    const partitions = message === '' ? [...this.#readings.keys()] : [Number(message)];
-    for (const partition of partitions) {
-      const reading = this.#readings.get(partition);
-      if (reading === undefined) continue;
-      reading.rung = true;
-      this.#look(partition);
+    for (const reading of this.#readings.all) {
+      if (message !== '' && Number(message) !== reading.partition) continue;
+      this.#quiet.delete(reading);
+      this.#look(reading);
     }
   }
 
@@ -108,36 +92,23 @@ export class LogReader implements PartitionReader {
   }
 
   /** Reads on in a partition if it is wanted and there may be something. */
-  #look(partition: number): void {
-    const reading = this.#readings.get(partition);
-    if (reading?.next === undefined || !reading.open || reading.waiting || reading.busy) return;
-    if (!reading.rung) return;
-    reading.rung = false;
-    reading.busy = true;
-    this.#read(partition, reading, reading.next).catch((error: unknown) => this.#fail(error));
+  #look(reading: Reading): void {
+    const from = this.#readings.due(reading);
+    if (from === undefined || this.#busy.has(reading) || this.#quiet.has(reading)) return;
+    this.#busy.add(reading);
+    this.#quiet.add(reading);
+    this.#read(reading, from).catch((error: unknown) => this.#fail(error));
   }
 
-  async #read(partition: number, reading: Reading, from: Place): Promise<void> {
-    const { records, next, atEnd, bounds } = await this.#logs.read(
-      this.#topic,
-      partition,
-      from,
-      fetchBytes,
-    );
-    if (this.#readings.get(partition) !== reading) return;
-    reading.busy = false;
-    if (from.offset < bounds.first.offset || from.offset > bounds.end.offset) {
-      reading.next = undefined;
-      this.#events.trimmed(partition, reading.token, bounds);
-      return;
-    }
-    reading.next = next;
-    if (!atEnd) reading.rung = true;
-    if (records.length > 0) {
-      reading.waiting = true;
-      this.#events.records(partition, reading.token, records);
-    }
-    this.#look(partition);
+  async #read(reading: Reading, from: Place): Promise<void> {
+    const found = await this.#logs.read(this.#topic, reading.partition, from, fetchBytes);
+    const { first, end } = found.bounds;
+    this.#busy.delete(reading);
+    if (!found.atEnd) this.#quiet.delete(reading);
+    if (from.offset < first.offset || from.offset > end.offset)
+      this.#readings.trimmed(reading, found.bounds);
+    else this.#readings.found(reading, found.records, found.next);
+    this.#look(reading);
   }
 
   #fail(error: unknown): void {
