@@ -1,5 +1,6 @@
 import {
   abortable,
+  Bell,
   type Binding,
   type Bounds,
   BusError,
@@ -218,21 +219,26 @@ export class RedisLogDriver implements LogDriver<RedisNative> {
     { maxBytes, maxWaitMs }: { readonly maxBytes: number; readonly maxWaitMs: number },
     signal: AbortSignal,
   ): Promise<ReadResult> {
-    let hush = (): void => undefined;
-    let cancel = (): void => undefined;
-    const rung = new Promise<void>((resolve) => {
-      cancel = systemClock.after(maxWaitMs, resolve);
-      // '' says that nothing is missed any more: what came before is seen now
-      hush = this.#connection.listen(appendedChannel(topic), (message) => {
-        if (message === '' || Number(message) === partition) resolve();
-      });
+    const bell = new Bell();
+    let over = false;
+    const cancel = systemClock.after(maxWaitMs, () => {
+      over = true;
+      bell.ring();
     });
+    // '' says that nothing is missed any more: what came before is seen now
+    const hush = this.#connection.listen(appendedChannel(topic), (message) => {
+      if (message === '' || Number(message) === partition) bell.ring();
+    });
+    const stop = AbortSignal.any([signal, this.#connection.ended]);
     try {
-      await abortable(rung, AbortSignal.any([signal, this.#connection.ended]));
+      for (;;) {
+        await abortable(bell.wait(), stop);
+        const found = await this.#read(topic, partition, from, maxBytes, signal);
+        if (found.records.length > 0 || over) return found;
+      }
     } finally {
       cancel();
       hush();
     }
-    return await this.#read(topic, partition, from, maxBytes, signal);
   }
 }
