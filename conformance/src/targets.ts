@@ -102,12 +102,24 @@ async function startedTarget(adapter: string, slow: number): Promise<Target> {
           await broker.start();
         },
       },
-      ...(adapter === 'rabbitmq'
-        ? { brokerDepth: (topic: string) => queuedIn(broker, topic) }
-        : {}),
+      ...brokerDepthOf(adapter, broker),
     },
     [Symbol.asyncDispose]: () => broker.stop(),
   };
+}
+
+function brokerDepthOf(adapter: string, broker: StartedBroker): Pick<Harness, 'brokerDepth'> {
+  if (adapter === 'rabbitmq') return { brokerDepth: (topic) => queuedIn(broker, topic) };
+  if (adapter === 'redis-streams') return { brokerDepth: (topic) => keptIn(broker, topic) };
+  return {};
+}
+
+/** What Redis's own tool says is in the streams of an event topic. */
+async function keptIn(broker: StartedBroker, topic: string): Promise<number> {
+  const keys = await broker.ctl('--scan', '--pattern', `{duobus:e:${topic}}:*`);
+  const streams = keys.split('\n').filter((key) => /:(?:log:\d+|own:\d+|dead)$/.test(key));
+  const lengths = await Promise.all(streams.map((key) => broker.ctl('xlen', key)));
+  return lengths.reduce((sum, length) => sum + Number(length), 0);
 }
 
 /** What RabbitMQ's own tool says is in the queues of a topic. */
