@@ -54,6 +54,7 @@ export class Link {
   }
 
   end(): void {
+    this.#alive = false;
     clearInterval(this.#pings);
     this.client.disconnect();
   }

@@ -9,8 +9,9 @@ export const soon = (ms = 20_000): AbortSignal => AbortSignal.timeout(ms);
 export async function openConnection(
   options: RedisStreamsOptions = {},
   url: string = testUrl('redis'),
+  signal: AbortSignal = soon(),
 ): Promise<Connection & AsyncDisposable> {
   const connection = new Connection(settingsOf({ ...optionsOfUrl(url), ...options }));
-  await connection.open(soon());
+  await connection.open(signal);
   return Object.assign(connection, { [Symbol.asyncDispose]: () => connection.close() });
 }

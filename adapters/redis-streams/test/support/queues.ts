@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { testUrl } from '@duobus/brokers';
+import { Redis } from 'ioredis';
 import { BusError } from '@duobus/core/driver';
 import type {
   Leased,
@@ -177,5 +178,35 @@ export async function untilEmpty(driver: QueueDriver, topic: StoredTopic): Promi
   await eventually(
     () => driver.inspect(topic, 'sub', soon()),
     (counts) => isDeepStrictEqual(counts, nothing),
+  );
+}
+
+/** A connection of its own to the same server. */
+export function client(driver: TestDriver): Redis {
+  const { commands } = driver.native;
+  if (!(commands instanceof Redis)) throw new Error('not connected to a single server');
+  return commands;
+}
+
+/** All keys of a topic but what the server remembers of publishers: that goes by itself. */
+export async function keysOf(driver: TestDriver, { name }: StoredTopic): Promise<string[]> {
+  const keys = await client(driver).keys(`{duobus:e:${name}}:*`);
+  const start = `{duobus:e:${name}}:`.length;
+  return keys
+    .map((key) => key.slice(start))
+    .filter((key) => !key.startsWith('pub:'))
+    .toSorted();
+}
+
+/** As if the process had died: nobody says farewell, and nothing is settled any more. */
+export function die(driver: TestDriver): void {
+  driver.native.commands?.disconnect();
+}
+
+/** Everything an earlier lease needs to be over. */
+export async function untilGone(driver: TestDriver, topic: StoredTopic): Promise<void> {
+  await eventually(
+    () => driver.inspect(topic, 'sub', soon()),
+    ({ consumers }) => consumers === 0,
   );
 }
