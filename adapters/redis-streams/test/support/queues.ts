@@ -55,12 +55,23 @@ export function record(
 export const records = (...ids: string[]): OutboundRecord[] => ids.map((id) => record(id));
 export const idOf = ({ headers }: Leased): string => String(headers['id']);
 
+const opening = new WeakMap<QueueDriver, Promise<void>>();
+
+/** As core does it: one call at a time. */
+function open(driver: QueueDriver): Promise<void> {
+  const known = opening.get(driver);
+  if (known !== undefined) return known;
+  const made = driver.open(soon(60_000)).finally(() => opening.delete(driver));
+  opening.set(driver, made);
+  return made;
+}
+
 /** As core does it: opened and tried again while the error says so, as for a moment after a restart. */
 export async function patiently<T>(driver: QueueDriver, run: () => Promise<T>): Promise<T> {
   const signal = soon(60_000);
   for (;;) {
     try {
-      await driver.open(signal);
+      await open(driver);
       return await run();
     } catch (error) {
       if (!BusError.is(error) || !error.retryable || signal.aborted) throw error;
