@@ -54,9 +54,9 @@ async function consumeFrom(
   handle: Handle,
 ): Promise<() => Promise<void>> {
   const acks = new Acknowledger(writer, stream);
-  let stopped = false;
+  const stopping = new AbortController();
   const reading = (async (): Promise<void> => {
-    while (!stopped) {
+    while (!stopping.signal.aborted) {
       const found = await reader.xreadgroup(
         'GROUP',
         group,
@@ -74,7 +74,7 @@ async function consumeFrom(
     }
   })();
   return async () => {
-    stopped = true;
+    stopping.abort();
     await reading;
     await acks.flush();
   };

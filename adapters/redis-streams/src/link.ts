@@ -1,5 +1,5 @@
 import { abortable } from '@duobus/core/driver';
-import { Cluster, type Redis } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import { type Client, makeClient, type Purpose } from './client.ts';
 import { classify } from './native-errors.ts';
 import type { Settings } from './options.ts';
@@ -8,6 +8,7 @@ import type { Settings } from './options.ts';
 export class Link {
   readonly client: Client;
   #alive = false;
+  #ended = false;
   #reason: Error | undefined;
   #pings: NodeJS.Timeout | undefined;
 
@@ -20,7 +21,7 @@ export class Link {
   ): Promise<Link> {
     const link = new Link(settings, purpose, ended);
     try {
-      await abortable(link.client.connect(), signal);
+      await abortable(link.#connect(settings.database), signal);
       link.#alive = true;
       link.#watch(settings.silenceMs);
       return link;
@@ -56,7 +57,15 @@ export class Link {
   end(): void {
     this.#alive = false;
     clearInterval(this.#pings);
-    this.client.disconnect();
+    // each time it is told so ioredis listens once more to the socket
+    if (!this.#ended) this.client.disconnect();
+    this.#ended = true;
+  }
+
+  async #connect(database: number): Promise<void> {
+    await this.client.connect();
+    // by itself ioredis goes on in database 0 when it is refused another
+    if (database > 0 && this.client instanceof Redis) await this.client.select(database);
   }
 
   /** A dead peer is only noticed while it is asked something. */

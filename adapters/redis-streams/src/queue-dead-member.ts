@@ -1,6 +1,5 @@
 import {
   Bell,
-  type BusError,
   type InboundRecord,
   type Leased,
   type QueueEvent,
@@ -148,7 +147,7 @@ export class DeadMember implements QueueMember {
     try {
       await this.#list();
     } catch (error) {
-      this.#failed(error as BusError);
+      this.#failed(error);
     }
   }
 

@@ -1,5 +1,4 @@
 import {
-  type BusError,
   Claimant,
   type QueueEvent,
   type QueueMember,
@@ -110,7 +109,7 @@ export class OrderedMember implements QueueMember {
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    await Promise.all([...this.#owned.values()].map(({ intake }) => intake?.stop()));
+    await Promise.all([...this.#owned.values()].map(async ({ intake }) => intake?.stop()));
   }
 
   close(): Promise<void> {
@@ -148,7 +147,7 @@ export class OrderedMember implements QueueMember {
     try {
       await this.#adopt(partition, token);
     } catch (error) {
-      this.#life.failed(error as BusError);
+      this.#life.failed(error);
       return;
     }
     if (this.#owned.get(partition) !== owned || this.#stopped || this.#inbox.over) return;
