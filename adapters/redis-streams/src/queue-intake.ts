@@ -14,6 +14,8 @@ export interface IntakeEvents {
 const mostBytes = 8 * 1024 * 1024;
 const mostRecords = 500;
 
+const gatherMs = 5;
+
 type Parked = readonly [kind: Buffer, mark: Buffer, state: Buffer | null, entry: Entry];
 
 /** Reads one partition for one member, as far as its credit goes: when there is nothing more it rests until it is rung. */
@@ -29,6 +31,7 @@ export class Intake implements Hold {
   #rung = true;
   #reading: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #gathering: NodeJS.Timeout | undefined;
   #stopped = false;
   #averageBytes = 0;
 
@@ -61,16 +64,30 @@ export class Intake implements Hold {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#gathering);
     await this.#reading;
   }
 
-  /** Small reads cost as much as large ones: it waits until some of the credit is free. */
+  /** Small reads cost as much as large ones: it waits for a moment until half of the credit is free. */
   #pump(): void {
     if (this.#stopped || !this.#rung || this.#reading !== undefined) return;
     const free = this.#credit - this.#held;
-    if (free < Math.max(1, this.#credit >> 2)) return;
+    if (free >= this.#credit / 2) this.#readNow(free);
+    else if (free > 0) this.#gathering ??= setTimeout(() => this.#gathered(), gatherMs);
+  }
+
+  #gathered(): void {
+    this.#gathering = undefined;
+    const free = this.#credit - this.#held;
+    if (free > 0 && this.#rung && this.#reading === undefined && !this.#stopped)
+      this.#readNow(free);
+  }
+
+  #readNow(free: number): void {
     this.#rung = false;
     clearTimeout(this.#timer);
+    clearTimeout(this.#gathering);
+    this.#gathering = undefined;
     this.#reading = this.#read(Math.min(free, this.#most()))
       .catch((error: unknown) => {
         this.#stopped = true;
