@@ -24,6 +24,9 @@ export function makeClient(settings: Settings, purpose: Purpose): Client {
     ...untouched,
     connectTimeout: connectTimeoutMs,
     socketTimeout: settings.silenceMs,
+    // what it looks for `open` looks for as well, and it writes to the console where it may not; a sentinel's word
+    // on who is the master has to be checked
+    enableReadyCheck: sentinel !== undefined,
     connectionName: `${settings.clientName}-${purpose}`,
     ...(settings.username === undefined ? {} : { username: settings.username }),
     ...(settings.password === undefined ? {} : { password: settings.password }),

@@ -97,7 +97,7 @@ export class Connection {
   /** Ends the connection if the error says that it leads to the wrong place: `open` then finds the right one. */
   suspect(lane: Lane, client: Client, error: unknown): void {
     const link = this.#links.get(lane);
-    if (link?.client !== client || !isMisled(error)) return;
+    if (link?.client !== client || client instanceof Cluster || !isMisled(error)) return;
     link.end();
   }
 
@@ -142,7 +142,10 @@ export class Connection {
 
   async #connect(purpose: Purpose, signal: AbortSignal): Promise<Link> {
     const known = this.#links.get(purpose);
-    if (known?.alive === true) return known;
+    if (known?.alive === true) {
+      await known.refresh(signal);
+      return known;
+    }
     known?.end();
     const link = await Link.open(
       this.settings,

@@ -54,6 +54,17 @@ export class Link {
     return this.#reason;
   }
 
+  /** Some node of a cluster may have been replaced by another. */
+  async refresh(signal: AbortSignal): Promise<void> {
+    const { client } = this;
+    if (!(client instanceof Cluster)) return;
+    // what cannot be learned now is asked for again
+    await abortable(
+      new Promise<void>((resolve) => client.refreshSlotsCache(() => resolve())),
+      signal,
+    );
+  }
+
   end(): void {
     this.#alive = false;
     clearInterval(this.#pings);

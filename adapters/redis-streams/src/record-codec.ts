@@ -15,7 +15,7 @@ const structured = 'application/cloudevents+json';
 /** Fields and values of an entry, one after the other, without the mark. The key comes first if there is one. */
 export function encodeRecord({ key, headers, body }: OutboundRecord): (string | Buffer)[] {
   const fields: (string | Buffer)[] = key === undefined ? [] : [keyField, key];
-  const isEvent = headers[contentType] === structured;
+  const isEvent = body !== null && headers[contentType] === structured;
   for (const name of Object.keys(headers)) {
     if (isEvent && name === contentType) continue;
     fields.push(headerPrefix + name, headers[name] as string);

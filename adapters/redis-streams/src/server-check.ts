@@ -10,6 +10,10 @@ export async function checkServer(
   { where, requireAof }: Pick<Settings, 'where' | 'requireAof'>,
 ): Promise<void> {
   const facts = await factsOf(node, where);
+  if (facts.get('loading') === '1')
+    throw new BusError('DUOBUS_UNAVAILABLE', `Redis: ${where} is still loading its data`, {
+      retryable: true,
+    });
   const version = Number.parseFloat(facts.get('redis_version') ?? '');
   if (version < 7)
     throw refused(where, `is version ${version}`, 'use Redis 7.0 or newer, or Valkey');
