@@ -68,11 +68,11 @@ export class Intake implements Hold {
     await this.#reading;
   }
 
-  /** Small reads cost as much as large ones: it waits for a moment until half of the credit is free. */
+  /** Small reads cost as much as large ones: it waits for a moment until a quarter of the credit is free. */
   #pump(): void {
     if (this.#stopped || !this.#rung || this.#reading !== undefined) return;
     const free = this.#credit - this.#held;
-    if (free >= this.#credit / 2) this.#readNow(free);
+    if (free >= this.#credit / 4) this.#readNow(free);
     else if (free > 0) this.#gathering ??= setTimeout(() => this.#gathered(), gatherMs);
   }
 
