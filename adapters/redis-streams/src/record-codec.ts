@@ -26,6 +26,30 @@ export function encodeRecord({ key, headers, body }: OutboundRecord): (string | 
 
 /** What an entry says, whoever has written it. `fields` has names and values in turn. */
 export function decodeRecord(fields: readonly Buffer[]): InboundRecord {
+  return decodeUsual(fields) ?? decodeAny(fields);
+}
+
+const keyName = Buffer.from(keyField);
+const eventName = Buffer.from(eventField);
+const markName = Buffer.from(markField);
+const eventHeaders = Object.freeze({ [contentType]: structured });
+
+/** A document with a key, as nearly all are: mark, key, event. */
+function decodeUsual(fields: readonly Buffer[]): InboundRecord | undefined {
+  if (fields.length !== 6) return undefined;
+  const [, , second, key, third, body] = fields as [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer];
+  if (!isName(second, keyName) || !isName(third, eventName)) return undefined;
+  return { key: key.toString(), headers: eventHeaders, body };
+}
+
+/** For names of a few bytes quicker than what compares memory. */
+function isName(field: Buffer, name: Buffer): boolean {
+  if (field.length !== name.length) return false;
+  for (let at = 0; at < name.length; at += 1) if (field[at] !== name[at]) return false;
+  return true;
+}
+
+function decodeAny(fields: readonly Buffer[]): InboundRecord {
   // names come from the wire
   const headers = Object.create(null) as Record<string, string>;
   let key: string | undefined;
@@ -47,7 +71,8 @@ export function decodeRecord(fields: readonly Buffer[]): InboundRecord {
 
 /** Whether this adapter has written the entry. */
 export function isOurs(fields: readonly Buffer[]): boolean {
-  return fields[0]?.toString() === markField;
+  const [first] = fields;
+  return first !== undefined && isName(first, markName);
 }
 
 /** The same bytes as what ioredis takes. */
