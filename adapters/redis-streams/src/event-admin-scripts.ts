@@ -34,6 +34,13 @@ if #ends == 0 then
 end
 local p, last = ends[1], ends[2]
 local log, limit = R .. ':log:' .. p, 200
+-- large documents a few at a time: all of them are in this script's memory
+local sample = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
+if sample then
+  local bytes = 1
+  for _, field in ipairs(sample[2]) do bytes = bytes + #field end
+  limit = math.max(1, math.min(limit, math.floor(4194304 / bytes)))
+end
 local function settle(id, fields)
   redis.call('XACK', log, G, id)
   if fields then letGo(S, p, 'l', id, tonumber(fieldOf(fields, 'n') or 0)) end

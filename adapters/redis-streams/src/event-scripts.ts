@@ -136,7 +136,9 @@ for _, ref in ipairs(ripe) do
   if entry then
     parked[#parked + 1] = {kind, mark, redis.call('HGET', S .. ':state:' .. p, bare), entry}
   else
+    -- somebody has deleted it by hand
     redis.call('HDEL', S .. ':state:' .. p, bare)
+    redis.call('HDEL', R .. ':acks:' .. p, id)
   end
 end
 local fresh = {}

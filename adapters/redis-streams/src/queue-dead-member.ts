@@ -12,12 +12,10 @@ import { farewell } from './farewell.ts';
 import { goneConsumer, lostConsumer } from './member-end.ts';
 import { MemberInbox } from './queue-inbox.ts';
 import type { Entry } from './queue-lease.ts';
+import { Portion } from './queue-portion.ts';
 import { answerOf, eventChannel, type Scope } from './queue-scope.ts';
 import type { Settled } from './queue-settle.ts';
 import { decodeRecord, isOurs } from './record-codec.ts';
-
-/** Dead letters fetched at a time. */
-const slice = 50;
 
 /** What a dead letter has besides the fields of the document: its state, and its partition. */
 const ownFields = 4;
@@ -52,6 +50,7 @@ export class DeadMember implements QueueMember {
   readonly #leaseMs: number;
   readonly #inbox: MemberInbox;
   readonly #bell = new Bell();
+  readonly #portion = new Portion();
   readonly #unlisten: () => void;
   readonly #loop: Promise<void>;
   /** Everything found has been received. */
@@ -155,6 +154,7 @@ export class DeadMember implements QueueMember {
     let [cursor, upTo, told] = ['', '', false];
     while (this.#closing === undefined && !this.#inbox.over) {
       const wanted = this.#drained && !told && !this.#stopped;
+      const slice = this.#portion.records;
       const args = [this.#leaseMs, cursor, upTo, wanted ? slice : 0];
       const { status, values } = answerOf(await this.#call(listDeadScript, args));
       if ((status as string) === 'wait') {
@@ -173,6 +173,7 @@ export class DeadMember implements QueueMember {
       if (entries.length > 0) {
         const records = entries.map((entry, at) => new DeadLease(entry, states[at]));
         this.#drained = false;
+        this.#portion.weigh(records);
         this.#inbox.push({ type: 'records', partition: 0, records });
       }
       if (wanted && !told && (upTo === '' || cursor === upTo || entries.length < slice)) {

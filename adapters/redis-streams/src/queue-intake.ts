@@ -1,6 +1,7 @@
 import type { BusError } from '@duobus/core/driver';
 import { readScript } from './event-scripts.ts';
 import { type Entry, type Hold, type Kind, Lease } from './queue-lease.ts';
+import { Portion } from './queue-portion.ts';
 import type { Scope } from './queue-scope.ts';
 
 export interface IntakeEvents {
@@ -9,10 +10,6 @@ export interface IntakeEvents {
   ended(status: 'gone' | 'lost', partition: number): void;
   failed(error: BusError): void;
 }
-
-/** A reply with more than this, in bytes or in documents, would hold up everybody else. */
-const mostBytes = 8 * 1024 * 1024;
-const mostRecords = 500;
 
 const gatherMs = 5;
 
@@ -33,7 +30,7 @@ export class Intake implements Hold {
   #timer: NodeJS.Timeout | undefined;
   #gathering: NodeJS.Timeout | undefined;
   #stopped = false;
-  #averageBytes = 0;
+  readonly #portion = new Portion();
 
   constructor(
     scope: Scope,
@@ -88,7 +85,7 @@ export class Intake implements Hold {
     clearTimeout(this.#timer);
     clearTimeout(this.#gathering);
     this.#gathering = undefined;
-    this.#reading = this.#read(Math.min(free, this.#most()))
+    this.#reading = this.#read(Math.min(free, this.#portion.records))
       .catch((error: unknown) => {
         this.#stopped = true;
         this.#events.failed(error as BusError);
@@ -97,11 +94,6 @@ export class Intake implements Hold {
         this.#reading = undefined;
         this.#pump();
       });
-  }
-
-  #most(): number {
-    if (this.#averageBytes === 0) return mostRecords;
-    return Math.max(1, Math.min(mostRecords, Math.floor(mostBytes / this.#averageBytes)));
   }
 
   async #read(count: number): Promise<void> {
@@ -125,18 +117,13 @@ export class Intake implements Hold {
     else if (waitMs >= 0) this.#ringIn(waitMs);
     if (records.length === 0) return;
     this.#held += records.length;
-    this.#weigh(records);
+    this.#portion.weigh(records);
     this.#events.records(partition, records);
   }
 
   #parked([kind, mark, state, entry]: Parked): Lease {
     const which = kind.toString('latin1') as Kind;
     return new Lease(this, which, entry, mark.length > 0, state?.toString());
-  }
-
-  #weigh(records: readonly Lease[]): void {
-    const bytes = records.reduce((sum, { body }) => sum + (body?.byteLength ?? 0), 0);
-    this.#averageBytes = (this.#averageBytes + bytes / records.length) / 2;
   }
 
   #ringIn(ms: number): void {

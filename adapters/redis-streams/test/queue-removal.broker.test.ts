@@ -9,6 +9,7 @@ import {
   keysOf,
   openDriver,
   publish,
+  Reader,
   records,
   subscription,
   untilEmpty,
@@ -121,14 +122,14 @@ describe('removal of a subscription on Redis', () => {
     await other.ensureSubscription(topic, 'late', 'create', soon());
     const after = told + 1;
     await publishing;
-    const late = await other.consume(topic, 'late', 'main', 500, soon());
-    const [event] = await late.receive(soon());
-    assert.ok(event?.type === 'records');
-    const first = Number(String(event.records[0]?.headers['id']).slice(1));
+    const late = new Reader(await other.consume(topic, 'late', 'main', 500, soon()));
+    await late.take(1);
+    const first = Number(late.ids[0]?.slice(1));
     assert.ok(first >= before && first <= after, `${before} <= ${first} <= ${after}`);
-    assert.equal(event.records.length, 200 - first);
-    await late.settle(event.records.map(({ token }) => ({ token, verdict: 'done' })));
-    await late.close();
+    await late.take(200 - first);
+    assert.deepEqual(late.ids, numbered(first, 200 - first));
+    await late.done(...late.leased);
+    await late.member.close();
     const reader = await consume(driver, topic, 'main', 500);
     await reader.take(200);
     await reader.done(...reader.leased);
