@@ -46,9 +46,9 @@ async function consumeFrom(
   handle: Handle,
 ): Promise<() => Promise<void>> {
   const next = new Map<string, string>();
-  let stopped = false;
+  const stop = new AbortController();
   const readings = streams.map(async (stream) => {
-    while (!stopped) {
+    while (!stop.signal.aborted) {
       const from = next.get(stream);
       const found: Entries = await redis.xrange(
         stream,
@@ -72,7 +72,7 @@ async function consumeFrom(
     pointerMs,
   );
   return async () => {
-    stopped = true;
+    stop.abort();
     clearInterval(timer);
     await Promise.all(readings);
     await write();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { startRedisCluster, startRedisReplica, startRedisSentinel } from '@duobus/brokers';
+import { startRedisCluster, startRedisSentinel } from '@duobus/brokers';
 import { Cluster } from 'ioredis';
 import { partitionKeys } from '../src/keys.ts';
 import { soon } from './support/connection.ts';
