@@ -78,7 +78,7 @@ export class RedisLogDriver implements LogDriver<RedisNative> {
   ): Promise<StoredTopic> {
     const making = async (): Promise<StoredTopic> => {
       const topic = await this.#registry.ensureTopic(wanted, mode);
-      await this.#prepare(topic);
+      if (mode === 'create') await this.#prepare(topic);
       return topic;
     };
     return await abortable(making(), signal);

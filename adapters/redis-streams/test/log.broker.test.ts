@@ -230,6 +230,19 @@ describe('log of Redis', () => {
     );
   });
 
+  it('makes nothing where it is only to check', async () => {
+    const wanted = wantedTopic();
+    const notFound = (error: unknown) => BusError.is(error, 'DUOBUS_NOT_FOUND');
+    await assert.rejects(log.ensureTopic(wanted, 'check', soon()), notFound);
+    // as a process leaves it that dies in the middle
+    await client().hset('{duobus}:topics', `data:${wanted.name}`, JSON.stringify(wanted));
+    assert.deepEqual(await log.ensureTopic(wanted, 'check', soon()), wanted);
+    assert.equal(await client().exists(partitionKeys(wanted, 0).meta), 0);
+    await assert.rejects(log.bounds(wanted, soon()), notFound);
+    await log.ensureTopic(wanted, 'create', soon());
+    assert.deepEqual(await bounds(wanted), [0, 0]);
+  });
+
   describe('entries of others', () => {
     it('become records with a place at the end, and hurt no other', async () => {
       const topic = await makeTopic(log);
