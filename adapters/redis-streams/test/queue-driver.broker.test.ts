@@ -137,21 +137,25 @@ describe('queues on Redis', () => {
   });
 
   it('wakes an idle consumer for a retry that is due before it would look', async () => {
-    await using driver = await openDriver();
-    await using other = await openDriver();
+    await using driver = await openDriver({ leaseMs: 600_000 });
+    await using other = await openDriver({ leaseMs: 600_000 });
     await using made = await subscription(driver);
     const { topic } = made;
     await publish(driver, topic, 0, 'a');
-    const reader = await consume(driver, topic);
+    const reader = await consume(driver, topic, 'main', 1);
     await reader.take(1);
     const idle = await consume(other, topic);
+    await publish(driver, topic, 0, 'b');
+    await idle.take(1);
+    await idle.done(idle.find('b'));
+    await reader.member.stop();
     await reader.member.settle([
       { token: reader.find('a').token, verdict: 'again', delayMs: 100, state: 'one' },
     ]);
-    await reader.member.close();
-    await idle.take(1);
+    await idle.take(2);
     assert.equal(idle.find('a').state, 'one');
-    await idle.member.close();
+    await idle.done(idle.find('a'));
+    await Promise.all([reader.member.close(), idle.member.close()]);
   });
 
   it('keeps a noted state for whoever is handed the document next', async () => {
@@ -290,8 +294,11 @@ describe('queues on Redis', () => {
     await reader.member.close();
     await using brisk = await openDriver({ leaseMs: 1_000 });
     const looking = await consume(brisk, topic);
-    await client(driver).xadd(logOf(topic), '*', 'h:id', 'unheard');
+    await publish(driver, topic, 0, 'heard');
     await looking.take(1);
+    await looking.done(looking.find('heard'));
+    await client(driver).xadd(logOf(topic), '*', 'h:id', 'unheard');
+    await looking.take(2);
     await looking.done(looking.find('unheard'));
     await looking.member.close();
   });

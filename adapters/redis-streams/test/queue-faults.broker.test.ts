@@ -131,6 +131,7 @@ describe('queues on a Redis that fails', () => {
         assert.ok(outcome.error.retryable);
         assert.match(outcome.error.message, /maxmemory/);
       }
+      assert.equal(await reader.member.note(reader.find('a').token, 'noted'), 'kept');
       assert.deepEqual(
         await reader.member.settle([
           { token: reader.find('a').token, verdict: 'done' },

@@ -82,7 +82,7 @@ describe('takeover on Redis', () => {
     const { topic } = made;
     await driver.ensureSubscription(topic, 'beside', 'create', soon());
     await publish(driver, topic, 0, 'a', 'b', 'c', 'd');
-    const frozen = await consume(driver, topic);
+    const frozen = await consume(driver, topic, 'main', 4);
     await frozen.take(4);
     const live = `{duobus:e:${topic.name}}:s:1:live`;
     const [member] = await client(driver).zrange(live, '0', '0');
