@@ -28,7 +28,7 @@ async function brokerFor({
 }: Arguments): Promise<{ readonly url: string; stop(): Promise<void> }> {
   if (url !== undefined) return { url, stop: () => Promise.resolve() };
   if (adapter === 'memory') return { url: 'memory://bench', stop: () => Promise.resolve() };
-  return startBroker(adapter);
+  return startBroker(adapter === 'redis-streams' ? 'redis' : adapter);
 }
 
 try {

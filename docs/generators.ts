@@ -6,6 +6,7 @@ import type { Adapter } from '@duobus/core';
 import { kafka } from '@duobus/kafka';
 import { memory } from '@duobus/memory';
 import { rabbitmq } from '@duobus/rabbitmq';
+import { redisStreams } from '@duobus/redis-streams';
 import { capabilitiesTable } from './capabilities-table.ts';
 import { casesTable, guaranteesTable } from './guarantees-table.ts';
 import { documentedOptions, optionsTable } from './options-table.ts';
@@ -18,6 +19,7 @@ const adapters: Readonly<Record<string, () => Adapter>> = {
   memory: () => memory(),
   rabbitmq: () => rabbitmq({ url: 'amqp://localhost' }),
   kafka: () => kafka({ brokers: ['localhost:9092'] }),
+  'redis-streams': () => redisStreams(),
 };
 
 function options(file = '', name = ''): string {

@@ -2,11 +2,15 @@ import type { Contender, Setting } from '../contender.ts';
 import { amqplibContender } from './amqplib.ts';
 import { amqplibStreamContender } from './amqplib-stream.ts';
 import { duobusContender } from './duobus.ts';
+import { ioredisContender } from './ioredis.ts';
+import { ioredisLogContender } from './ioredis-log.ts';
 import { kafkajsContender } from './kafkajs.ts';
 
 /** Name of the client that duobus is compared with; the embedded bus has none. */
 export function rawName({ adapter }: Pick<Setting, 'adapter'>): string | undefined {
-  return adapter === 'memory' ? undefined : { rabbitmq: 'amqplib', kafka: 'kafkajs' }[adapter];
+  return adapter === 'memory'
+    ? undefined
+    : { rabbitmq: 'amqplib', kafka: 'kafkajs', 'redis-streams': 'ioredis' }[adapter];
 }
 
 export function pickContender(which: 'duobus' | 'raw', setting: Setting): Contender {
@@ -14,5 +18,7 @@ export function pickContender(which: 'duobus' | 'raw', setting: Setting): Conten
   if (setting.adapter === 'kafka') return kafkajsContender(setting);
   if (setting.adapter === 'rabbitmq')
     return setting.bus === 'event' ? amqplibContender(setting) : amqplibStreamContender(setting);
+  if (setting.adapter === 'redis-streams')
+    return setting.bus === 'event' ? ioredisContender(setting) : ioredisLogContender(setting);
   throw new TypeError('the memory adapter has no client to compare with');
 }

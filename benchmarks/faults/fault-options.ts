@@ -8,9 +8,12 @@ export const faults = [
 ] as const;
 export type FaultName = (typeof faults)[number];
 
+const adapters = ['rabbitmq', 'kafka', 'redis-streams'] as const;
+type FaultAdapter = (typeof adapters)[number];
+
 export interface FaultOptions {
   readonly name: FaultName;
-  readonly adapter: 'rabbitmq' | 'kafka';
+  readonly adapter: FaultAdapter;
   readonly order: 'none' | 'key';
   readonly seed: number;
   readonly rate: number;
@@ -24,10 +27,10 @@ export interface FaultOptions {
 
 export const faultUsage = `npm run faults -- ${faults.join('|')} [options]
   broker-kill      the broker is restarted once and killed with -9 twice under load
-  consumer-kills   consumer processes are killed with -9 in mid-handling (RabbitMQ)
+  consumer-kills   consumer processes are killed with -9 in mid-handling (not Kafka)
   crash-document   a document that kills its process becomes a dead letter
   rebalance-storm  six consumer processes join, leave and die at random (Kafka)
-  --adapter rabbitmq|kafka   default rabbitmq; rebalance-storm: kafka
+  --adapter rabbitmq|kafka|redis-streams   default rabbitmq; rebalance-storm: kafka
   --broker NAME    version to start, e.g. rabbitmq@4.0 (default: the adapter's newest)
   --order none|key event bus only (default none)
   --rate N         documents per second (default 800)
@@ -38,7 +41,7 @@ export const faultUsage = `npm run faults -- ${faults.join('|')} [options]
   --json FILE      writes the report
   --events FILE    writes every handler run that was judged, one JSON a line
 A private broker is started for every run and removed after it.
-A million documents: npm run bench -- --million --adapter rabbitmq|kafka`;
+A million documents: npm run bench -- --million --adapter rabbitmq|kafka|redis-streams`;
 
 /** @throws TypeError with the usage for anything that is not understood. */
 export function parseFaultOptions(args: readonly string[]): FaultOptions {
@@ -48,10 +51,11 @@ export function parseFaultOptions(args: readonly string[]): FaultOptions {
     throw new TypeError(
       `one fault run must be named, got '${positionals.join(' ')}'\n${faultUsage}`,
     );
-  const adapter = values['adapter'] ?? (name === 'rebalance-storm' ? 'kafka' : 'rabbitmq');
-  if (adapter !== 'rabbitmq' && adapter !== 'kafka') throw wrong('adapter', adapter);
+  const wanted = values['adapter'] ?? (name === 'rebalance-storm' ? 'kafka' : 'rabbitmq');
+  const adapter = adapters.find((one) => one === wanted);
+  if (adapter === undefined) throw wrong('adapter', wanted);
   if (name === 'rebalance-storm' && adapter !== 'kafka') throw wrong('adapter', adapter);
-  if (name === 'consumer-kills' && adapter !== 'rabbitmq') throw wrong('adapter', adapter);
+  if (name === 'consumer-kills' && adapter === 'kafka') throw wrong('adapter', adapter);
   const order = values['order'] ?? (adapter === 'kafka' ? 'key' : 'none');
   if (order !== 'none' && order !== 'key') throw wrong('order', order);
   if (adapter === 'kafka' && order !== 'key') throw wrong('order', order);

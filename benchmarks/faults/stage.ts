@@ -29,7 +29,12 @@ export async function openStage(
   partitions: number,
   options: Partial<BusOptions> = {},
 ): Promise<Stage> {
-  const broker = await startBroker(version ?? adapter);
+  const redis = adapter === 'redis-streams';
+  const broker = await startBroker(
+    version ?? (redis ? 'redis' : adapter),
+    // without it a server that is killed may forget its last second
+    redis ? { config: { appendfsync: 'always' } } : {},
+  );
   const kind = adapter === 'kafka' ? 'data' : 'event';
   const setting: Setting = { kind, order, topicName: name, partitions };
   const topic = faultTopic(setting);

@@ -27,6 +27,7 @@ describe('parseFaultOptions', () => {
     assert.equal(parseFaultOptions(['broker-kill']).adapter, 'rabbitmq');
     assert.equal(parseFaultOptions(['rebalance-storm']).adapter, 'kafka');
     assert.equal(parseFaultOptions(['crash-document', '--adapter', 'kafka']).order, 'key');
+    assert.equal(parseFaultOptions(['consumer-kills', '--adapter', 'redis-streams']).order, 'none');
     assert.equal(parseFaultOptions(['broker-kill', '--seed', '7']).seed, 7);
   });
   it('refuses what it does not understand', () => {

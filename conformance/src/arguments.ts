@@ -14,8 +14,8 @@ export interface Arguments {
 
 export const usage = `duobus-conformance: shows whether an adapter keeps the contract of duobus
 
-  --adapter NAME   memory, rabbitmq, kafka, or the package of an adapter
-  --url URL        the broker; without it memory, rabbitmq and kafka are started here
+  --adapter NAME   memory, rabbitmq, kafka, redis-streams, or the package of an adapter
+  --url URL        the broker; without it a broker for one of duobus's own is started here
   --report FILE    writes the results as JSON
   --case NAME      only this case; may be given several times
   --seed N         repeats a run

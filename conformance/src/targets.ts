@@ -39,7 +39,11 @@ const own: ReadonlyMap<string, string> = new Map([
   ['memory', '@duobus/memory'],
   ['rabbitmq', '@duobus/rabbitmq'],
   ['kafka', '@duobus/kafka'],
+  ['redis-streams', '@duobus/redis-streams'],
 ]);
+
+/** Adapters whose brokers are started under another name. */
+const brokerOf: ReadonlyMap<string, string> = new Map([['redis-streams', 'redis']]);
 
 /** @throws Error that says what is missing. */
 export async function targetFor(args: Arguments): Promise<Target> {
@@ -84,7 +88,7 @@ async function startedTarget(adapter: string, slow: number): Promise<Target> {
       cause,
     });
   }
-  const broker = await brokers.startBroker(adapter);
+  const broker = await brokers.startBroker(brokerOf.get(adapter) ?? adapter);
   return {
     harness: {
       name: adapter,
@@ -98,12 +102,24 @@ async function startedTarget(adapter: string, slow: number): Promise<Target> {
           await broker.start();
         },
       },
-      ...(adapter === 'rabbitmq'
-        ? { brokerDepth: (topic: string) => queuedIn(broker, topic) }
-        : {}),
+      ...brokerDepthOf(adapter, broker),
     },
     [Symbol.asyncDispose]: () => broker.stop(),
   };
+}
+
+function brokerDepthOf(adapter: string, broker: StartedBroker): Pick<Harness, 'brokerDepth'> {
+  if (adapter === 'rabbitmq') return { brokerDepth: (topic) => queuedIn(broker, topic) };
+  if (adapter === 'redis-streams') return { brokerDepth: (topic) => keptIn(broker, topic) };
+  return {};
+}
+
+/** What Redis's own tool says is in the streams of an event topic. */
+async function keptIn(broker: StartedBroker, topic: string): Promise<number> {
+  const keys = await broker.ctl('--scan', '--pattern', `{duobus:e:${topic}}:*`);
+  const streams = keys.split('\n').filter((key) => /:(?:log:\d+|own:\d+|dead)$/.test(key));
+  const lengths = await Promise.all(streams.map((key) => broker.ctl('xlen', key)));
+  return lengths.reduce((sum, length) => sum + Number(length), 0);
 }
 
 /** What RabbitMQ's own tool says is in the queues of a topic. */

@@ -8,9 +8,11 @@ import { isLeftOut, testUrl } from '@duobus/brokers';
 import { root, snippetNames } from '../pages.ts';
 
 /** Snippets that need a broker of their own, and the variable its URL comes from. */
-const brokers: Readonly<Record<string, readonly [variable: string, kind: 'rabbitmq' | 'kafka']>> = {
+type Kind = 'rabbitmq' | 'kafka' | 'redis';
+const brokers: Readonly<Record<string, readonly [variable: string, kind: Kind]>> = {
   'adapter-rabbitmq.ts': ['RABBITMQ_URL', 'rabbitmq'],
   'adapter-kafka.ts': ['KAFKA_BROKERS', 'kafka'],
+  'adapter-redis-streams.ts': ['REDIS_HOSTS', 'redis'],
 };
 
 describe('the code of the documentation', () => {
@@ -23,7 +25,7 @@ describe('the code of the documentation', () => {
         BUS_URL: 'memory://docs',
         ...(broker === undefined
           ? {}
-          : { [broker[0]]: testUrl(broker[1]).replace('kafka://', '') }),
+          : { [broker[0]]: testUrl(broker[1]).replace(/^(kafka|redis):\/\//, '') }),
       };
       const { NODE_TEST_CONTEXT: _, ...environment } = process.env;
       const child = spawn(

@@ -4,19 +4,11 @@ import {
   type PartitionReader,
   type Place,
   type ReaderEvents,
+  type Reading,
+  Readings,
 } from '@duobus/core/driver';
 import type { Connection, ConnectionMember } from './connection.ts';
 import type { DataTopic } from './data-topic.ts';
-
-/** How far a partition has been read for its owner. */
-interface Reading {
-  readonly token: number;
-  next: Place | undefined;
-  open: boolean;
-  /** A fetch waits to be received: at most one does. */
-  waiting: boolean;
-  readonly forget: () => void;
-}
 
 const fetchBytes = 1_048_576;
 
@@ -28,7 +20,8 @@ export class LogReader implements PartitionReader, ConnectionMember {
   readonly #topic: DataTopic;
   readonly #events: ReaderEvents;
   readonly #as: string;
-  readonly #readings = new Map<number, Reading>();
+  readonly #readings: Readings;
+  readonly #forget = new Map<number, () => void>();
 
   constructor(
     connection: Connection,
@@ -40,6 +33,7 @@ export class LogReader implements PartitionReader, ConnectionMember {
     this.#topic = topic;
     this.#events = events;
     this.#as = member.as;
+    this.#readings = new Readings(events, (reading) => this.#read(reading));
     this.topic = topic.record.name;
     this.name = member.group;
     connection.add(this);
@@ -48,38 +42,30 @@ export class LogReader implements PartitionReader, ConnectionMember {
 
   start(partition: number, token: number, place: Place): void {
     this.stop(partition);
-    const read = (): void => this.#read(partition);
-    this.#readings.set(partition, {
-      token,
-      next: place,
-      open: true,
-      waiting: false,
-      forget: this.#topic.log(partition).whenAppended(read),
-    });
-    read();
+    const appended = (): void => {
+      const reading = this.#readings.get(partition);
+      if (reading !== undefined) this.#read(reading);
+    };
+    this.#forget.set(partition, this.#topic.log(partition).whenAppended(appended));
+    this.#readings.start(partition, token, place);
   }
 
   flow(partition: number, token: number, open: boolean): void {
-    const reading = this.#readings.get(partition);
-    if (reading?.token !== token) return;
-    reading.open = open;
-    this.#read(partition);
+    this.#readings.flow(partition, token, open);
   }
 
   taken(partition: number, token: number): void {
-    const reading = this.#readings.get(partition);
-    if (reading?.token !== token) return;
-    reading.waiting = false;
-    this.#read(partition);
+    this.#readings.taken(partition, token);
   }
 
   stop(partition: number): void {
-    this.#readings.get(partition)?.forget();
-    this.#readings.delete(partition);
+    this.#forget.get(partition)?.();
+    this.#forget.delete(partition);
+    this.#readings.stop(partition);
   }
 
   async close(): Promise<void> {
-    for (const partition of this.#readings.keys()) this.stop(partition);
+    for (const { partition } of this.#readings.all) this.stop(partition);
     this.#connection.remove(this);
     this.#topic.readers.delete(this);
   }
@@ -106,20 +92,16 @@ export class LogReader implements PartitionReader, ConnectionMember {
   }
 
   /** Reads on in a partition if it is wanted and there is something. */
-  #read(partition: number): void {
-    const reading = this.#readings.get(partition);
-    if (reading?.next === undefined || !reading.open || reading.waiting) return;
-    const { token, next: from } = reading;
+  #read(reading: Reading): void {
+    const from = this.#readings.due(reading);
+    if (from === undefined) return;
+    const { partition } = reading;
     const log = this.#topic.log(partition);
     if (!log.has(from)) {
-      reading.next = undefined;
-      this.#events.trimmed(partition, token, log.bounds());
+      this.#readings.trimmed(reading, log.bounds());
       return;
     }
     const { records, next } = log.read(this.#topic.record, partition, from, fetchBytes);
-    reading.next = next;
-    if (records.length === 0) return;
-    reading.waiting = true;
-    this.#events.records(partition, token, records);
+    this.#readings.found(reading, records, next);
   }
 }

@@ -26,7 +26,7 @@ export const deletionOnRead: Case = {
     const again = await context.consume('event', topic, 'reader', {
       member: await context.member(),
     });
-    await context.sentinel('event', topic, [again]);
+    await context.sentinel('event', topic, [again, other]);
     await context.drain('event', topic, 'reader');
     expectSame(again.deliveries.length, 1, 'deliveries on another connection: the sentinel alone');
     expectSame(reader.deliveries.length, 51, 'deliveries on the first connection');

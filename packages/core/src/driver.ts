@@ -13,6 +13,7 @@ export { Claimant, type ClaimantOptions, type ClaimEvents } from './groups/claim
 export type { Cell, CellResult, Cells, CellWrite } from './groups/cells.ts';
 export type { PartitionReader, ReaderEvents } from './groups/cells-member.ts';
 export { type Groups, groupsOver, type GroupsOptions } from './groups/groups-over.ts';
+export { type Reading, Readings } from './groups/readings.ts';
 export { hasPointers, memberKey } from './groups/view.ts';
 export { Inbox } from './inbox.ts';
 export { abortable } from './internal/abort.ts';

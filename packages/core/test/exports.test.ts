@@ -30,6 +30,7 @@ describe('exports', () => {
       'Claimant',
       'Deque',
       'Inbox',
+      'Readings',
       'Registry',
       'abortable',
       'assign',

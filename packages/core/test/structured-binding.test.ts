@@ -74,6 +74,19 @@ describe('structuredBinding', () => {
     });
   });
 
+  it('finds the data wherever it is, and whatever looks like it', () => {
+    assert.equal(dataOf(',"data":{"a":1,"data":2}'), '{"a":1,"data":2}');
+    assert.equal(dataOf(',"X":{"a":1,"data":2},"data":3'), '3');
+    assert.equal(dataOf(',"X":[{"a":1,"data":2}]'), '');
+    assert.equal(dataOf(',"data":{"a":1},"subject":"s"'), '{"a":1}');
+    assert.equal(dataOf(',"data":1,"data":2'), '2');
+    assert.equal(dataOf(',"subject":",\\"data\\":1","data":2'), '2');
+    assert.equal(dataOf(',"data_base64":"aGk=","data":2'), 'hi');
+    assert.equal(decode(event(',"data":{"a":1},"subject":"s"')).attributes['subject'], 's');
+    for (const members of [',"data":{"a":1}}', ',"data":', ',"data":{"a":1'])
+      errorOf('DUOBUS_DECODE', () => decode(event(members)));
+  });
+
   it('is not polluted by the names of members', () => {
     const found = decode(event(',"__proto__":{"polluted":true}')).attributes;
     assert.equal((found as { polluted?: unknown }).polluted, undefined);

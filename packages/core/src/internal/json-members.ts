@@ -42,7 +42,9 @@ function nameOf(json: Buffer, start: number, end: number): string {
   return text.includes('\\') ? (JSON.parse(text) as string) : text.slice(1, -1);
 }
 
-function valueEnd(json: Buffer, start: number): number {
+/** Where the value that begins at `start` ends. Checks only what it needs to find that out.
+ *  @throws SyntaxError */
+export function valueEnd(json: Buffer, start: number): number {
   const first = json[start];
   if (first === quote) return stringEnd(json, start);
   if (isOpen(first)) return nestedEnd(json, start);

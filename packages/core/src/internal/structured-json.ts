@@ -2,11 +2,14 @@ import { isJson } from '../codec.ts';
 import { isAttributeName } from '../envelope.ts';
 import type { Attributes } from '../envelope.ts';
 import { BusError } from '../errors.ts';
-import { membersOf } from './json-members.ts';
+import { membersOf, valueEnd } from './json-members.ts';
 import type { Member } from './json-members.ts';
 import { received } from './received-attributes.ts';
 
 export const structuredContentType = 'application/cloudevents+json';
+
+const whereAttributes =
+  "its body should be a JSON object with the members 'id', 'source' and so on";
 
 /** CloudEvents JSON format. Data that is JSON goes in as the bytes it is, everything else as base64. */
 export function encodeStructured(attributes: Attributes, data: Uint8Array): Uint8Array {
@@ -31,6 +34,39 @@ export function decodeStructured(
 ): { attributes: Attributes; data: Uint8Array } {
   checkFormat(contentType);
   const json = bufferOf(body);
+  return decodeUsual(json) ?? decodeAny(json);
+}
+
+const dataMember = ',"data":';
+
+/** Events as `encodeStructured` writes them: the data comes last, so all attributes are parsed at once. `undefined` for
+ *  any other. */
+function decodeUsual(json: Buffer): { attributes: Attributes; data: Uint8Array } | undefined {
+  const at = json.indexOf(dataMember, 0, 'latin1');
+  if (at < 0) return undefined;
+  const start = at + dataMember.length;
+  let head: Record<string, unknown>;
+  try {
+    // inside of a string, or of another value, this is no JSON
+    head = JSON.parse(`${json.toString('utf8', 0, at)}}`) as Record<string, unknown>;
+    if (json[json.length - 1] !== 0x7d || valueEnd(json, start) !== json.length - 1)
+      return undefined;
+  } catch {
+    return undefined;
+  }
+  const attributes: Record<string, string> = {};
+  for (const name of Object.keys(head)) {
+    const value = head[name];
+    if (typeof value !== 'string' || name === 'data') return undefined;
+    if (isAttributeName(name)) attributes[name] = value;
+    else if (name === 'data_base64') return undefined;
+  }
+  const complete = received(attributes, { headers: {}, body: json }, whereAttributes);
+  const data = { name: 'data', start, end: json.length - 1 };
+  return { attributes: complete, data: dataOf(json, data, complete) };
+}
+
+function decodeAny(json: Buffer): { attributes: Attributes; data: Uint8Array } {
   const attributes: Record<string, string> = {};
   let data: Member | undefined;
   let base64: Member | undefined;
@@ -39,8 +75,7 @@ export function decodeStructured(
     else if (member.name === 'data_base64') base64 = member;
     else if (isAttributeName(member.name)) readAttribute(attributes, json, member);
   }
-  const hint = "its body should be a JSON object with the members 'id', 'source' and so on";
-  const complete = received(attributes, { headers: {}, body }, hint);
+  const complete = received(attributes, { headers: {}, body: json }, whereAttributes);
   if (base64 !== undefined && valueOf(json, base64) !== null)
     return { attributes: complete, data: fromBase64(json, base64) };
   return {

@@ -1,0 +1,88 @@
+import { Cluster, type ClusterOptions, Redis } from 'ioredis';
+import type { Settings } from './options.ts';
+
+export type Client = Redis | Cluster;
+
+/** What a connection is for. A server that is slow to store must not keep readers from being heard. */
+export type Purpose = 'publishing' | 'commands' | 'bell';
+
+/** ioredis sends nothing twice and mends nothing: a command that is sent again after a lost reply is done twice. */
+const untouched = {
+  // RESP3 gives replies other shapes according to how a command's name is written
+  protocol: 2,
+  maxRetriesPerRequest: 0,
+  autoResendUnfulfilledCommands: false,
+  autoResubscribe: false,
+  noDelay: true,
+  keepAlive: 10_000,
+} as const;
+
+/** Makes a client that is not connected yet. */
+export function makeClient(settings: Settings, purpose: Purpose): Client {
+  const { hosts, cluster, sentinel, connectTimeoutMs } = settings;
+  const common = {
+    ...untouched,
+    connectTimeout: connectTimeoutMs,
+    socketTimeout: settings.silenceMs,
+    // what it looks for `open` looks for as well, and it writes to the console where it may not; a sentinel's word
+    // on who is the master has to be checked
+    enableReadyCheck: sentinel !== undefined,
+    connectionName: `${settings.clientName}-${purpose}`,
+    ...(settings.username === undefined ? {} : { username: settings.username }),
+    ...(settings.password === undefined ? {} : { password: settings.password }),
+    ...(settings.tls === undefined ? {} : { tls: settings.tls }),
+  };
+  if (cluster) return makeCluster(settings, common);
+  const [first] = hosts as [Settings['hosts'][number]];
+  const alone = {
+    ...common,
+    db: settings.database,
+    retryStrategy: () => null,
+    enableOfflineQueue: false,
+    lazyConnect: true,
+  };
+  if (sentinel === undefined) return new Redis({ ...alone, host: first.host, port: first.port });
+  return new Redis({
+    ...alone,
+    sentinels: [...hosts],
+    name: sentinel,
+    role: 'master',
+    sentinelRetryStrategy: () => null,
+    failoverDetector: false,
+    ...(settings.sentinelUsername === undefined
+      ? {}
+      : { sentinelUsername: settings.sentinelUsername }),
+    ...(settings.sentinelPassword === undefined
+      ? {}
+      : { sentinelPassword: settings.sentinelPassword }),
+    ...(settings.tls === undefined
+      ? {}
+      : { sentinelTLS: settings.tls, enableTLSForSentinelMode: true }),
+  });
+}
+
+function makeCluster(
+  { hosts, connectTimeoutMs, tls }: Settings,
+  redisOptions: NonNullable<ClusterOptions['redisOptions']>,
+): Cluster {
+  return new Cluster([...hosts], {
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    clusterRetryStrategy: () => null,
+    // 0: what was under way when its node was lost is not sent again
+    retryDelayOnFailover: 0,
+    retryDelayOnClusterDown: 0,
+    retryDelayOnTryAgain: 50,
+    maxRedirections: 8,
+    slotsRefreshTimeout: connectTimeoutMs,
+    slotsRefreshInterval: 5_000,
+    redisOptions: { ...redisOptions, replyMapping: 'legacy' },
+    // certificates carry names, so names must not be resolved before the handshake
+    ...(tls === undefined
+      ? {}
+      : {
+          dnsLookup: (address: string, found: (error: null, address: string) => void) =>
+            found(null, address),
+        }),
+  });
+}

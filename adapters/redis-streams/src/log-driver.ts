@@ -1,0 +1,244 @@
+import {
+  abortable,
+  Bell,
+  type Binding,
+  type Bounds,
+  BusError,
+  type EditResult,
+  type Groups,
+  groupsOver,
+  type LogCapabilities,
+  type LogDriver,
+  type LogMember,
+  type Outcome,
+  type OutboundRecord,
+  type Place,
+  type ReadResult,
+  type StoredPointer,
+  type StoredTopic,
+  structuredBinding,
+  systemClock,
+  type TopologyMode,
+  type WantedTopic,
+} from '@duobus/core/driver';
+import { Appender } from './appender.ts';
+import { logCapabilities } from './capabilities.ts';
+import type { Connection } from './connection.ts';
+import { GroupCells } from './group-cells.ts';
+import { appendedChannel } from './keys.ts';
+import { LogReader } from './log-reader.ts';
+import { nativeOf, type RedisNative } from './native.ts';
+import { PartitionLogs, partitionsOf } from './partition-logs.ts';
+import { TopicRegistry } from './topic-registry.ts';
+
+/** The data bus half: a stream for every partition, the pointers of a group in a hash. */
+export class RedisLogDriver implements LogDriver<RedisNative> {
+  readonly kind = 'log';
+  readonly native: RedisNative;
+  readonly binding: Binding = structuredBinding;
+  readonly capabilities: LogCapabilities;
+  readonly #connection: Connection;
+  readonly #registry: TopicRegistry;
+  readonly #logs: PartitionLogs;
+  readonly #appender: Appender;
+  readonly #cells: GroupCells;
+  readonly #groups: Groups;
+
+  constructor(connection: Connection) {
+    const { settings } = connection;
+    this.#connection = connection;
+    this.native = nativeOf(connection);
+    this.capabilities = logCapabilities(settings);
+    this.#registry = new TopicRegistry(connection, 'data');
+    this.#logs = new PartitionLogs(connection);
+    this.#appender = new Appender(connection);
+    this.#cells = new GroupCells(connection);
+    this.#groups = groupsOver({
+      clock: systemClock,
+      leaseMs: settings.leaseMs,
+      cells: (topic, group) => this.#cells.of(topic, group),
+      partitions: async (topic, signal) =>
+        (await abortable(this.#registry.current(topic), signal)).partitions,
+      reader: (topic, _group, _as, events) => new LogReader(connection, this.#logs, topic, events),
+    });
+  }
+
+  async open(signal: AbortSignal): Promise<void> {
+    await this.#connection.open(signal);
+  }
+
+  async close(): Promise<void> {
+    await this.#connection.close();
+  }
+
+  async ensureTopic(
+    wanted: WantedTopic,
+    mode: TopologyMode,
+    signal: AbortSignal,
+  ): Promise<StoredTopic> {
+    const making = async (): Promise<StoredTopic> => {
+      const topic = await this.#registry.ensureTopic(wanted, mode);
+      if (mode === 'create') await this.#prepare(topic);
+      return topic;
+    };
+    return await abortable(making(), signal);
+  }
+
+  async topics(
+    names: readonly string[] | undefined,
+    signal: AbortSignal,
+  ): Promise<readonly StoredTopic[]> {
+    return await abortable(this.#registry.topics(names), signal);
+  }
+
+  async alterTopic(
+    current: StoredTopic,
+    next: StoredTopic,
+    signal: AbortSignal,
+  ): Promise<StoredTopic> {
+    const altering = async (): Promise<StoredTopic> => {
+      const topic = await this.#registry.alterTopic(current, next);
+      await this.#prepare(topic);
+      await this.#cells.tellAll(topic);
+      return topic;
+    };
+    return await abortable(altering(), signal);
+  }
+
+  async names(topic: StoredTopic, signal: AbortSignal): Promise<readonly string[]> {
+    return await abortable(this.#cells.names(topic), signal);
+  }
+
+  async append(
+    topic: StoredTopic,
+    partition: number,
+    records: readonly OutboundRecord[],
+    signal: AbortSignal,
+  ): Promise<readonly Outcome[]> {
+    signal.throwIfAborted();
+    return await abortable(this.#appender.append(topic, partition, records), signal);
+  }
+
+  async read(
+    topic: StoredTopic,
+    partition: number,
+    from: Place,
+    { maxBytes, maxWaitMs }: { readonly maxBytes: number; readonly maxWaitMs: number },
+    signal: AbortSignal,
+  ): Promise<ReadResult> {
+    const found = await this.#read(topic, partition, from, maxBytes, signal);
+    if (found.records.length > 0 || !found.atEnd || maxWaitMs <= 0) return found;
+    return await this.#waitFor(topic, partition, found.next, { maxBytes, maxWaitMs }, signal);
+  }
+
+  async bounds(topic: StoredTopic, signal: AbortSignal): Promise<readonly Bounds[]> {
+    const all = partitionsOf(topic).map((partition) => this.#logs.bounds(topic, partition));
+    return await abortable(Promise.all(all), signal);
+  }
+
+  async placesAt(
+    topic: StoredTopic,
+    timeMs: number,
+    signal: AbortSignal,
+  ): Promise<readonly Place[]> {
+    const all = partitionsOf(topic).map((partition) =>
+      this.#logs.placeAt(topic, partition, timeMs),
+    );
+    return await abortable(Promise.all(all), signal);
+  }
+
+  async join(
+    topic: StoredTopic,
+    group: string,
+    as: string,
+    signal: AbortSignal,
+  ): Promise<LogMember> {
+    return await this.#groups.join(topic, group, as, signal);
+  }
+
+  async pointers(
+    topic: StoredTopic,
+    group: string,
+    signal: AbortSignal,
+  ): Promise<readonly (StoredPointer | undefined)[]> {
+    return await this.#groups.pointers(topic, group, signal);
+  }
+
+  async edit(
+    topic: StoredTopic,
+    group: string,
+    change: (partition: number, stored: StoredPointer | undefined) => StoredPointer | undefined,
+    graceMs: number,
+    signal: AbortSignal,
+  ): Promise<EditResult> {
+    return await this.#groups.edit(topic, group, change, graceMs, signal);
+  }
+
+  async removeGroup(topic: StoredTopic, group: string, signal: AbortSignal): Promise<void> {
+    await this.#groups.empty(topic, group, signal);
+    await abortable(this.#cells.remove(topic, group), signal);
+  }
+
+  /** Also what a process that died in the middle has left undone. */
+  async #prepare(topic: StoredTopic): Promise<void> {
+    await Promise.all([this.#logs.prepare(topic), this.#cells.prepare(topic)]);
+  }
+
+  async #read(
+    topic: StoredTopic,
+    partition: number,
+    from: Place,
+    maxBytes: number,
+    signal: AbortSignal,
+  ): Promise<ReadResult> {
+    const { bounds, ...result } = await abortable(
+      this.#logs.read(topic, partition, from, maxBytes),
+      signal,
+    );
+    const { first, end } = bounds;
+    if (from.offset >= first.offset && from.offset <= end.offset) return result;
+    throw new BusError(
+      'DUOBUS_POSITION_GONE',
+      `Redis: partition ${partition} of topic '${topic.name}' holds records from ${first.offset} to before ${end.offset}, not ${from.offset}`,
+      {
+        context: {
+          topic: topic.name,
+          partition,
+          offset: from.offset,
+          first: first.offset,
+          end: end.offset,
+        },
+      },
+    );
+  }
+
+  async #waitFor(
+    topic: StoredTopic,
+    partition: number,
+    from: Place,
+    { maxBytes, maxWaitMs }: { readonly maxBytes: number; readonly maxWaitMs: number },
+    signal: AbortSignal,
+  ): Promise<ReadResult> {
+    const bell = new Bell();
+    let over = false;
+    const cancel = systemClock.after(maxWaitMs, () => {
+      over = true;
+      bell.ring();
+    });
+    // '' says that nothing is missed any more: what came before is seen now
+    const hush = this.#connection.listen(appendedChannel(topic), (message) => {
+      if (message === '' || Number(message) === partition) bell.ring();
+    });
+    const stop = AbortSignal.any([signal, this.#connection.ended]);
+    try {
+      for (;;) {
+        await abortable(bell.wait(), stop);
+        const found = await this.#read(topic, partition, from, maxBytes, signal);
+        if (found.records.length > 0 || over) return found;
+      }
+    } finally {
+      cancel();
+      hush();
+    }
+  }
+}

@@ -1,0 +1,171 @@
+import type { Bounds, LogRecord, Place, StoredTopic } from '@duobus/core/driver';
+import type { Connection } from './connection.ts';
+import { appendedChannel, partitionKeys } from './keys.ts';
+import {
+  adoptScript,
+  boundsScript,
+  placeAtScript,
+  prepareScript,
+  timeOfScript,
+} from './partition-scripts.ts';
+import { decodeRecord, isOurs } from './record-codec.ts';
+import type { Script } from './script.ts';
+import { topicGone } from './topic-registry.ts';
+
+/** What one look at a partition has found. */
+export interface Found {
+  readonly records: readonly LogRecord[];
+  readonly next: Place;
+  readonly atEnd: boolean;
+  /** As it was just before. */
+  readonly bounds: Bounds;
+}
+
+type Entry = readonly [id: Buffer, fields: readonly Buffer[]];
+
+const mostRecords = 1_000;
+const latestMs = 2 ** 53 - 1;
+
+/** The streams of data topics, read and looked after. */
+export class PartitionLogs {
+  readonly #connection: Connection;
+  /** By stream: how many entries came to about as many bytes as were asked for. */
+  readonly #counts = new Map<string, number>();
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /** Makes the streams ready that a topic has by its record, and tells them its retention. */
+  async prepare({ incarnation, retention, compacted, ...topic }: StoredTopic): Promise<void> {
+    const { maxAgeMs, maxBytes } = retention;
+    const args = [incarnation, maxAgeMs ?? '', maxBytes ?? '', compacted ? '1' : '0'];
+    const whole = { incarnation, retention, compacted, ...topic };
+    await Promise.all(
+      partitionsOf(whole).map((partition) => this.#run(prepareScript, whole, partition, args)),
+    );
+  }
+
+  async bounds(topic: StoredTopic, partition: number): Promise<Bounds> {
+    const [first, firstMs, next, ms] = await this.#run(boundsScript, topic, partition, [
+      topic.incarnation,
+    ]);
+    const end = { offset: next as number, time: ms as number };
+    return {
+      first: first === next ? end : { offset: first as number, time: firstMs as number },
+      end,
+    };
+  }
+
+  /** The first record of that time or later, else the end. */
+  async placeAt(topic: StoredTopic, partition: number, timeMs: number): Promise<Place> {
+    const ms = Math.min(Math.max(0, Math.ceil(timeMs)), latestMs);
+    const [time, offset] = await this.#run(placeAtScript, topic, partition, [
+      topic.incarnation,
+      ms,
+    ]);
+    return { offset: offset as number, time: time as number };
+  }
+
+  /** About as many bytes of records as asked for, from a place on. What is not there any more is left to the caller:
+   *  `bounds` says so. */
+  async read(topic: StoredTopic, partition: number, from: Place, maxBytes: number): Promise<Found> {
+    const { log } = partitionKeys(topic, partition);
+    const count = this.#counts.get(log) ?? 32;
+    const start = await this.#idOf(topic, partition, from);
+    // both at once: the second is answered after the first
+    let [bounds, entries] = await Promise.all([
+      this.bounds(topic, partition),
+      this.#connection.with(
+        'commands',
+        `read partition ${partition} of topic '${topic.name}'`,
+        async (client) =>
+          (await client.xrangeBuffer(log, start, '+', 'COUNT', count)) as unknown as Entry[],
+      ),
+    ]);
+    const atEnd = entries.length < count;
+    const foreign = entries.filter(([, fields]) => !isOurs(fields));
+    if (foreign.length > 0) entries = entries.filter(([, fields]) => isOurs(fields));
+    const records = entries
+      .map(([id, fields]) => ({ ...decodeRecord(fields), ...placeOf(id) }))
+      .filter(({ offset }) => offset >= from.offset);
+    this.#learn(log, count, entries, maxBytes);
+    // between the two some may have been removed
+    if (!topic.compacted && records[0] !== undefined && records[0].offset > from.offset)
+      bounds = await this.bounds(topic, partition);
+    if (foreign.length > 0) await this.#adopt(topic, partition, foreign);
+    return {
+      records,
+      next: nextOf(records, from, bounds, atEnd),
+      atEnd: atEnd && foreign.length === 0,
+      bounds,
+    };
+  }
+
+  /** Entries that somebody else has added get an ordinal, and so a place. */
+  async #adopt(topic: StoredTopic, partition: number, entries: readonly Entry[]): Promise<void> {
+    const ids = entries.map(([id]) => id.toString());
+    await this.#run(adoptScript, topic, partition, [
+      topic.incarnation,
+      appendedChannel(topic),
+      partition,
+      ...ids,
+    ]);
+  }
+
+  /** Ids begin with a time, which a place need not have. */
+  async #idOf(topic: StoredTopic, partition: number, { offset, time }: Place): Promise<string> {
+    if (time > 0 || offset === 0) return `${time}-${offset}`;
+    const [ms] = await this.#run(timeOfScript, topic, partition, [topic.incarnation, offset]);
+    return `${String(ms)}-${offset}`;
+  }
+
+  /** Redis counts entries, not bytes: the next count follows from the last. It grows slowly, so that large documents
+   *  after small ones do not come all at once. */
+  #learn(log: string, count: number, entries: readonly Entry[], maxBytes: number): void {
+    if (entries.length === 0) return;
+    let bytes = 0;
+    for (const [, fields] of entries) for (const field of fields) bytes += field.length;
+    const fitting = Math.floor((maxBytes / Math.max(1, bytes)) * entries.length);
+    this.#counts.set(log, Math.max(1, Math.min(fitting, count * 4, mostRecords)));
+  }
+
+  async #run(
+    code: Script,
+    topic: StoredTopic,
+    partition: number,
+    args: readonly (string | number)[],
+  ): Promise<readonly (string | number)[]> {
+    const [status, ...reply] = (await this.#connection.run(
+      'commands',
+      code,
+      Object.values(partitionKeys(topic, partition)) as string[],
+      args,
+      `look at partition ${partition} of topic '${topic.name}'`,
+    )) as [string, ...(string | number)[]];
+    if (status === 'gone') throw topicGone('data', topic.name);
+    return reply;
+  }
+}
+
+export function partitionsOf({ partitions }: StoredTopic): readonly number[] {
+  return Array.from({ length: partitions }, (_, partition) => partition);
+}
+
+function placeOf(id: Buffer): Place {
+  const text = id.toString('latin1');
+  const dash = text.indexOf('-');
+  return { time: Number(text.slice(0, dash)), offset: Number(text.slice(dash + 1)) };
+}
+
+function nextOf(
+  records: readonly LogRecord[],
+  from: Place,
+  { end }: Bounds,
+  atEnd: boolean,
+): Place {
+  const last = records.at(-1);
+  const next = last === undefined ? from : { offset: last.offset + 1, time: last.time };
+  // the last ones of a compacted topic may have been removed
+  return atEnd && end.offset > next.offset ? end : next;
+}

@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { startBroker, startRedisReplica } from '@duobus/brokers';
+import {
+  BusError,
+  type LogDriver,
+  type OutboundRecord,
+  type Outcome,
+  type StoredTopic,
+} from '@duobus/core/driver';
+import { soon } from './support/connection.ts';
+import {
+  appendUntilStored,
+  eventually,
+  type Log,
+  makeTopic,
+  numbered,
+  openLog,
+  records,
+  textsOf,
+} from './support/log.ts';
+
+/** Appends as the runtime would, some calls at a time, until it is told to stop. What was said to be stored is kept. */
+class Load {
+  readonly acknowledged: string[] = [];
+  #stopped = false;
+  #next = 0;
+  readonly #lanes: Promise<void>[];
+
+  constructor(log: Log, topic: StoredTopic) {
+    this.#lanes = Array.from({ length: 4 }, () => this.#lane(log, topic));
+  }
+
+  async stop(): Promise<readonly string[]> {
+    this.#stopped = true;
+    await Promise.all(this.#lanes);
+    return this.acknowledged;
+  }
+
+  async #lane(log: LogDriver, topic: StoredTopic): Promise<void> {
+    while (!this.#stopped) {
+      const texts = numbered(this.#next, 20);
+      this.#next += 20;
+      if (await untilStored(log, topic, records(texts))) this.acknowledged.push(...texts);
+      else return;
+    }
+  }
+}
+
+const errorOf = (outcome: Outcome): unknown =>
+  outcome.status === 'stored' ? undefined : outcome.error;
+
+let opening: Promise<void> | undefined;
+
+/** False once the driver is closed. `open` is called by one at a time. */
+async function untilStored(
+  log: LogDriver,
+  topic: StoredTopic,
+  batch: readonly OutboundRecord[],
+): Promise<boolean> {
+  let again = batch;
+  for (const signal = soon(60_000); ; ) {
+    const outcomes = await log.append(topic, 0, again, signal);
+    if (outcomes.every(({ status }) => status === 'stored')) return true;
+    if (outcomes.some((outcome) => BusError.is(errorOf(outcome), 'DUOBUS_CLOSED'))) return false;
+    // what was certainly refused gets a place behind what was stored meanwhile
+    if (outcomes.every(({ status }) => status === 'rejected')) again = [...batch];
+    opening ??= log
+      .open(signal)
+      .catch(() => undefined)
+      .finally(() => (opening = undefined));
+    await opening;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+const twice = (texts: readonly string[]): readonly string[] =>
+  texts.filter((text, at) => texts.indexOf(text) !== at);
+
+const missing = (texts: readonly string[], wanted: readonly string[]): readonly string[] => {
+  const there = new Set(texts);
+  return wanted.filter((text) => !there.has(text));
+};
+
+describe('a Redis that dies', () => {
+  it('has everything it acknowledged after SIGKILL under load, once', async () => {
+    await using broker = await startBroker('redis', { config: { appendfsync: 'always' } });
+    await using log = await openLog({ requireAof: 'always' }, broker.url);
+    const topic = await makeTopic(log);
+    const load = new Load(log, topic);
+    for (let kills = 0; kills < 3; kills += 1) {
+      const before = load.acknowledged.length;
+      await eventually(
+        async () => load.acknowledged.length,
+        (count) => count >= before + 1_000,
+      );
+      await broker.kill9();
+      await broker.start();
+    }
+    const acknowledged = await load.stop();
+    await log.open(soon());
+    const texts = await textsOf(log, topic);
+    assert.deepEqual(missing(texts, acknowledged), []);
+    assert.deepEqual(twice(texts), []);
+  });
+
+  it('loses nothing with its master that a replica was waited for', async () => {
+    await using broker = await startRedisReplica();
+    const [replica] = broker.replicas;
+    assert.ok(replica);
+    const options = { waitReplicas: 1, waitTimeoutMs: 2_000 };
+    const log = await openLog(options, broker.url);
+    const topic = await makeTopic(log);
+    const load = new Load(log, topic);
+    await eventually(
+      async () => load.acknowledged.length,
+      (count) => count >= 1_000,
+    );
+    await broker.master.kill9();
+    const acknowledged = [...load.acknowledged];
+    await broker.promote(replica);
+    void load.stop().catch(() => undefined);
+    await log.close();
+    await using after = await openLog({}, replica.url);
+    const texts = await textsOf(after, topic);
+    assert.deepEqual(missing(texts, acknowledged), []);
+    assert.deepEqual(twice(texts), []);
+  });
+
+  it('says that it is not known when no replica is there to be waited for', async () => {
+    await using broker = await startBroker('redis');
+    const options = { waitReplicas: 1, waitTimeoutMs: 100 };
+    await using log = await openLog(options, broker.url);
+    const topic = await makeTopic(log);
+    const batch = records(['a']);
+    const [first] = await log.append(topic, 0, batch, soon());
+    assert.ok(first?.status === 'unknown');
+    assert.match(first.error.message, /0 have it after 100 ms/);
+    const [again] = await log.append(topic, 0, batch, soon());
+    assert.equal(again?.status, 'unknown');
+    assert.deepEqual(await textsOf(log, topic), ['a']);
+  });
+
+  it('is not mistaken for its master once it is a replica', async () => {
+    await using broker = await startRedisReplica();
+    await using log = await openLog({}, broker.url);
+    const topic = await makeTopic(log);
+    const [replica] = broker.replicas;
+    const { hostname, port } = new URL(replica?.url ?? '');
+    await broker.master.ctl('replicaof', hostname, port);
+    const batch = records(['a']);
+    const [refused] = await log.append(topic, 0, batch, soon());
+    assert.ok(refused?.status === 'rejected' && refused.error.code === 'DUOBUS_UNAVAILABLE');
+    await broker.master.ctl('replicaof', 'no', 'one');
+    await appendUntilStored(log, topic, records(['b']));
+  });
+});

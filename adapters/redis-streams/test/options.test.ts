@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { connect } from '@duobus/core';
+import { createAdapter } from '../src/index.ts';
+import { optionsOfUrl, type RedisStreamsOptions, settingsOf } from '../src/options.ts';
+
+const ofUrl = (url: string) => settingsOf(optionsOfUrl(url));
+
+describe('options', () => {
+  it('have defaults', () => {
+    const { hosts, tls, cluster, sentinel, database, leaseMs, requireAof, where } = settingsOf({});
+    assert.deepEqual(
+      { hosts, tls, cluster, sentinel, database, leaseMs, requireAof, where },
+      {
+        hosts: [{ host: 'localhost', port: 6379 }],
+        tls: undefined,
+        cluster: false,
+        sentinel: undefined,
+        database: 0,
+        leaseMs: 10_000,
+        requireAof: true,
+        where: 'Redis at localhost:6379',
+      },
+    );
+  });
+
+  it('come from a URL', () => {
+    const one = ofUrl('rediss://us%40er:p%3Aw@[::1]:7000/3');
+    assert.deepEqual(one.hosts, [{ host: '::1', port: 7000 }]);
+    assert.deepEqual(
+      [one.username, one.password, one.database, one.tls, one.where],
+      ['us@er', 'p:w', 3, {}, 'Redis at [::1]:7000'],
+    );
+    const password = ofUrl('redis://:secret@host');
+    assert.deepEqual([password.username, password.password], [undefined, 'secret']);
+    const cluster = ofUrl('redis://a:1,b:2/?cluster=true');
+    assert.deepEqual(
+      [cluster.hosts.length, cluster.cluster, cluster.where],
+      [2, true, 'the Redis Cluster at a:1, b:2'],
+    );
+    const sentinel = ofUrl('redis://a,b:2/0?sentinel=mymaster');
+    assert.deepEqual(
+      [sentinel.hosts, sentinel.sentinel, sentinel.where],
+      [
+        [
+          { host: 'a', port: 26_379 },
+          { host: 'b', port: 2 },
+        ],
+        'mymaster',
+        "'mymaster' of the sentinels at a:26379, b:2",
+      ],
+    );
+    assert.deepEqual(ofUrl('redis://').hosts, [{ host: 'localhost', port: 6379 }]);
+  });
+
+  it('win over the URL', async () => {
+    const adapter = createAdapter({ url: 'redis://host', options: { leaseMs: 5_000 } });
+    assert.equal(adapter.log?.capabilities.leaseMs, 5_000);
+    assert.equal(adapter.name, 'redis-streams');
+  });
+
+  it('say what is declared about durability', () => {
+    const of = (options: RedisStreamsOptions) => {
+      const { processKill, hostLoss, leaderLoss } =
+        createAdapter({ url: 'redis://host', options: { ...options } }).log?.capabilities
+          .durability ?? {};
+      return [processKill, hostLoss, leaderLoss];
+    };
+    assert.deepEqual(of({}), [false, false, false]);
+    assert.deepEqual(of({ requireAof: 'always' }), [true, true, false]);
+    assert.deepEqual(of({ waitReplicas: 1 }), [false, false, true]);
+  });
+
+  const wrong: readonly [given: unknown, says: RegExp][] = [
+    [{ host: 'x' }, /unknown option 'host'/],
+    [{ hosts: [] }, /hosts must be/],
+    [{ hosts: ['redis://x'] }, /host:port/],
+    [{ hosts: ['x:70000'] }, /host:port/],
+    [{ hosts: ['a', 'b'] }, /cluster: true/],
+    [{ cluster: 'yes' }, /cluster must be/],
+    [{ cluster: true, sentinel: 'm' }, /not both/],
+    [{ cluster: true, database: 1 }, /database 0/],
+    [{ database: -1 }, /database must be/],
+    [{ password: '' }, /password must be/],
+    [{ tls: 'yes' }, /tls must be/],
+    [{ requireAof: 'sometimes' }, /requireAof must be/],
+    [{ silenceMs: 10 }, /silenceMs must be/],
+    [{ waitTimeoutMs: 20_000 }, /below silenceMs/],
+    [{ clientName: 'a b' }, /clientName must be/],
+    [null, /options must be/],
+  ];
+  for (const [given, says] of wrong)
+    it(`refuses ${JSON.stringify(given)}`, () => {
+      assert.throws(
+        () => settingsOf(given as RedisStreamsOptions),
+        (error) => error instanceof TypeError && says.test(error.message),
+      );
+    });
+
+  const wrongUrls: readonly [url: string, says: RegExp][] = [
+    ['http://host', /must look like/],
+    ['redis://host/x', /must look like/],
+    ['redis://host?db=1', /unknown parameter 'db'/],
+    ['redis://host?cluster=1', /true or false/],
+    ['redis://secret@host', /no password/],
+    ['redis://u:%E0%A4@host', /percent-encoded/],
+  ];
+  for (const [url, says] of wrongUrls)
+    it(`refuses ${url.replace('secret', 'user')}`, () => {
+      assert.throws(
+        () => optionsOfUrl(url),
+        (error) =>
+          error instanceof TypeError &&
+          says.test(error.message) &&
+          !/secret|%E0/.test(error.message + String(error.cause)),
+      );
+    });
+
+  it('are refused when they come through connect', async () => {
+    await assert.rejects(
+      connect({ url: 'redis://host', options: { nope: 1 } }, { source: '/test' }),
+      TypeError,
+    );
+  });
+});
