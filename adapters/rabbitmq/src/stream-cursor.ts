@@ -3,6 +3,7 @@ import { atMost } from './at-most.ts';
 import type { AmqpChannel, AmqpMessage } from './client.ts';
 import type { Connection } from './connection.ts';
 import { isGenesis, logRecord, sizeOf } from './log-record.ts';
+import { consumeStream } from './stream-consume.ts';
 import { offsetOf } from './stream-line.ts';
 
 /** What is on its way to a cursor, or waits in it, takes about so many bytes. */
@@ -177,12 +178,8 @@ export class StreamCursor {
     if (this.#over) return atMost(farewellMs, async () => channel.close());
     this.#channel = channel;
     const take = (message: AmqpMessage | null): void => this.#take(channel, message);
-    const from = { arguments: { 'x-stream-offset': this.#seen + 1 } };
-    const requests = [
-      channel.prefetch(this.#window, false),
-      channel.consume(this.#queue, take, from),
-    ];
-    await this.#connection.during(Promise.all(requests), signal);
+    const consuming = consumeStream(channel, this.#queue, this.#seen + 1, this.#window, take);
+    await this.#connection.during(consuming, signal);
   }
 
   #take(channel: AmqpChannel, message: AmqpMessage | null): void {

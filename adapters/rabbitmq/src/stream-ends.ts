@@ -1,6 +1,7 @@
 import { abortable } from '@duobus/core/driver';
 import type { AmqpChannel, AmqpMessage } from './client.ts';
 import type { Connection } from './connection.ts';
+import { consumeStream, type StreamStart } from './stream-consume.ts';
 import { offsetOf } from './stream-line.ts';
 
 /** More than one chunk of a stream can hold, so that the last one arrives whole (osiris batches 8,192 entries). */
@@ -9,8 +10,6 @@ const lookAhead = 10_000;
 const few = 4;
 /** How long a stream may take to hand out its first line before its maker is taken to have died. */
 const patienceMs = 2_000;
-
-type Start = 'first' | 'last' | number | { readonly '!': 'timestamp'; readonly value: number };
 
 /** What is found at one place of a stream, in order; more than was asked for may come. */
 export type Found = readonly AmqpMessage[];
@@ -72,17 +71,13 @@ function look(
     failed = reject;
   });
   begun.catch(() => undefined); // the requests below fail as well, and first
-  const read = async (into: AmqpMessage[], from: Start, prefetch: number): Promise<void> => {
+  const read = async (into: AmqpMessage[], from: StreamStart, prefetch: number): Promise<void> => {
     const take = (message: AmqpMessage | null): void => {
       if (message === null) return failed(new Error('the broker ended the reader'));
       into.push(message);
       if (from === 'last') began();
     };
-    // requests of a channel are answered in order, so this prefetch is this reader's
-    await Promise.all([
-      channel.prefetch(prefetch, false),
-      channel.consume(queue, take, { arguments: { 'x-stream-offset': from } }),
-    ]);
+    await consumeStream(channel, queue, from, prefetch, take);
   };
   const readers = [
     ...(first ? [read(found.first, 'first', few)] : []),

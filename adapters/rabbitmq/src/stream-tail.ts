@@ -2,6 +2,7 @@ import { abortable } from '@duobus/core/driver';
 import type { AmqpChannel, AmqpMessage } from './client.ts';
 import type { Connection } from './connection.ts';
 import { classify } from './native-errors.ts';
+import { consumeStream } from './stream-consume.ts';
 import { type Line, lineOf } from './stream-line.ts';
 
 const prefetch = 1000;
@@ -94,11 +95,8 @@ export class StreamTail {
     const { queue, from } = this.#options;
     const channel = await connection.channel((reason) => this.#fail(this.#ended(reason)), signal);
     this.#channel = channel;
-    await connection.during(channel.prefetch(prefetch, false), signal);
-    const consuming = channel.consume(queue, (message) => this.#take(channel, message), {
-      arguments: { 'x-stream-offset': from },
-    });
-    await connection.during(consuming, signal);
+    const take = (message: AmqpMessage | null): void => this.#take(channel, message);
+    await connection.during(consumeStream(channel, queue, from, prefetch, take), signal);
   }
 
   #take(channel: AmqpChannel, message: AmqpMessage | null): void {
