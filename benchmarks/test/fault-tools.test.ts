@@ -28,6 +28,7 @@ describe('parseFaultOptions', () => {
     assert.equal(parseFaultOptions(['rebalance-storm']).adapter, 'kafka');
     assert.equal(parseFaultOptions(['crash-document', '--adapter', 'kafka']).order, 'key');
     assert.equal(parseFaultOptions(['broker-kill', '--seed', '7']).seed, 7);
+    assert.equal(parseFaultOptions(['broker-kill', '--bus', 'data']).order, 'key');
   });
   it('refuses what it does not understand', () => {
     for (const args of [
@@ -36,7 +37,7 @@ describe('parseFaultOptions', () => {
       ['broker-kill', 'more'],
       ['broker-kill', '--rate', '0'],
       ['broker-kill', '--unknown', '1'],
-      ['rebalance-storm', '--adapter', 'rabbitmq'],
+      ['rebalance-storm', '--bus', 'event'],
       ['consumer-kills', '--adapter', 'kafka'],
       ['broker-kill', '--adapter', 'kafka', '--order', 'none'],
     ])
