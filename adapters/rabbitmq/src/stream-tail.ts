@@ -1,4 +1,5 @@
 import { abortable } from '@duobus/core/driver';
+import { atMost } from './at-most.ts';
 import type { AmqpChannel, AmqpMessage } from './client.ts';
 import type { Connection } from './connection.ts';
 import { classify } from './native-errors.ts';
@@ -6,6 +7,8 @@ import { consumeStream } from './stream-consume.ts';
 import { type Line, lineOf } from './stream-line.ts';
 
 const prefetch = 1000;
+/** amqplib's `close` never settles when the connection is gone. */
+const farewellMs = 1_500;
 
 interface Waiting {
   readonly offset: number;
@@ -88,7 +91,8 @@ export class StreamTail {
 
   async close(): Promise<void> {
     this.#fail(this.#ended(new Error('it is not read any more')));
-    await this.#channel?.close().catch(() => undefined); // it may be closed already
+    const channel = this.#channel;
+    if (channel !== undefined) await atMost(farewellMs, async () => channel.close());
   }
 
   async #open(connection: Connection, signal: AbortSignal): Promise<void> {

@@ -65,6 +65,11 @@ describe('the log driver', () => {
     const empty = await boundsOf(driver, topic);
     assert.equal(empty.first.offset, empty.end.offset);
     assert.deepEqual((await driver.read(topic, 0, empty.first, limits, soon())).records, []);
+    await append(driver, topic, numbered(0, 3));
+    for (let look = 0; look < 150; look += 1) {
+      const { first, end } = await boundsOf(driver, topic);
+      assert.deepEqual([first.offset, end.offset - first.offset], [empty.first.offset, 3]);
+    }
     const growing = new AbortController();
     let confirmed = 0;
     const grow = (async () => {
@@ -75,7 +80,10 @@ describe('the log driver', () => {
       const before = confirmed;
       const { first, end } = await boundsOf(driver, topic);
       assert.equal(first.offset, empty.first.offset);
-      assert.ok(end.offset - first.offset >= before, `${before} were confirmed before the look`);
+      assert.ok(
+        end.offset - first.offset >= before + 3,
+        `${before} were confirmed before the look`,
+      );
     }
     growing.abort();
     await grow;
@@ -87,6 +95,12 @@ describe('the log driver', () => {
     const connection = await connect(await testUrl('rabbitmq'));
     const channel = await connection.createChannel();
     const queue = partitionStream(topic.name, 0);
+    await channel.prefetch(1);
+    const genesis = await new Promise<unknown>((resolve) => {
+      const from = { arguments: { 'x-stream-offset': 'first' } };
+      void channel.consume(queue, (message) => resolve(message?.properties.type), from);
+    });
+    assert.equal(genesis, 'duobus.genesis', 'its maker has written a first line');
     await channel.deleteQueue(queue);
     await channel.assertQueue(queue, { durable: true, arguments: { 'x-queue-type': 'stream' } });
     await connection.close();
