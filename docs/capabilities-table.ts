@@ -54,9 +54,10 @@ function eventRows(events: QueueCapabilities | undefined): Row[] {
 
 function dataRows(data: LogCapabilities | undefined): Row[] {
   if (data === undefined) return [];
-  const { age, bytes } = data.retention;
+  const { age, bytes, alter } = data.retention;
   return [
     ['Retention', '-', [age ? 'by age' : '', bytes ? 'by size' : ''].filter(Boolean).join(', ')],
+    ['Retention of an existing topic can be altered', '-', yes(alter)],
     ['A start by time begins early by at most', '-', time(data.timeGranularityMs)],
     ['Counts of documents are exact', '-', yes(data.dense)],
     ['A receipt has its position at once', '-', yes(data.confirmHasPosition)],

@@ -14,6 +14,7 @@ type FaultAdapter = (typeof adapters)[number];
 export interface FaultOptions {
   readonly name: FaultName;
   readonly adapter: FaultAdapter;
+  readonly bus: 'event' | 'data';
   readonly order: 'none' | 'key';
   readonly seed: number;
   readonly rate: number;
@@ -29,8 +30,9 @@ export const faultUsage = `npm run faults -- ${faults.join('|')} [options]
   broker-kill      the broker is restarted once and killed with -9 twice under load
   consumer-kills   consumer processes are killed with -9 in mid-handling (not Kafka)
   crash-document   a document that kills its process becomes a dead letter
-  rebalance-storm  six consumer processes join, leave and die at random (Kafka)
+  rebalance-storm  six consumer processes join, leave and die at random (data bus)
   --adapter rabbitmq|kafka|redis-streams   default rabbitmq; rebalance-storm: kafka
+  --bus event|data default: the bus the broker is made for (kafka and rebalance-storm: data)
   --broker NAME    version to start, e.g. rabbitmq@4.0 (default: the adapter's newest)
   --order none|key event bus only (default none)
   --rate N         documents per second (default 800)
@@ -54,14 +56,18 @@ export function parseFaultOptions(args: readonly string[]): FaultOptions {
   const wanted = values['adapter'] ?? (name === 'rebalance-storm' ? 'kafka' : 'rabbitmq');
   const adapter = adapters.find((one) => one === wanted);
   if (adapter === undefined) throw wrong('adapter', wanted);
-  if (name === 'rebalance-storm' && adapter !== 'kafka') throw wrong('adapter', adapter);
   if (name === 'consumer-kills' && adapter === 'kafka') throw wrong('adapter', adapter);
-  const order = values['order'] ?? (adapter === 'kafka' ? 'key' : 'none');
+  const storm = name === 'rebalance-storm';
+  const bus = values['bus'] ?? (storm || adapter === 'kafka' ? 'data' : 'event');
+  if (bus !== 'event' && bus !== 'data') throw wrong('bus', bus);
+  if (storm && bus !== 'data') throw wrong('bus', bus);
+  const order = values['order'] ?? (bus === 'data' ? 'key' : 'none');
   if (order !== 'none' && order !== 'key') throw wrong('order', order);
-  if (adapter === 'kafka' && order !== 'key') throw wrong('order', order);
+  if (bus === 'data' && order !== 'key') throw wrong('order', order);
   return {
     name,
     adapter,
+    bus,
     order,
     seed: count('seed', values['seed'], Date.now() % 1_000_000_000),
     rate: count('rate', values['rate'], 800),
@@ -77,6 +83,7 @@ export function parseFaultOptions(args: readonly string[]): FaultOptions {
 const text = { type: 'string' } as const;
 const known = {
   adapter: text,
+  bus: text,
   broker: text,
   order: text,
   rate: text,

@@ -25,7 +25,7 @@ export interface Stage extends AsyncDisposable {
 }
 
 export async function openStage(
-  { name, adapter, order, broker: version }: FaultOptions,
+  { name, adapter, bus: kind, order, broker: version }: FaultOptions,
   partitions: number,
   options: Partial<BusOptions> = {},
 ): Promise<Stage> {
@@ -35,7 +35,6 @@ export async function openStage(
     // without it a server that is killed may forget its last second
     redis ? { config: { appendfsync: 'always' } } : {},
   );
-  const kind = adapter === 'kafka' ? 'data' : 'event';
   const setting: Setting = { kind, order, topicName: name, partitions };
   const topic = faultTopic(setting);
   const breaksMs: number[] = [];

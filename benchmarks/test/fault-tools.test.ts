@@ -29,6 +29,7 @@ describe('parseFaultOptions', () => {
     assert.equal(parseFaultOptions(['crash-document', '--adapter', 'kafka']).order, 'key');
     assert.equal(parseFaultOptions(['consumer-kills', '--adapter', 'redis-streams']).order, 'none');
     assert.equal(parseFaultOptions(['broker-kill', '--seed', '7']).seed, 7);
+    assert.equal(parseFaultOptions(['broker-kill', '--bus', 'data']).order, 'key');
   });
   it('refuses what it does not understand', () => {
     for (const args of [
@@ -37,7 +38,7 @@ describe('parseFaultOptions', () => {
       ['broker-kill', 'more'],
       ['broker-kill', '--rate', '0'],
       ['broker-kill', '--unknown', '1'],
-      ['rebalance-storm', '--adapter', 'rabbitmq'],
+      ['rebalance-storm', '--bus', 'event'],
       ['consumer-kills', '--adapter', 'kafka'],
       ['broker-kill', '--adapter', 'kafka', '--order', 'none'],
     ])

@@ -26,7 +26,7 @@ export function logCapabilities({
     timeGranularityMs: 0,
     confirmHasPosition: true,
     placeNeedsTime: false,
-    retention: Object.freeze({ age: true, bytes: true }),
+    retention: Object.freeze({ age: true, bytes: true, alter: true }),
     leaseMs: sessionTimeoutMs,
   });
 }

@@ -38,7 +38,7 @@ export function logCapabilities(limits: BrokerLimits): LogCapabilities {
     timeGranularityMs: 0,
     confirmHasPosition: true,
     placeNeedsTime: false,
-    retention: Object.freeze({ age: true, bytes: true }),
+    retention: Object.freeze({ age: true, bytes: true, alter: true }),
     leaseMs: limits.groupLeaseMs,
   });
 }

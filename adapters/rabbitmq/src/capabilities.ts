@@ -1,5 +1,6 @@
-import type { QueueCapabilities } from '@duobus/core/driver';
+import type { LogCapabilities, QueueCapabilities } from '@duobus/core/driver';
 import { longestDelayMs } from './delay-tiers.ts';
+import type { Settings } from './options.ts';
 
 /** What RabbitMQ's event bus can do. `leaseMs` is the broker's `consumer_timeout`: see the options. */
 export const queueCapabilities: QueueCapabilities = Object.freeze({
@@ -21,3 +22,27 @@ export const queueCapabilities: QueueCapabilities = Object.freeze({
   countsLeased: false,
   countsConsumers: true,
 });
+
+/** What RabbitMQ's data bus can do. */
+export function logCapabilities({ groupLeaseMs }: Pick<Settings, 'groupLeaseMs'>): LogCapabilities {
+  return Object.freeze({
+    durability: Object.freeze({
+      processKill: true,
+      hostLoss: false,
+      leaderLoss: true,
+      note: 'Streams confirm once a majority of their replicas has the document, in memory shared with the disk: the loss of one host is survived by the copies of a cluster of three or more, and so is the loss of a leader.',
+    }),
+    publish: queueCapabilities.publish,
+    maxDocumentBytes: queueCapabilities.maxDocumentBytes,
+    maxDocumentBytesHelp: queueCapabilities.maxDocumentBytesHelp,
+    // every segment of a stream but the first begins with an entry of the broker's own
+    dense: false,
+    // AMQP 0-9-1 asks for times in seconds, and what a publisher hands over is written some time later
+    timeGranularityMs: 2_000,
+    confirmHasPosition: false,
+    placeNeedsTime: false,
+    // AMQP has no request that changes it: a policy of the operator's does
+    retention: Object.freeze({ age: true, bytes: true, alter: false }),
+    leaseMs: groupLeaseMs,
+  });
+}

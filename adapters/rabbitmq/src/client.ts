@@ -51,8 +51,10 @@ export interface AmqpChannel {
   consume(
     queue: string,
     onMessage: (message: AmqpMessage | null) => void,
-    options?: { arguments?: Arguments },
+    options?: { consumerTag?: string; arguments?: Arguments },
   ): Promise<{ readonly consumerTag: string }>;
+  /** What amqplib itself calls when a request to consume is answered. */
+  registerConsumer?(consumerTag: string, onMessage: (message: AmqpMessage | null) => void): unknown;
   cancel(consumerTag: string): Promise<unknown>;
   ack(message: never, allUpTo?: boolean): void;
   nack(message: never, allUpTo?: boolean, requeue?: boolean): void;

@@ -96,17 +96,24 @@ export class Connection {
     signal: AbortSignal,
     work: (channel: AmqpChannel) => Promise<T>,
   ): Promise<T> {
+    const over = new AbortController();
+    let reason: Error | undefined;
     try {
-      const channel = await this.channel(() => undefined, signal);
+      const channel = await this.channel((ended) => {
+        reason = ended;
+        over.abort(ended ?? this.lost());
+      }, signal);
       try {
-        return await this.during(work(channel), signal);
+        // who waits for messages is not told that the channel has ended
+        return await this.during(abortable(work(channel), over.signal), signal);
       } finally {
         // not awaited: nobody needs to know, and a failed request has closed it already
         void atMost(farewellMs, async () => channel.close());
       }
     } catch (error) {
       if (signal.aborted && error === signal.reason) throw error;
-      throw classify(error, tried);
+      // requests that wait are only told that there will be no answer
+      throw classify(reason ?? error, tried);
     }
   }
 

@@ -1,7 +1,8 @@
 import { abortable } from '@duobus/core/driver';
 import { madeWith, tierFor } from './delay-tiers.ts';
 import { untilDurable } from './durable-queue.ts';
-import type { Links, RegistryStream } from './registry-stream.ts';
+import type { Links } from './folded-stream.ts';
+import type { RegistryStream } from './registry-stream.ts';
 import { isMissing } from './native-errors.ts';
 import { delayQueue, type SubscriptionQueues } from './topology.ts';
 

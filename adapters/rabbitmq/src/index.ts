@@ -1,4 +1,5 @@
 import type { Adapter } from '@duobus/core';
+import { RabbitmqLogDriver } from './log-driver.ts';
 import type { RabbitmqNative } from './native.ts';
 import { type RabbitmqOptions, readOptions } from './options.ts';
 import { RabbitmqQueueDriver } from './queue-driver.ts';
@@ -11,7 +12,12 @@ export type { ConnectionPurpose, RabbitmqOptions, RabbitmqTls } from './options.
  *  @example const bus = await connect(rabbitmq({ url: 'amqp://localhost' }), { source: '/shop/orders' })
  *  @throws TypeError for options that make no sense */
 export function rabbitmq(options: RabbitmqOptions = {}): Adapter<RabbitmqNative> {
-  return { name: 'rabbitmq', queue: new RabbitmqQueueDriver(readOptions(options)) };
+  const settings = readOptions(options);
+  return {
+    name: 'rabbitmq',
+    queue: new RabbitmqQueueDriver(settings),
+    log: new RabbitmqLogDriver(settings),
+  };
 }
 
 /** The schemes of URLs that `connect` gives to this adapter. */

@@ -46,6 +46,9 @@ export interface RabbitmqOptions {
   /** The broker's `consumer_timeout` in ms: what is held for long is renewed well before. Default 1,800,000 (30 min,
    *  the broker's default), minimum 1,000. */
   readonly consumerTimeoutMs?: number;
+  /** Data bus: a member of a group that shows no sign of life for so many ms is taken for dead; it writes one four times
+   *  as often. Default 10,000, minimum 500. */
+  readonly groupLeaseMs?: number;
   /** Makes connections instead of all of the above, with amqplib's plain `connect`. Called again after every loss. */
   readonly connect?: (purpose: ConnectionPurpose) => Promise<AmqpConnection>;
 }
@@ -56,6 +59,7 @@ export interface Settings {
   readonly where: string;
   readonly connectTimeoutMs: number;
   readonly consumerTimeoutMs: number;
+  readonly groupLeaseMs: number;
   readonly connect: (purpose: ConnectionPurpose) => Promise<AmqpConnection>;
 }
 
@@ -68,7 +72,8 @@ export function readOptions(options: RabbitmqOptions): Settings {
     options.consumerTimeoutMs ?? 1_800_000,
     1000,
   );
-  const common = { connectTimeoutMs, consumerTimeoutMs };
+  const groupLeaseMs = atLeast('groupLeaseMs', options.groupLeaseMs ?? 10_000, 500);
+  const common = { connectTimeoutMs, consumerTimeoutMs, groupLeaseMs };
   if (options.connect !== undefined) {
     return { ...common, where: 'the given connections', connect: options.connect };
   }

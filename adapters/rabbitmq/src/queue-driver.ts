@@ -1,5 +1,4 @@
 import {
-  binaryBinding,
   type Binding,
   BusError,
   type Outcome,
@@ -22,7 +21,7 @@ import { isMissing } from './native-errors.ts';
 import type { Settings } from './options.ts';
 import { OrderedMember } from './ordered-member.ts';
 import { type MemberContext, UnorderedMember } from './queue-member.ts';
-import { bodyOf, encodeRecord } from './record-codec.ts';
+import { binding, bodyOf, encodeRecord } from './record-codec.ts';
 import { RegistryStream } from './registry-stream.ts';
 import { TopicRecords } from './topic-records.ts';
 import { exchangeName, queuesOf } from './topology.ts';
@@ -31,11 +30,7 @@ import { exchangeName, queuesOf } from './topology.ts';
 export class RabbitmqQueueDriver implements QueueDriver<RabbitmqNative> {
   readonly kind = 'queue';
   readonly capabilities: QueueCapabilities;
-  readonly binding: Binding = binaryBinding({
-    prefix: 'cloudEvents:',
-    alsoRead: ['cloudEvents_', 'ce-'],
-    contentType: 'content-type',
-  });
+  readonly binding: Binding = binding;
   readonly native: RabbitmqNative;
   readonly #settings: Settings;
   readonly #links: BrokerLinks;

@@ -1,6 +1,13 @@
 import { createHash } from 'node:crypto';
-import type { OutboundRecord } from '@duobus/core/driver';
+import { type Binding, binaryBinding, type OutboundRecord } from '@duobus/core/driver';
 import type { AmqpMessage, AmqpProperties, AmqpPublishOptions } from './client.ts';
+
+/** CloudEvents' binding for AMQP, as far as AMQP 0-9-1 has the same: attributes are headers. */
+export const binding: Binding = binaryBinding({
+  prefix: 'cloudEvents:',
+  alsoRead: ['cloudEvents_', 'ce-'],
+  contentType: 'content-type',
+});
 
 /** Holds what the runtime stores with a document. */
 const stateHeader = 'duobus-state';

@@ -9,7 +9,8 @@ import {
 import type { DelayQueues } from './delay-queues.ts';
 import { untilDurable } from './durable-queue.ts';
 import { isMissing } from './native-errors.ts';
-import type { Links, RegistryStream } from './registry-stream.ts';
+import type { Links } from './folded-stream.ts';
+import type { RegistryStream } from './registry-stream.ts';
 import { Removals } from './removals.ts';
 import {
   declareSubscription,
@@ -116,15 +117,7 @@ export class TopicRecords {
       signal,
     );
     if (found !== undefined && sameTopic(found, current)) return next;
-    const now =
-      found === undefined
-        ? 'is gone'
-        : `has ${String(found.partitions)} partitions and retention ${JSON.stringify(found.retention)}`;
-    throw new BusError(
-      'DUOBUS_CONFLICT',
-      `topic '${next.name}' was changed by somebody else meanwhile: it ${now}; read it and try again`,
-      { retryable: true },
-    );
+    throw changed(next.name, found);
   }
 
   async ensureSubscription(
@@ -249,9 +242,21 @@ function partitionsToMake(registry: Registry | undefined, topic: StoredTopic): n
   return Math.max(topic.partitions, now, ...intents.map(Number));
 }
 
-function missing(what: string, why: string): BusError {
+export function missing(what: string, why: string): BusError {
   return new BusError(
     'DUOBUS_NOT_FOUND',
     `RabbitMQ: ${what} does not exist (${why}), and topology 'check' makes nothing: run once with topology 'create', or declare it`,
+  );
+}
+
+export function changed(name: string, found: StoredTopic | undefined): BusError {
+  const now =
+    found === undefined
+      ? 'is gone'
+      : `has ${String(found.partitions)} partitions and retention ${JSON.stringify(found.retention)}`;
+  return new BusError(
+    'DUOBUS_CONFLICT',
+    `topic '${name}' was changed by somebody else meanwhile: it ${now}; read it and try again`,
+    { retryable: true },
   );
 }

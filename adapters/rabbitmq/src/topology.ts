@@ -7,6 +7,7 @@ export const registryQueue = 'duobus.registry';
 
 /** RabbitMQ's limit for names is 255 bytes; this leaves room for the longest suffix. */
 const longestBase = 200;
+const mebibyte = 1024 * 1024;
 
 /** Injective: `%` itself is encoded, and `:` only ever separates. */
 function encode(part: string): string {
@@ -17,14 +18,24 @@ function encode(part: string): string {
 }
 
 /** Long names become a hash; `#` keeps hashes apart from names, where it is encoded. */
-function base(parts: readonly string[]): string {
-  const plain = `duobus.event:${parts.map(encode).join(':')}`;
+function base(kind: StoredTopic['kind'], parts: readonly string[]): string {
+  const plain = `duobus.${kind}:${parts.map(encode).join(':')}`;
   if (plain.length <= longestBase) return plain;
-  return `duobus.event:#${createHash('sha256').update(JSON.stringify(parts)).digest('hex')}`;
+  return `duobus.${kind}:#${createHash('sha256').update(JSON.stringify(parts)).digest('hex')}`;
 }
 
 export function exchangeName(topic: string): string {
-  return base([topic]);
+  return base('event', [topic]);
+}
+
+/** The stream of one partition of a data topic. */
+export function partitionStream(topic: string, partition: number): string {
+  return `${base('data', [topic])}:partition:${String(partition)}`;
+}
+
+/** The stream in which the members of a group agree. */
+export function groupStream(topic: string, group: string): string {
+  return `${base('data', [topic, group])}:group`;
 }
 
 /** The queues of one subscription. */
@@ -46,7 +57,7 @@ export interface SubscriptionQueues {
 }
 
 export function queuesOf(topic: StoredTopic, name: string): SubscriptionQueues {
-  const start = base([topic.name, name]);
+  const start = base('event', [topic.name, name]);
   return {
     topic: topic.name,
     name,
@@ -81,7 +92,7 @@ export function requiredQueues(
  *  returned ones at the tail, and -1 drops at the first return on 3.10. */
 const quorum = { 'x-queue-type': 'quorum', 'x-delivery-limit': 1_000_000_000 } as const;
 
-interface QueueOptions {
+export interface QueueOptions {
   readonly durable: true;
   readonly arguments: Readonly<Record<string, string | number | boolean>>;
 }
@@ -97,6 +108,36 @@ export const streamQueue: QueueOptions = {
   durable: true,
   arguments: { 'x-queue-type': 'stream' },
 };
+
+/** Members write a snapshot at the latest after so many bytes as their cells take, of which this holds some. */
+export const controlStream: QueueOptions = {
+  durable: true,
+  arguments: {
+    'x-queue-type': 'stream',
+    'x-max-length-bytes': 32 * mebibyte,
+    'x-stream-max-segment-size-bytes': 2 * mebibyte,
+  },
+};
+
+/** Smaller ones break retention on 3.10, and the search for first and last everywhere. */
+const smallestSegment = 100_000;
+const largestSegment = 16 * mebibyte;
+
+/** Retention drops whole segments when the next one begins. So age is kept longer while little is published, and size
+ *  is given some segments more: otherwise there would be less left than is to be kept, or nothing. */
+export function dataStream({ retention: { maxAgeMs, maxBytes } }: StoredTopic): QueueOptions {
+  const wanted = maxBytes === null ? largestSegment : Math.round(maxBytes / 8);
+  const segment = Math.min(largestSegment, Math.max(smallestSegment, wanted));
+  return {
+    durable: true,
+    arguments: {
+      'x-queue-type': 'stream',
+      'x-stream-max-segment-size-bytes': segment,
+      ...(maxAgeMs === null ? {} : { 'x-max-age': `${String(Math.ceil(maxAgeMs / 1000))}s` }),
+      ...(maxBytes === null ? {} : { 'x-max-length-bytes': maxBytes + 2 * segment }),
+    },
+  };
+}
 
 /** Holds for a fixed time, then hands over to `target` with confirms, so that a crash in between loses nothing. */
 export function delayQueue(ms: number, target: string): QueueOptions {

@@ -32,7 +32,7 @@ export function logCapabilities(settings: Declared): LogCapabilities {
     timeGranularityMs: 0,
     confirmHasPosition: true,
     placeNeedsTime: true,
-    retention: Object.freeze({ age: true, bytes: true }),
+    retention: Object.freeze({ age: true, bytes: true, alter: true }),
     leaseMs: settings.leaseMs,
   });
 }

@@ -1,4 +1,4 @@
-import { type Bus, BusError } from '@duobus/core';
+import { type Bus, BusError, type TopicInfo } from '@duobus/core';
 import type { Case } from '../case.ts';
 import { topicOf } from '../document.ts';
 import { expect, expectRefused, expectSame, numbers } from '../expect.ts';
@@ -160,7 +160,22 @@ export const retention: Case = {
     const told = await topics.ensure(topicOf(topic));
     expectSame(told.retention.maxAgeMs, 3_600_000, 'the retention that was asked for');
     const plain = topicOf({ name: topic.name, options: {} });
-    const altered = await topics.alter(plain, { retention: { maxAgeMs: 7_200_000 } });
+    const change = (): Promise<TopicInfo> =>
+      topics.alter(plain, { retention: { maxAgeMs: 7_200_000 } });
+    if (!context.bus.data.capabilities.retention.alter) {
+      await expectRefused(
+        'altering the retention where that is not declared',
+        change,
+        'DUOBUS_NOT_SUPPORTED',
+      );
+      expectSame(
+        (await topics.ensure(plain)).retention.maxAgeMs,
+        3_600_000,
+        'the retention after a refusal',
+      );
+      return;
+    }
+    const altered = await change();
     expectSame(
       [altered.retention.maxAgeMs, altered.incarnation],
       [7_200_000, told.incarnation],

@@ -55,7 +55,12 @@ export interface LogCapabilities extends CommonCapabilities {
   readonly confirmHasPosition: boolean;
   /** A place needs its time to be found again (it then is part of the position). */
   readonly placeNeedsTime: boolean;
-  readonly retention: { readonly age: boolean; readonly bytes: boolean };
+  readonly retention: {
+    readonly age: boolean;
+    readonly bytes: boolean;
+    /** `topics.alter` changes that of an existing topic. */
+    readonly alter: boolean;
+  };
   /** A silent member is taken to be dead after this many ms. */
   readonly leaseMs: number;
 }

@@ -63,7 +63,10 @@ export const records = (...ids: string[]): OutboundRecord[] => ids.map((id) => r
 export const idOf = ({ headers }: Leased): string => String(headers['cloudEvents:id']);
 
 /** As core does it: opened and tried again while the error says so, as for a moment after a restart. */
-export async function patiently<T>(driver: QueueDriver, run: () => Promise<T>): Promise<T> {
+export async function patiently<T>(
+  driver: Pick<QueueDriver, 'open'>,
+  run: () => Promise<T>,
+): Promise<T> {
   const signal = soon(60_000);
   for (;;) {
     try {

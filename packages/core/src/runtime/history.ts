@@ -13,6 +13,8 @@ import { openRecord } from './runner.ts';
 import { checkFrom, placesOf } from './starts.ts';
 
 const chunkBytes = 1024 * 1024;
+/** Clocks mostly agree that well: only where they do not, what was appended long before is read too. */
+const closeMs = 1_000;
 
 /** D13: history without a group. */
 export async function* readHistory<Out>(
@@ -137,26 +139,18 @@ export async function findRecord(
   signal: AbortSignal,
 ): Promise<Place> {
   const { link, driver } = half;
-  const places = await link.request(
-    (inner) => driver.placesAt(topic, Math.max(0, receipt.time - skewMs), inner),
-    { signal },
-  );
   const bounds = await link.request((inner) => driver.bounds(topic, inner), { signal });
-  const begin = places[receipt.partition];
-  const own = bounds[receipt.partition];
-  if (begin !== undefined && own !== undefined) {
-    for await (const record of scan(
-      half,
-      topic,
-      receipt.partition,
-      begin,
-      own.end,
-      signal,
-      false,
-    )) {
+  let end = bounds[receipt.partition]?.end;
+  for (const backMs of [Math.min(closeMs, skewMs), skewMs]) {
+    const time = Math.max(0, receipt.time - backMs);
+    const places = await link.request((inner) => driver.placesAt(topic, time, inner), { signal });
+    const begin = places[receipt.partition];
+    if (begin === undefined || end === undefined) break;
+    for await (const record of scan(half, topic, receipt.partition, begin, end, signal, false)) {
       if (openRecord(record, driver.binding).envelope?.attributes.id === receipt.id)
         return { offset: record.offset, time: record.time };
     }
+    end = begin;
   }
   throw new BusError(
     'DUOBUS_POSITION_GONE',

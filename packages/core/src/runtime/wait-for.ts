@@ -8,7 +8,7 @@ import type { Half } from './half.ts';
 import { storedPointers } from './lag.ts';
 import type { LogDeadLetters } from './log-dead-letters.ts';
 import type { LogFeed } from './log-feed.ts';
-import { decodePointer } from './pointer.ts';
+import { decodePointer, type Pointer } from './pointer.ts';
 import { findRecord } from './history.ts';
 
 interface Waiting {
@@ -48,17 +48,21 @@ export async function waitForGroup(
     ...(options.signal === undefined ? [] : [options.signal]),
   ]);
   for (const feed of feeds) feed.watchers += 1;
+  const look = async (): Promise<Pointer | undefined> => {
+    const stored = (await storedPointers(half, topic, group, signal))[receipt.partition];
+    return stored === undefined ? undefined : decodePointer(stored, topic.partitions);
+  };
   try {
+    // Finding the document takes a while, and a reset meanwhile is one that it was waited for.
+    let epoch = receipt.position === undefined ? (await look())?.epoch : undefined;
     const place =
       receipt.position === undefined
         ? await findRecord(half, topic, receipt, context.options.maxClockSkewMs ?? 60_000, signal)
         : placeOf(receipt.position, topic);
-    let epoch: number | undefined;
     for (let lookMs = firstLookMs; ; lookMs = Math.min(lookMs * 2, longestLookMs)) {
       signal.throwIfAborted();
       for (const feed of feeds) feed.writeSoon();
-      const stored = (await storedPointers(half, topic, group, signal))[receipt.partition];
-      const pointer = stored === undefined ? undefined : decodePointer(stored, topic.partitions);
+      const pointer = await look();
       epoch ??= pointer?.epoch;
       if (pointer !== undefined && pointer.epoch !== epoch)
         throw new BusError(
