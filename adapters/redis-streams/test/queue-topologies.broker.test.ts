@@ -19,13 +19,14 @@ import {
 const waiting = { waitReplicas: 1, waitTimeoutMs: 2_000 };
 
 /** The port of the master that has a key. */
-async function portOf(driver: TestDriver, key: string): Promise<number | undefined> {
+async function portOf(driver: TestDriver, key: string): Promise<number> {
   const { commands } = driver.native;
   assert.ok(commands instanceof Cluster);
   const slot = await commands.cluster('KEYSLOT', key);
   const slots = (await commands.cluster('SLOTS')) as readonly (readonly unknown[])[];
   const range = slots.find(([from, to]) => slot >= Number(from) && slot <= Number(to));
-  return Number((range?.[2] as readonly unknown[])[1]);
+  const [, , master] = (range ?? []) as readonly (readonly unknown[])[];
+  return Number(master?.[1]);
 }
 
 async function publishUntilStored(
