@@ -25,7 +25,7 @@ export const maxDocumentBytesHelp =
 export function logCapabilities(settings: Declared): LogCapabilities {
   return Object.freeze({
     durability: durabilityOf(settings),
-    publish: Object.freeze({ calls: 4, maxRecords: 500, maxBytes: 1_048_576, dedup: true }),
+    publish: Object.freeze({ calls: 2, maxRecords: 500, maxBytes: 1_048_576, dedup: true }),
     maxDocumentBytes,
     maxDocumentBytesHelp,
     dense: true,

@@ -75,7 +75,8 @@ function makeCluster(
     retryDelayOnTryAgain: 50,
     maxRedirections: 8,
     slotsRefreshTimeout: connectTimeoutMs,
-    slotsRefreshInterval: 5_000,
+    // its own timer outlives `disconnect` when it comes in the middle of a refresh: links refresh
+    slotsRefreshInterval: 0,
     redisOptions: { ...redisOptions, replyMapping: 'legacy' },
     // certificates carry names, so names must not be resolved before the handshake
     ...(tls === undefined

@@ -79,10 +79,11 @@ export class Link {
     if (database > 0 && this.client instanceof Redis) await this.client.select(database);
   }
 
-  /** A dead peer is only noticed while it is asked something. */
+  /** A dead peer is only noticed while it is asked something; and slots of a cluster move. */
   #watch(silenceMs: number): void {
     this.#pings = setInterval(() => {
       for (const node of nodesOf(this.client)) node.ping().catch(() => undefined); // 'end' tells
+      if (this.client instanceof Cluster) this.client.refreshSlotsCache();
     }, silenceMs / 2);
     this.#pings.unref();
   }

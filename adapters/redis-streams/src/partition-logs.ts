@@ -73,43 +73,60 @@ export class PartitionLogs {
     const { log } = partitionKeys(topic, partition);
     const count = this.#counts.get(log) ?? 32;
     const start = await this.#idOf(topic, partition, from);
-    // both at once: the second is answered after the first
-    let [bounds, entries] = await Promise.all([
-      this.bounds(topic, partition),
-      this.#connection.with(
-        'commands',
-        `read partition ${partition} of topic '${topic.name}'`,
-        async (client) =>
-          (await client.xrangeBuffer(log, start, '+', 'COUNT', count)) as unknown as Entry[],
-      ),
+    const looking = this.bounds(topic, partition);
+    if (topic.compacted) await looking;
+    const [before, entries] = await Promise.all([
+      looking,
+      this.#range(topic, partition, start, count),
     ]);
     const atEnd = entries.length < count;
-    const foreign = entries.filter(([, fields]) => !isOurs(fields));
-    if (foreign.length > 0) entries = entries.filter(([, fields]) => isOurs(fields));
-    const records = entries
-      .map(([id, fields]) => ({ ...decodeRecord(fields), ...placeOf(id) }))
-      .filter(({ offset }) => offset >= from.offset);
+    const records: LogRecord[] = [];
+    const foreign: Buffer[] = [];
+    for (const [id, fields] of entries) {
+      if (!isOurs(fields)) {
+        foreign.push(id);
+        continue;
+      }
+      const { offset, time } = placeOf(id);
+      const { key, headers, body } = decodeRecord(fields);
+      if (offset >= from.offset) records.push({ key, headers, body, offset, time });
+    }
     this.#learn(log, count, entries, maxBytes);
-    // between the two some may have been removed
-    if (!topic.compacted && records[0] !== undefined && records[0].offset > from.offset)
-      bounds = await this.bounds(topic, partition);
+    // where some are missing they may have been removed since the first look, or been added
+    const gap = (records[0]?.offset ?? before.end.offset) > from.offset;
+    const bounds = gap && !topic.compacted ? await this.bounds(topic, partition) : before;
     if (foreign.length > 0) await this.#adopt(topic, partition, foreign);
     return {
       records,
-      next: nextOf(records, from, bounds, atEnd),
+      // of a compacted topic the last ones may be missing; its end was looked for before its records
+      next: nextOf(records, from, atEnd && topic.compacted ? bounds.end : from),
       atEnd: atEnd && foreign.length === 0,
       bounds,
     };
   }
 
+  async #range(
+    topic: StoredTopic,
+    partition: number,
+    start: string,
+    count: number,
+  ): Promise<readonly Entry[]> {
+    const { log } = partitionKeys(topic, partition);
+    return this.#connection.with(
+      'commands',
+      `read partition ${partition} of topic '${topic.name}'`,
+      async (client) =>
+        (await client.xrangeBuffer(log, start, '+', 'COUNT', count)) as unknown as Entry[],
+    );
+  }
+
   /** Entries that somebody else has added get an ordinal, and so a place. */
-  async #adopt(topic: StoredTopic, partition: number, entries: readonly Entry[]): Promise<void> {
-    const ids = entries.map(([id]) => id.toString());
+  async #adopt(topic: StoredTopic, partition: number, ids: readonly Buffer[]): Promise<void> {
     await this.#run(adoptScript, topic, partition, [
       topic.incarnation,
       appendedChannel(topic),
       partition,
-      ...ids,
+      ...ids.map(String),
     ]);
   }
 
@@ -158,14 +175,8 @@ function placeOf(id: Buffer): Place {
   return { time: Number(text.slice(0, dash)), offset: Number(text.slice(dash + 1)) };
 }
 
-function nextOf(
-  records: readonly LogRecord[],
-  from: Place,
-  { end }: Bounds,
-  atEnd: boolean,
-): Place {
+function nextOf(records: readonly LogRecord[], from: Place, end: Place): Place {
   const last = records.at(-1);
   const next = last === undefined ? from : { offset: last.offset + 1, time: last.time };
-  // the last ones of a compacted topic may have been removed
-  return atEnd && end.offset > next.offset ? end : next;
+  return end.offset > next.offset ? end : next;
 }

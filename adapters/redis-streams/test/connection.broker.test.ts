@@ -7,12 +7,14 @@ import { script } from '../src/script.ts';
 import { openConnection, soon } from './support/connection.ts';
 import {
   appendUntilStored,
+  at,
   Consumer,
   eventually,
   makeTopic,
   openLog,
   records,
   statuses,
+  textOf,
   textsOf,
 } from './support/log.ts';
 import { Proxy } from './support/proxy.ts';
@@ -171,6 +173,26 @@ describe('connection to Redis', () => {
     await admin.script('FLUSH', 'SYNC');
     assert.deepEqual(statuses(await log.append(topic, 0, records(['b']), soon())), ['stored']);
     assert.deepEqual(await textsOf(log, topic), ['a', 'b']);
+  });
+
+  it('passes nothing over while scripts are forgotten and records come', async () => {
+    await using log = await openLog({}, broker.url);
+    await using other = await openLog({}, broker.url);
+    const topic = await makeTopic(log);
+    const wanted = Array.from({ length: 300 }, (_, n) => String(n));
+    const appending = (async () => {
+      for (const text of wanted) await appendUntilStored(other, topic, records([text]));
+    })();
+    const texts: string[] = [];
+    for (let place = at(0); texts.length < wanted.length; ) {
+      await admin.script('FLUSH', 'SYNC');
+      const limits = { maxBytes: 1_000_000, maxWaitMs: 0 };
+      const found = await log.read(topic, 0, place, limits, soon());
+      texts.push(...found.records.map(textOf));
+      place = found.next;
+    }
+    await appending;
+    assert.deepEqual(texts, wanted);
   });
 
   it('ends members with the connection, and they can join again', async () => {

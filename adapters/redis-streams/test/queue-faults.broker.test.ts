@@ -20,9 +20,7 @@ import {
 describe('queues on a Redis that fails', () => {
   let broker: Broker;
 
-  before(
-    async () => void (broker = await startBroker('redis', { config: { appendfsync: 'always' } })),
-  );
+  before(async () => void (broker = await startBroker('redis')));
   after(() => broker.stop());
 
   const proxy = (): Promise<Proxy> => Proxy.to('127.0.0.1', Number(new URL(broker.url).port));
@@ -173,83 +171,6 @@ describe('queues on a Redis that fails', () => {
       broker.thaw();
     }
     await patiently(driver, async () => undefined);
-  });
-
-  it('loses nothing that it has confirmed when it is killed under load, with appendfsync always', async () => {
-    await using driver = await openDriver({ requireAof: 'always' }, broker.url);
-    assert.ok(driver.capabilities.durability.processKill);
-    await using made = await subscription(driver);
-    const { topic } = made;
-    await driver.ensureSubscription(topic, 'idle', 'create', soon());
-    const confirmed = new Set<string>();
-    const settled = new Set<string>();
-    const handed = new Set<string>();
-    let killed = 0;
-    let stop = false;
-    const publishing = (async () => {
-      for (let n = 0; !stop; n += 20) {
-        const ids = Array.from({ length: 20 }, (_, at) => `n${n + at}`);
-        const batch = records(...ids);
-        // as core does: the same array until it is known what became of it
-        for (let known = false; !known; ) {
-          const outcomes = await patiently(driver, () => driver.publish(topic, 0, batch, soon()));
-          known = outcomes.every(({ status }) => status === 'stored');
-        }
-        for (const id of ids) confirmed.add(id);
-      }
-    })();
-    const consuming = (async () => {
-      while (!stop) {
-        const reader = await patiently(driver, () => consume(driver, topic));
-        try {
-          for (let over = false; !over && !stop; ) {
-            for (const event of await reader.member.receive(AbortSignal.timeout(30_000))) {
-              if (event.type === 'lost') over = true;
-              if (event.type !== 'records') continue;
-              for (const leased of event.records) handed.add(idOf(leased));
-              const results = await reader.done(...event.records);
-              results.forEach((result, at) => {
-                if (result === 'settled') settled.add(idOf(event.records[at] as never));
-              });
-            }
-          }
-        } catch (error) {
-          if (!BusError.is(error)) throw error;
-        }
-        await reader.member.close();
-      }
-    })();
-    while (killed < 3) {
-      const goal = confirmed.size + 500;
-      await eventually(
-        async () => confirmed.size,
-        (size) => size > goal,
-      );
-      await broker.kill9();
-      await broker.start();
-      killed += 1;
-    }
-    const goal = confirmed.size + 100;
-    await eventually(
-      async () => confirmed.size,
-      (size) => size > goal,
-    );
-    stop = true;
-    await Promise.all([publishing, consuming]);
-    const idle = await driver.inspect(topic, 'idle', soon());
-    assert.equal(idle.ready, confirmed.size, 'each is there exactly once for who has read nothing');
-    const rest = await consume(driver, topic, 'main', 1_000);
-    await rest.until(() => {
-      for (const id of rest.ids) handed.add(id);
-      return [...confirmed].every((id) => handed.has(id));
-    });
-    assert.ok(
-      rest.ids.every((id) => !settled.has(id)),
-      'what was settled does not come again',
-    );
-    await rest.done(...rest.leased);
-    await rest.member.close();
-    await driver.removeSubscription(topic, 'idle', soon());
   });
 
   it('takes no more memory after many documents than before', async () => {
