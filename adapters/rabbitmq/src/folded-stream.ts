@@ -91,11 +91,12 @@ export class FoldedStream<F extends Fold> {
     if (reading === undefined) throw this.#missing();
     const id = randomUUID();
     const seen = reading.tail.expect(id, (line) => look(reading.fold, line));
+    // told below, unless publishing fails first; the reading may end before that
+    seen.catch(() => undefined);
     try {
       await this.publish(this.#options.opType, text, id, signal);
       return await abortable(seen, signal);
     } finally {
-      seen.catch(() => undefined); // told above, unless publishing has failed first
       reading.tail.forget(id);
     }
   }

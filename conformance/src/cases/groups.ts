@@ -308,6 +308,41 @@ export const halt: Case = {
   },
 };
 
+/** Documents that are being handled together, and fail for good together. */
+export const haltSeveral: Case = {
+  name: 'poison.halt-several',
+  rules: ['D10', 'C6'],
+  needs: ['data'],
+  async run(context) {
+    const topic = context.topic({ partitions: 1 });
+    let broken = true;
+    let begun = 0;
+    let fail = (): void => undefined;
+    const together = new Promise<void>((resolve) => (fail = resolve));
+    const consumer = await context.consume('data', topic, 'work', {
+      handler: async () => {
+        begun += 1;
+        if (begun === 4) fail();
+        await together;
+        if (broken) throw new Error('poison');
+      },
+      options: { maxAttempts: 1, onPoison: 'halt', concurrency: 4 } as never,
+    });
+    await context.publish(
+      'data',
+      topic,
+      numbers(1, 12).map((n) => ({ n, key: `k${n % 4}` })),
+    );
+    await context.until('the handle says halted', () => consumer.handle.state === 'halted');
+    await context.until('all four have failed', () => consumer.handle.stats().held === 4);
+    broken = false;
+    consumer.handle.resume();
+    await context.drain('data', topic, 'work');
+    expectSame(sorted(handled(consumer)), numbers(1, 12), 'what is handled in the end');
+    await context.until('the handle says running', () => consumer.handle.state === 'running');
+  },
+};
+
 export const cases: readonly Case[] = [
   retained,
   ownPointer,
@@ -318,4 +353,5 @@ export const cases: readonly Case[] = [
   startOnce,
   poison,
   halt,
+  haltSeveral,
 ];

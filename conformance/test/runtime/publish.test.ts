@@ -40,6 +40,17 @@ describe('publishing under pressure', () => {
     await during(clock, bus.close());
   });
 
+  it('waits for the record of its topic for as long as it may', async (test) => {
+    const { broker, clock, join } = world(test);
+    const bus = await join({ publishTimeoutMs: 90_000 });
+    broker.stop();
+    const published = bus.events.publish(topic('new'), { n: 1 });
+    await clock.advance(45_000);
+    broker.start();
+    assert.equal((await during(clock, published)).topic, 'new');
+    await during(clock, bus.close());
+  });
+
   it('rejects at its time what never got to the broker, as certainly not stored', async (test) => {
     const { broker, clock, join } = world(test);
     const bus = await join({ publishTimeoutMs: 1_000, publishBuffer: { documents: 3 } });

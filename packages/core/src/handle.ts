@@ -77,7 +77,7 @@ export interface ConsumeOptions {
   readonly maxAttempts?: number;
   /** Deaths of the process while handling a document before it becomes a dead letter. Default 3. */
   readonly maxCrashes?: number;
-  /** Delay before the n-th repetition in ms: `first * factor^(n-1)`, at most `max`, with full jitter. Default 100, 3, 60,000. */
+  /** Delay before the n-th repetition in ms: `firstMs * factor^(n-1)`, at most `maxMs`, with full jitter. Default 100, 3, 60,000. */
   readonly backoff?: {
     readonly firstMs?: number;
     readonly factor?: number;

@@ -168,6 +168,28 @@ describe('Dispatcher', () => {
     assert.deepEqual(dispatcher.halted, []);
   });
 
+  it('tries everything again at resume that has stopped a partition', async () => {
+    let bad = true;
+    const together = deferred();
+    const { add, source, clock, dispatcher } = setUp(
+      async () => {
+        await together.promise;
+        if (bad) fails();
+      },
+      { maxAttempts: 1, concurrency: 2 },
+    );
+    source.halting = true;
+    add({ id: '1', key: 'a' }, { id: '2', key: 'b' });
+    together.resolve();
+    await clock.advance(10_000);
+    assert.deepEqual(source.settled, []);
+    bad = false;
+    dispatcher.resume();
+    await clock.settle();
+    assert.deepEqual(source.settled.map(({ id }) => id).toSorted(), ['1', '2']);
+    assert.deepEqual(dispatcher.halted, []);
+  });
+
   it('handles suspects alone, the one with the fewest deaths first, and buries who has too many', async () => {
     const runs: string[] = [];
     let running = 0;

@@ -174,10 +174,11 @@ export class ConsumerHandle implements Handle {
     const lost = troubles.find(({ state }) => state === 'lost');
     if (lost !== undefined) return lost;
     const [halted] = this.dispatcher.halted;
+    const [first] = halted?.halted ?? [];
     if (halted !== undefined) {
       return {
         state: 'halted',
-        detail: `partition ${halted.partition} is stopped at document '${halted.halted?.attributes?.id}': mend the handler, then handle.resume(${halted.partition})`,
+        detail: `partition ${halted.partition} is stopped at document '${first?.attributes?.id}': mend the handler, then handle.resume(${halted.partition})`,
       };
     }
     if (this.dispatcher.braked) {

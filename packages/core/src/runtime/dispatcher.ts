@@ -130,7 +130,7 @@ export class Dispatcher {
   }
 
   get halted(): readonly Part[] {
-    return [...this.#parts].filter((part) => part.halted !== undefined);
+    return [...this.#parts].filter((part) => part.halted.size > 0);
   }
 
   part(source: Source, partition: number): Part {
@@ -168,7 +168,7 @@ export class Dispatcher {
     for (const item of held) if (item.phase === 'held' && matches(item)) taken.push(item);
     for (const item of taken) {
       if (item.phase === 'held') part.held -= 1;
-      if (part.halted === item) part.halted = undefined;
+      part.halted.delete(item);
       item.cancelRetry?.();
       part.waiting -= 1;
       item.phase = 'over';
@@ -196,10 +196,11 @@ export class Dispatcher {
   resume(partition?: number): void {
     this.#paused = false;
     for (const part of this.#parts) {
-      const item = part.halted;
-      if (item === undefined || (partition !== undefined && part.partition !== partition)) continue;
-      part.halted = undefined;
-      this.#failures.runAgain(item);
+      if (partition !== undefined && part.partition !== partition) continue;
+      const halted = [...part.halted];
+      if (halted.length === 0) continue;
+      part.halted.clear();
+      for (const item of halted) this.#failures.runAgain(item);
       this.#unstash(part);
     }
     this.pump();

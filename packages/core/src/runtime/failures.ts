@@ -86,7 +86,7 @@ export class Failures {
     this.brake.exhausted();
     if (braked) this.#tryLater(item);
     else if (reason === 'attempts' && item.part.source.halts(item, message)) {
-      item.part.halted = item;
+      item.part.halted.add(item);
       this.#hold(item);
     } else this.bury(item, reason, message, error);
   }

@@ -171,7 +171,7 @@ export interface Part {
   /** Hands out nothing. */
   stopped: boolean;
   /** Stopped at this document by policy. */
-  halted: Item | undefined;
+  readonly halted: Set<Item>;
 }
 
 export interface Lane {
@@ -194,7 +194,7 @@ export function newPart(source: Source, partition: number): Part {
     stalled: false,
     busy: 0,
     stopped: false,
-    halted: undefined,
+    halted: new Set(),
   };
 }
 

@@ -117,7 +117,7 @@ export class Publishing {
     const turn = (async (): Promise<() => Promise<Receipt>> => {
       const needed = Promise.all([
         prepared,
-        topics.stored(topic, signal),
+        this.#record(topic, deadline, signal),
         before?.catch(() => undefined), // its own caller is told
       ]);
       const [ready, stored] = await publisher.by(deadline, needed);
@@ -151,6 +151,22 @@ export class Publishing {
       throw notSent(error);
     }
     return lined();
+  }
+
+  /** Asked for until the deadline: the broker may be away for longer than one request waits. */
+  async #record(
+    topic: AnyTopic,
+    deadline: number,
+    signal: AbortSignal | undefined,
+  ): Promise<StoredTopic> {
+    const { topics, context } = this.#parts;
+    for (;;) {
+      try {
+        return await topics.stored(topic, signal);
+      } catch (error) {
+        if (!BusError.is(error, 'DUOBUS_TIMEOUT') || context.timers.now() >= deadline) throw error;
+      }
+    }
   }
 
   /** A document that gave up waiting takes the later ones of its key with it. */

@@ -98,7 +98,7 @@ export class Ready {
 }
 
 export function isStopped(part: Part): boolean {
-  return part.stopped || part.halted !== undefined;
+  return part.stopped || part.halted.size > 0;
 }
 
 function takeFrom(items: Item[], matches: (item: Item) => boolean): Item[] {
