@@ -28,7 +28,8 @@ class Load {
   readonly #lanes: Promise<void>[];
 
   constructor(log: Log, topic: StoredTopic) {
-    this.#lanes = Array.from({ length: 4 }, () => this.#lane(log, topic));
+    const { calls } = log.capabilities.publish;
+    this.#lanes = Array.from({ length: calls }, () => this.#lane(log, topic));
   }
 
   async stop(): Promise<readonly string[]> {
@@ -59,12 +60,15 @@ async function untilStored(
   batch: readonly OutboundRecord[],
 ): Promise<boolean> {
   let again = batch;
+  let unsure = false;
   for (const signal = soon(60_000); ; ) {
     const outcomes = await log.append(topic, 0, again, signal);
     if (outcomes.every(({ status }) => status === 'stored')) return true;
     if (outcomes.some((outcome) => BusError.is(errorOf(outcome), 'DUOBUS_CLOSED'))) return false;
+    // a refusal says nothing about what an earlier try has stored
+    unsure ||= outcomes.some(({ status }) => status === 'unknown');
     // what was certainly refused gets a place behind what was stored meanwhile
-    if (outcomes.every(({ status }) => status === 'rejected')) again = [...batch];
+    if (!unsure) again = [...batch];
     opening ??= log
       .open(signal)
       .catch(() => undefined)

@@ -87,6 +87,7 @@ export class Failures {
     if (braked) this.#tryLater(item);
     else if (reason === 'attempts' && item.part.source.halts(item, message)) {
       item.part.halted.add(item);
+      item.cause = 'retry';
       this.#hold(item);
     } else this.bury(item, reason, message, error);
   }
