@@ -69,9 +69,10 @@ describe('groups', () => {
     assert.equal(pointer?.place.offset, 7);
   });
 
-  it('hand over when a process dies: within its lease, from what it had written', async () => {
-    await using driver = await openLog();
-    await using doomed = await openLog();
+  it('hand over when a process dies: at once, from what it had written', async () => {
+    const groupLeaseMs = 60_000;
+    await using driver = await openLog({ groupLeaseMs });
+    await using doomed = await openLog({ groupLeaseMs });
     const topic = await makeLog(driver);
     await using dead = await Consumer.join(doomed, topic);
     await dead.untilOwning(1);
