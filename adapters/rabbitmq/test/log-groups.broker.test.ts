@@ -40,7 +40,9 @@ describe('groups', () => {
   it('never let an owner write that was taken for dead, though it can still publish', async () => {
     const url = await testUrl('rabbitmq');
     const made: AmqpConnection[] = [];
+    // it does not give itself up before it is thawed
     await using frozen = await openLog({
+      groupLeaseMs: 30_000,
       connect: async (purpose) => {
         const connection = (await connect(url, { noDelay: true })) as unknown as AmqpConnection;
         if (purpose === 'consume') made.push(connection);
