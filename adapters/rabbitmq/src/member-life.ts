@@ -5,10 +5,13 @@ import type { AmqpChannel, AmqpMessage } from './client.ts';
 import type { Connection } from './connection.ts';
 import type { Links } from './folded-stream.ts';
 import type { GroupCells } from './group-cells.ts';
+import { consumeKnown } from './stream-consume.ts';
 import { lifeQueue } from './topology.ts';
 
 const farewellMs = 1_500;
 const patienceMs = 10_000;
+/** The message, and the one that renews it. */
+const prefetch = 2;
 const lifePrefix = 'life/';
 
 export interface LifeOptions {
@@ -94,7 +97,7 @@ export class MemberLife {
     const began = new Promise<void>((resolve) => (this.#began = resolve));
     await connection.during(channel.assertQueue(this.#queue, lifeQueue), signal);
     const take = (message: AmqpMessage | null): void => this.#take(message);
-    await connection.during(consume(channel, this.#queue, take), signal);
+    await connection.during(consumeKnown(channel, this.#queue, prefetch, take), signal);
     await this.#send(signal);
     await connection.during(began, signal);
   }
@@ -156,7 +159,7 @@ export class MemberLife {
     const take = (message: AmqpMessage | null): void => {
       if (message !== null) void this.#inherit(connection, neighbour).catch(() => undefined); // the lease will tell
     };
-    await connection.during(consume(channel, neighbour.queue, take), signal);
+    await connection.during(consumeKnown(channel, neighbour.queue, prefetch, take), signal);
   }
 
   #neighbour(): Neighbour | undefined {
@@ -204,16 +207,6 @@ export class MemberLife {
     await abortable(this.#last, signal);
     this.#turn();
   }
-}
-
-async function consume(
-  channel: AmqpChannel,
-  queue: string,
-  take: (message: AmqpMessage | null) => void,
-): Promise<void> {
-  const consumerTag = `duobus.${randomUUID()}`;
-  channel.registerConsumer?.(consumerTag, take);
-  await Promise.all([channel.prefetch(2, false), channel.consume(queue, take, { consumerTag })]);
 }
 
 function queueIn(value: string | undefined): string | undefined {
