@@ -52,6 +52,11 @@ export class GroupCells implements Cells {
     });
   }
 
+  /** What is known without asking. */
+  get current(): CellsFold | undefined {
+    return this.#stream.current;
+  }
+
   /** How long nobody has needed it, in ms. */
   idleMs(now: number): number {
     return this.#running > 0 || this.#watchers.size > 0 ? 0 : now - this.#usedAt;

@@ -1,6 +1,7 @@
 import {
   type Binding,
   type Bounds,
+  BusError,
   type EditResult,
   type Groups,
   groupsOver,
@@ -26,11 +27,12 @@ import { LogHistory } from './log-history.ts';
 import { LogReader } from './log-reader.ts';
 import { sendingOf } from './log-record.ts';
 import { LogTopics, streamsOf } from './log-topics.ts';
+import { MemberLife } from './member-life.ts';
 import type { RabbitmqNative } from './native.ts';
 import type { Settings } from './options.ts';
 import { binding } from './record-codec.ts';
 import { RegistryStream } from './registry-stream.ts';
-import { partitionStream } from './topology.ts';
+import { groupStream, partitionStream } from './topology.ts';
 
 const longestHoldMs = 60_000;
 
@@ -40,15 +42,19 @@ export class RabbitmqLogDriver implements LogDriver<RabbitmqNative> {
   readonly capabilities: LogCapabilities;
   readonly binding: Binding = binding;
   readonly native: RabbitmqNative;
+  readonly #holdMs: number;
   readonly #links: BrokerLinks;
   readonly #topics: LogTopics;
   readonly #ends: LogEnds;
   readonly #history: LogHistory;
   readonly #cells: GroupShelf;
   readonly #groups: Groups;
+  /** Of members that are joining. */
+  readonly #lives = new Map<string, MemberLife>();
 
   constructor(settings: Settings) {
     this.capabilities = logCapabilities(settings);
+    this.#holdMs = Math.min(longestHoldMs, settings.consumerTimeoutMs / 3);
     this.#links = new BrokerLinks(settings);
     this.native = this.#links.native;
     this.#topics = new LogTopics(this.#links, new RegistryStream(this.#links));
@@ -60,12 +66,13 @@ export class RabbitmqLogDriver implements LogDriver<RabbitmqNative> {
       leaseMs: settings.groupLeaseMs,
       cells: (topic, group) => this.#cells.of(topic, group),
       partitions: (topic, signal) => this.#topics.partitions(topic, signal),
-      reader: (topic, _group, _as, events) =>
+      reader: (topic, group, as, events) =>
         new LogReader({
+          life: this.#lives.get(lifeKey(topic, group, as)),
           links: this.#links,
           ends: this.#ends,
           queueOf: (partition) => partitionStream(topic.name, partition),
-          holdMs: Math.min(longestHoldMs, settings.consumerTimeoutMs / 3),
+          holdMs: this.#holdMs,
           events,
         }),
     });
@@ -150,7 +157,17 @@ export class RabbitmqLogDriver implements LogDriver<RabbitmqNative> {
   ): Promise<LogMember> {
     this.#links.consume();
     await this.#topics.addGroup(topic, group, signal);
-    return this.#groups.join(topic, group, as, signal);
+    const key = lifeKey(topic, group, as);
+    const life = await this.#begin(topic, group, as, signal);
+    if (life !== undefined) this.#lives.set(key, life);
+    try {
+      return await this.#groups.join(topic, group, as, signal);
+    } catch (error) {
+      await life?.close();
+      throw error;
+    } finally {
+      this.#lives.delete(key);
+    }
   }
 
   async pointers(
@@ -177,4 +194,27 @@ export class RabbitmqLogDriver implements LogDriver<RabbitmqNative> {
     await this.#cells.drop(topic, group);
     await this.#topics.removeGroup(topic, group, signal);
   }
+  /** Without it a member is missed when its lease ends. */
+  async #begin(
+    topic: StoredTopic,
+    group: string,
+    id: string,
+    signal: AbortSignal,
+  ): Promise<MemberLife | undefined> {
+    const cells = this.#cells.of(topic, group);
+    const base = groupStream(topic.name, group);
+    const { leaseMs } = this.capabilities;
+    const options = { links: this.#links, cells, id, base, holdMs: this.#holdMs, leaseMs };
+    try {
+      return await MemberLife.open(options, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (BusError.is(error) && error.retryable) throw error;
+      return undefined;
+    }
+  }
+}
+
+function lifeKey({ name }: StoredTopic, group: string, as: string): string {
+  return JSON.stringify([name, group, as]);
 }

@@ -85,6 +85,7 @@ export class LogHistory {
       const leftMs = deadline - Date.now();
       if (!behind && leftMs > 0) {
         await this.#arrival(session, leftMs, signal);
+        if (cursor.empty) return this.#result(session, []);
         looked = false;
       } else if (behind) await this.#arrival(session, undefined, signal);
       else if (looked) return this.#result(session, []);
@@ -174,6 +175,8 @@ export class LogHistory {
 
   #keep(session: Session): void {
     session.idleSince = Date.now();
+    // who follows a log may come back for hours, and the broker ends who keeps messages for long
+    session.cursor.acknowledge();
     this.#idle.push(session);
     if (this.#idle.length > mostIdle) void this.#idle.shift()?.cursor.close();
     this.#timer ??= setInterval(() => this.#sweep(), idleMs).unref();

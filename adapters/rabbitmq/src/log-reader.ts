@@ -7,6 +7,7 @@ import {
 } from '@duobus/core/driver';
 import type { Links } from './folded-stream.ts';
 import type { LogEnds } from './log-ends.ts';
+import type { MemberLife } from './member-life.ts';
 import { classify } from './native-errors.ts';
 import { StreamCursor } from './stream-cursor.ts';
 
@@ -36,6 +37,8 @@ export interface LogReaderOptions {
   readonly queueOf: (partition: number) => string;
   /** What is not acknowledged for so long is given up before the broker does. */
   readonly holdMs: number;
+  /** Of the member that reads: it ends with the reading. */
+  readonly life: MemberLife | undefined;
   readonly events: ReaderEvents;
 }
 
@@ -95,7 +98,7 @@ export class LogReader implements PartitionReader {
     this.#over.abort(new BusError('DUOBUS_CLOSED', 'this member has been closed'));
     clearInterval(this.#timer);
     for (const partition of this.#readings.keys()) this.stop(partition);
-    await Promise.all(this.#closing);
+    await Promise.all([...this.#closing, this.#options.life?.close()]);
   }
 
   #find(partition: number, token: number): Reading | undefined {

@@ -109,6 +109,12 @@ export const streamQueue: QueueOptions = {
   arguments: { 'x-queue-type': 'stream' },
 };
 
+/** The queue of a member: its consumers are the member itself and, after it, its neighbour. It goes when both have. */
+export const lifeQueue: QueueOptions = {
+  durable: true,
+  arguments: { 'x-queue-type': 'classic', 'x-single-active-consumer': true, 'x-expires': 60_000 },
+};
+
 /** Members write a snapshot at the latest after so many bytes as their cells take, of which this holds some. */
 export const controlStream: QueueOptions = {
   durable: true,

@@ -5,7 +5,7 @@ import { connect } from 'amqplib';
 import { startBroker, testUrl } from '@duobus/brokers';
 import type { AmqpConnection } from '../src/client.ts';
 import { groupStream } from '../src/topology.ts';
-import { eventually, soon } from './support/driver.ts';
+import { soon } from './support/driver.ts';
 import {
   append,
   boundsOf,
@@ -40,7 +40,9 @@ describe('groups', () => {
   it('never let an owner write that was taken for dead, though it can still publish', async () => {
     const url = await testUrl('rabbitmq');
     const made: AmqpConnection[] = [];
+    // it does not give itself up before it is thawed
     await using frozen = await openLog({
+      groupLeaseMs: 30_000,
       connect: async (purpose) => {
         const connection = (await connect(url, { noDelay: true })) as unknown as AmqpConnection;
         if (purpose === 'consume') made.push(connection);
@@ -69,9 +71,10 @@ describe('groups', () => {
     assert.equal(pointer?.place.offset, 7);
   });
 
-  it('hand over when a process dies: within its lease, from what it had written', async () => {
-    await using driver = await openLog();
-    await using doomed = await openLog();
+  it('hand over when a process dies: at once, from what it had written', async () => {
+    const groupLeaseMs = 60_000;
+    await using driver = await openLog({ groupLeaseMs });
+    await using doomed = await openLog({ groupLeaseMs });
     const topic = await makeLog(driver);
     await using dead = await Consumer.join(doomed, topic);
     await dead.untilOwning(1);
@@ -200,7 +203,7 @@ describe('readers', () => {
     await consumer.until(() => consumer.texts.at(-1) === '2999', 'it goes on with what is kept');
   });
 
-  it('outlive the consumer timeout of the broker, idle and paused', async () => {
+  it('outlive the consumer timeout of the broker, idle, paused and following', async () => {
     await using broker = await startBroker('rabbitmq@4.0');
     await broker.ctl(
       'eval',
@@ -215,11 +218,13 @@ describe('readers', () => {
     await paused.until(() => paused.texts.length === 1, 'the paused one has read');
     paused.member.flow(0, paused.token(), false);
     await append(driver, topic, ['b']);
+    let from = (await boundsOf(driver, topic)).first;
+    const follow = async (): Promise<void> => {
+      const wait = { maxBytes: 1_000_000, maxWaitMs: 200 };
+      from = (await driver.read(topic, 0, from, wait, soon())).next;
+    };
     const until = Date.now() + 12_000;
-    await eventually(
-      async () => Date.now(),
-      (now) => now > until,
-    );
+    while (Date.now() < until) await follow();
     await append(driver, topic, ['c']);
     paused.member.flow(0, paused.token(), true);
     for (const consumer of [idle, paused]) {

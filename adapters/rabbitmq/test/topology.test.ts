@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { exchangeName, queuesOf } from '../src/topology.ts';
+import {
+  dataStream,
+  exchangeName,
+  groupStream,
+  partitionStream,
+  queuesOf,
+} from '../src/topology.ts';
 import { wantedTopic } from './support/driver.ts';
 
 const text = fc.oneof(
@@ -50,6 +56,38 @@ describe('names in the broker', () => {
     for (const order of ['none', 'key'] as const) {
       const names = namesOf('t', 's', order);
       assert.equal(new Set(names).size, names.length);
+    }
+  });
+});
+
+describe('streams of the data bus', () => {
+  it('have names that fit, are plain text and never collide', () => {
+    const pair = fc.tuple(text, text);
+    fc.assert(
+      fc.property(pair, pair, fc.nat(1023), (one, other, partition) => {
+        const all = [one, other].flatMap(([topic, group]) => [
+          partitionStream(topic, partition),
+          groupStream(topic, group),
+        ]);
+        for (const each of all) {
+          assert.match(each, /^duobus\.data:[A-Za-z0-9._%:#-]+$/);
+          assert.ok(each.length <= 255);
+        }
+        const different =
+          (one[0] === other[0] ? 1 : 2) + (one.join('\0') === other.join('\0') ? 1 : 2);
+        assert.equal(new Set(all).size, different);
+      }),
+    );
+  });
+
+  it('keep at least what retention says when a segment is dropped', () => {
+    for (const maxBytes of [1, 20_000, 1_000_000, 10_000_000_000]) {
+      const topic = { ...wantedTopic('key'), retention: { maxAgeMs: 1_500, maxBytes } };
+      const given = dataStream(topic).arguments;
+      const segment = Number(given['x-stream-max-segment-size-bytes']);
+      assert.ok(segment >= 100_000 && segment <= 16 * 1024 * 1024);
+      assert.ok(Number(given['x-max-length-bytes']) - segment >= maxBytes);
+      assert.equal(given['x-max-age'], '2s');
     }
   });
 });

@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { connect } from 'amqplib';
+import { testUrl } from '@duobus/brokers';
+import type { AmqpConnection } from '../src/client.ts';
+import { Connection } from '../src/connection.ts';
+import { soon } from './support/driver.ts';
+
+describe('a connection', () => {
+  it('tells who waits on a channel why the broker has closed it', async () => {
+    const url = await testUrl('rabbitmq');
+    const open = async (): Promise<AmqpConnection> =>
+      (await connect(url)) as unknown as AmqpConnection;
+    const connection = await Connection.open(open, 'the broker', soon());
+    try {
+      const waiting = connection.with('wait for a message', soon(), async (channel) => {
+        channel.checkQueue('duobus.nothing-is-called-so').catch(() => undefined); // told below
+        await new Promise(() => undefined);
+      });
+      await assert.rejects(() => waiting, { code: 'DUOBUS_NOT_FOUND' });
+    } finally {
+      await connection.close();
+    }
+  });
+});
