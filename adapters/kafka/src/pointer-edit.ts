@@ -8,6 +8,7 @@ import {
 import { Carrier } from './carrier.ts';
 import { resetterClientId, resetterGrace } from './group-protocol.ts';
 import { GroupSession, type Session } from './group-session.ts';
+import { partitionsIn } from './group-shares.ts';
 import { classify, kafkaCode } from './native-errors.ts';
 import type { Settings } from './options.ts';
 import {
@@ -86,7 +87,7 @@ async function changeUnder(
 ): Promise<void> {
   const all = Array.from({ length: partitions }, (_, partition) => partition);
   const stored = await carrier.coordinated(id, signal, (broker) =>
-    fetchPointers(broker, id, kafkaTopic, all),
+    fetchPointers(broker, id, partitionsIn(kafkaTopic), all),
   );
   const writes: { readonly partition: number; readonly pointer: StoredPointer }[] = [];
   for (const partition of all) {
@@ -97,7 +98,7 @@ async function changeUnder(
   }
   if (writes.length > 0)
     await carrier.coordinated(id, signal, (broker) =>
-      commitPointers(broker, id, kafkaTopic, committer, writes),
+      commitPointers(broker, id, partitionsIn(kafkaTopic), committer, writes),
     );
 }
 
