@@ -144,7 +144,7 @@ export class GroupMember implements LogMember {
       return holders.map((owned) => (owned === undefined ? 'fenced' : 'ok'));
     } catch (error) {
       if (fencing.includes(kafkaCode(error))) return writes.map(() => 'fenced');
-      throw this.#explain(error, 'writing the pointers');
+      throw this.explain(error, 'writing the pointers');
     }
   }
 
@@ -354,7 +354,7 @@ export class GroupMember implements LogMember {
   #end(error: unknown): void {
     if (this.#over || this.#left !== undefined) return;
     this.#over = true;
-    const reason = this.#explain(error, 'consuming');
+    const reason = this.explain(error, 'consuming');
     const gone =
       reason.code === 'DUOBUS_NOT_FOUND' || kafkaCode(error) === unknownTopic || !reason.retryable;
     this.#ending.abort(reason);
@@ -364,7 +364,7 @@ export class GroupMember implements LogMember {
     this.#cut();
   }
 
-  #explain(error: unknown, attempt: string): BusError {
+  explain(error: unknown, attempt: string): BusError {
     const { topic, group } = this.#context;
     return classify(error, `${attempt} of group '${group}' of topic '${topic}'`, { topic, group });
   }

@@ -6,6 +6,7 @@ import {
   type StoredTopic,
 } from '@duobus/core/driver';
 import { Carrier } from './carrier.ts';
+import { evict, membersOf } from './group-eviction.ts';
 import { resetterClientId, resetterGrace } from './group-protocol.ts';
 import { GroupSession, type Session } from './group-session.ts';
 import { partitionsIn } from './group-shares.ts';
@@ -100,17 +101,6 @@ async function changeUnder(
     await carrier.coordinated(id, signal, (broker) =>
       commitPointers(broker, id, partitionsIn(kafkaTopic), committer, writes),
     );
-}
-
-async function membersOf(
-  carrier: Carrier,
-  id: string,
-  signal: AbortSignal,
-): Promise<readonly { readonly memberId: string; readonly clientId: string }[]> {
-  const { groups } = await carrier.coordinated(id, signal, (broker) =>
-    broker.describeGroups({ groupIds: [id] }),
-  );
-  return groups[0]?.members ?? [];
 }
 
 /** Takes the whole group by its own protocol: joins as the one that gets everything, commits, leaves. */
@@ -213,26 +203,18 @@ class Edit {
     try {
       await pause(graceMs + 2 * settings.heartbeatIntervalMs, signal);
       for (;;) {
-        await this.#evictOnce(carrier, signal);
+        await evict(
+          carrier,
+          this.#id,
+          ({ clientId }) => resetterGrace(clientId) === undefined,
+          signal,
+        );
         await pause(evictEveryMs, signal);
       }
     } catch (error) {
       if (!signal.aborted && classify(error).code === 'DUOBUS_BUG') throw error; // everything else shows in joining
     } finally {
       carrier.close();
-    }
-  }
-
-  async #evictOnce(carrier: Carrier, signal: AbortSignal): Promise<void> {
-    for (const { memberId, clientId } of await membersOf(carrier, this.#id, signal)) {
-      if (resetterGrace(clientId) !== undefined) continue;
-      try {
-        await carrier.coordinated(this.#id, signal, (broker) =>
-          broker.leaveGroup({ groupId: this.#id, memberId }),
-        );
-      } catch (error) {
-        if (kafkaCode(error) !== unknownMember) throw error; // gone by itself
-      }
     }
   }
 }

@@ -1,0 +1,91 @@
+import { BusError, type Place, type StoredPointer } from '@duobus/core/driver';
+import type { Connection } from './connection.ts';
+import type { Copies } from './copies.ts';
+import { deleteBefore } from './delete-records.ts';
+import { dead, type Subscription } from './subscriptions.ts';
+import { ownPartitions } from './topology.ts';
+
+/** By the number under which a partition is known. */
+export type Pointers = ReadonlyMap<number, StoredPointer>;
+
+interface Line {
+  readonly v: 1;
+  readonly pointers: readonly (readonly [partition: number, offset: number, text: string])[];
+}
+
+const limits = { maxBytes: 1024 * 1024, maxWaitMs: 0 };
+const never = new AbortController().signal;
+
+/**
+ * The last pointers of a subscription once more, in its own topic: Kafka drops those of a group without members
+ * after a while unless every commit asks it not to, and drops them all when somebody deletes the group.
+ */
+export class PointerBackup {
+  readonly #connection: Connection;
+  readonly #copies: Copies;
+  /** By subscription: what was written last. */
+  readonly #written = new Map<string, string>();
+
+  constructor(connection: Connection, copies: Copies) {
+    this.#connection = connection;
+    this.#copies = copies;
+  }
+
+  /** Where a partition begins whose pointer the group has lost. */
+  async restore(subscription: Subscription, partition: number): Promise<StoredPointer> {
+    const saved = (await this.read(subscription)).get(partition);
+    if (saved !== undefined) return saved;
+    const offset = partition === dead || partition < 0 ? 0 : (subscription.starts[partition] ?? 0);
+    return { place: { offset, time: 0 }, text: '' };
+  }
+
+  /** Several processes write, so the one that is farthest counts: pointers only move forward. */
+  async read({ own }: Subscription): Promise<Pointers> {
+    const { ends, reader } = this.#connection;
+    const partition = ownPartitions.pointers;
+    const [bounds] = await ends.bounds(own, [partition]);
+    const found = new Map<number, StoredPointer>();
+    let from: Place | undefined = bounds?.first;
+    while (from !== undefined && bounds !== undefined && from.offset < bounds.end.offset) {
+      const { records, next } = await reader.read(own, partition, from, limits, never);
+      for (const { body } of records) {
+        for (const [number, offset, text] of parse(body).pointers) {
+          if ((found.get(number)?.place.offset ?? -1) <= offset)
+            found.set(number, { place: { offset, time: 0 }, text });
+        }
+      }
+      from = next;
+    }
+    return found;
+  }
+
+  async write({ own }: Subscription, pointers: Pointers): Promise<void> {
+    const line: Line = {
+      v: 1,
+      pointers: [...pointers].map(([number, { place, text }]) => [number, place.offset, text]),
+    };
+    const text = JSON.stringify(line);
+    if (this.#written.get(own) === text) return;
+    const at = { topic: own, partition: ownPartitions.pointers };
+    const [before] = await this.#connection.ends.bounds(own, [at.partition]);
+    await this.#copies.append(at, {
+      key: undefined,
+      headers: {},
+      body: new TextEncoder().encode(text),
+    });
+    this.#written.set(own, text);
+    // what others write at this moment stays: only what was there before is replaced
+    if (before !== undefined)
+      await deleteBefore(this.#connection, own, [{ ...at, offset: before.end.offset }]);
+  }
+}
+
+function parse(body: Uint8Array | null): Line {
+  const line = JSON.parse(new TextDecoder().decode(body ?? new Uint8Array())) as Line;
+  if (line.v !== 1)
+    throw new BusError(
+      'DUOBUS_DECODE',
+      `the pointers of a subscription are kept in version ${String(line.v)}, this version of duobus reads 1: upgrade this process`,
+    );
+  return line;
+}

@@ -1,0 +1,189 @@
+import {
+  Deque,
+  type InboundRecord,
+  type Leased,
+  type LogRecord,
+  type PointerWrite,
+} from '@duobus/core/driver';
+import { decodeCopy } from './copy-codec.ts';
+import { DueList } from './due-list.ts';
+import type { Ledger } from './ledger.ts';
+
+/** A record that a member holds: what its tokens are. */
+export interface Entry {
+  readonly part: QueuePart;
+  readonly offset: number;
+  readonly record: InboundRecord;
+  /** Not to be handed out before. */
+  readonly due: number;
+  /** What came with it. */
+  readonly state: string | undefined;
+  /** It has left the inbox: from here on a consumer can have seen it. */
+  seen: boolean;
+  /** Settled, given back, or its partition has gone. */
+  over: boolean;
+}
+
+/** The most records of a partition that are handed out and not settled: more would not fit into its pointer's text. */
+export const mostHeld = 1_000;
+/** Above this much text nothing more is handed out: what is may still need its share of what Kafka keeps. */
+const roomyText = 2_600;
+const mostWaitingBytes = 4 * 1024 * 1024;
+
+/** A partition of a subscription while a member owns it. */
+export class QueuePart {
+  readonly partition: number;
+  /** Of the group's member. */
+  readonly token: number;
+  readonly ledger: Ledger;
+  /** Fetched and not handed out. */
+  readonly waiting: Deque<Entry> = new Deque<Entry>();
+  /** Of retries: fetched, and not yet due. */
+  readonly due: DueList = new DueList();
+  readonly leased: Map<number, Entry> = new Map();
+  /** Its pointer says that there is an owner: before that nothing may be handed out. */
+  opened = false;
+  /** To be given up: nothing more is handed out. */
+  revoking = false;
+  alive = true;
+  /** The fetcher has been told to stop. */
+  closed = false;
+  /** Of the last write. */
+  textLength = 0;
+  readonly #credit: number;
+  readonly #isRetries: boolean;
+  readonly #suspects = new Set<number>();
+  /** How many more may have been held by an owner before, in the order of the log. */
+  #suspectsLeft: number;
+  #countedTo = 0;
+  #dueBefore = { end: 0, due: 0 };
+  #expected: number;
+  #bytes = 0;
+
+  constructor(
+    partition: number,
+    token: number,
+    ledger: Ledger,
+    options: { readonly credit: number; readonly isRetries: boolean },
+  ) {
+    this.partition = partition;
+    this.token = token;
+    this.ledger = ledger;
+    this.#credit = Math.min(options.credit, mostHeld);
+    this.#isRetries = options.isRetries;
+    this.#suspectsLeft = options.isRetries ? 0 : ledger.heldBefore;
+    this.#expected = ledger.next;
+  }
+
+  /** Under what number the runtime knows it. */
+  get shown(): number {
+    return this.#isRetries ? 0 : this.partition;
+  }
+
+  get isRetries(): boolean {
+    return this.#isRetries;
+  }
+
+  get full(): boolean {
+    return this.leased.size >= this.#credit || this.textLength > roomyText;
+  }
+
+  get overfetched(): boolean {
+    return this.#bytes > mostWaitingBytes || this.waiting.size + this.due.size > 4 * mostHeld;
+  }
+
+  /** Takes what has been fetched. Records that come again, or are settled, are passed over. */
+  take(records: readonly LogRecord[]): void {
+    const taken: Entry[] = [];
+    for (const record of records) {
+      const { offset } = record;
+      if (offset < this.#expected) continue;
+      this.ledger.missing(this.#expected, offset);
+      this.#expected = offset + 1;
+      if (!this.ledger.holds(offset)) continue;
+      if (!this.#isRetries) this.#suspectInOrder(offset);
+      if (this.leased.has(offset)) continue;
+      taken.push(this.#entry(record));
+      this.#bytes += record.body?.byteLength ?? 0;
+    }
+    if (this.#isRetries) this.due.add(taken);
+    else for (const entry of taken) this.waiting.push(entry);
+  }
+
+  /** Retries are handed out when they are due: those that are by `due` may have been, if they were stored before `end`. */
+  suspect(end: number, due: number): void {
+    this.#dueBefore = { end, due };
+  }
+
+  /** Fetching begins anew at what is not settled. */
+  restart(): number {
+    this.closed = false;
+    this.waiting.clear();
+    this.due.clear();
+    this.#bytes = 0;
+    this.#expected = this.ledger.next;
+    return this.#expected;
+  }
+
+  handOut(entry: Entry): Leased {
+    const { offset, record } = entry;
+    this.ledger.handedOut(offset);
+    this.leased.set(offset, entry);
+    this.#bytes -= record.body?.byteLength ?? 0;
+    return {
+      ...record,
+      token: entry,
+      redelivered: this.#suspects.has(offset),
+      state: this.ledger.state(offset) ?? entry.state,
+    };
+  }
+
+  settled({ offset }: Entry): void {
+    this.ledger.settled(offset);
+    this.#suspects.delete(offset);
+  }
+
+  /** It comes again, with a state that says why. */
+  returned({ offset }: Entry, state: string): void {
+    this.ledger.note(offset, state);
+    this.#suspects.delete(offset);
+  }
+
+  /** Its pointer as it is to be written now. */
+  write(ending: boolean): PointerWrite {
+    const { next } = this.ledger;
+    const text = this.ledger.text(ending ? this.#heldAtEnd() : this.#credit);
+    this.textLength = text.length;
+    return {
+      partition: this.partition,
+      token: this.token,
+      pointer: { place: { offset: next, time: 0 }, text },
+    };
+  }
+
+  /** How many records, in the order of the log, somebody else has to take for handed out. */
+  #heldAtEnd(): number {
+    let last = -1;
+    for (const [offset, { seen, over }] of this.leased)
+      if (seen && !over) last = Math.max(last, offset);
+    return last < 0 ? 0 : this.ledger.openTo(last + 1);
+  }
+
+  #suspectInOrder(offset: number): void {
+    if (this.#suspectsLeft === 0 || offset < this.#countedTo) return;
+    this.#countedTo = offset + 1;
+    this.#suspectsLeft -= 1;
+    this.#suspects.add(offset);
+  }
+
+  #entry(from: LogRecord): Entry {
+    const { offset } = from;
+    const one = { part: this, offset, seen: false, over: false };
+    if (!this.#isRetries) return { ...one, record: from, due: 0, state: undefined };
+    this.ledger.reached(offset + 1); // they are not handed out in the order of the log
+    const { record, marks } = decodeCopy(from);
+    const { end, due } = this.#dueBefore;
+    if (offset < end && marks.due <= due) this.#suspects.add(offset);
+    return { ...one, record, ...marks };
+  }
+}
