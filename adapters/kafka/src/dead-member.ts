@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import {
   BusError,
   Inbox,
@@ -32,8 +33,6 @@ export interface DeadMemberContext {
 /** A dead letter that was handed out. */
 interface Letter {
   readonly copy: LogRecord;
-  /** Under which assignment. */
-  readonly token: number;
   over: boolean;
 }
 
@@ -62,10 +61,15 @@ export class KafkaDeadMember implements QueueMember {
   /** Where letters are now that were put behind the others. */
   readonly #moved = new Map<number, number>();
   #ledger: Ledger | undefined;
-  #token = 0;
+  /** The pointer as this member knows it: if another had been the owner meanwhile it would be a different one. */
+  #known: StoredPointer | undefined;
+  /** Of the assignment; `undefined` while the group is being rebalanced. */
+  #token: number | undefined;
+  #lost = false;
   #end = 0;
   #handedTo = 0;
   #idle = false;
+  readonly #closing = new AbortController();
   #closed = false;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -78,7 +82,7 @@ export class KafkaDeadMember implements QueueMember {
     for (;;) {
       if (this.#closed) throw closed(this.#context);
       if (this.#inbox.size > 0) return await this.#inbox.receive(signal);
-      for (const event of await this.#context.group.receive(signal)) await this.#apply(event);
+      await this.#pump(signal);
     }
   }
 
@@ -117,24 +121,41 @@ export class KafkaDeadMember implements QueueMember {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#closing.abort(closed(this.#context));
     await this.#turn;
     await this.#context.group.close();
   }
 
   async #apply(event: LogEvent): Promise<void> {
-    if (event.type === 'lost' || event.type === 'gone') this.#inbox.push(event);
-    else if (event.type === 'assigned') await this.#assigned(event);
+    if (event.type === 'lost' || event.type === 'gone') {
+      this.#lost = true;
+      this.#inbox.push(event);
+    } else if (event.type === 'assigned') await this.#assigned(event);
     else if (event.type === 'records') this.#handOut(event.records);
     else if (event.type === 'trimmed') this.#start(event.bounds.first.offset);
-    // another waits for its turn: this pass goes on, it ends soon by itself
-    else if (event.type === 'revoked') this.#lose();
+    else if (event.type === 'revoked') this.#token = undefined;
+    // another has come, and is to wait: who has a partition is given it again
+    else {
+      this.#token = undefined;
+      await this.#context.group.release(number, event.token);
+    }
+  }
+
+  async #pump(signal: AbortSignal): Promise<void> {
+    for (const event of await this.#context.group.receive(signal)) await this.#apply(event);
   }
 
   async #assigned({ token, pointer }: LogEvent & { readonly type: 'assigned' }): Promise<void> {
     const { ends, subscription, restore } = this.#context;
+    if (this.#ledger !== undefined) {
+      if (isDeepStrictEqual(pointer, this.#known)) this.#goOn(token);
+      else this.#lose();
+      return;
+    }
     const { place, text } = pointer ?? (await restore());
     const [bounds] = await ends.bounds(subscription.own, [ownPartitions.dead]);
     this.#token = token;
+    this.#known = pointer;
     this.#ledger = new Ledger(place.offset, text);
     this.#end = bounds?.end.offset ?? 0;
     this.#start(Math.max(this.#ledger.next, bounds?.first.offset ?? 0));
@@ -143,7 +164,14 @@ export class KafkaDeadMember implements QueueMember {
   #start(offset: number): void {
     this.#ledger?.startsAt(offset);
     if (offset >= this.#end) this.#finish();
-    else this.#context.group.start(number, this.#token, { offset, time: 0 });
+    else if (this.#token !== undefined)
+      this.#context.group.start(number, this.#token, { offset, time: 0 });
+    this.#handedTo = offset;
+  }
+
+  #goOn(token: number): void {
+    this.#token = token;
+    if (!this.#idle) this.#context.group.start(number, token, { offset: this.#handedTo, time: 0 });
   }
 
   #handOut(records: readonly LogRecord[]): void {
@@ -154,7 +182,7 @@ export class KafkaDeadMember implements QueueMember {
       const { offset } = copy;
       if (offset >= this.#end || !ledger.holds(offset)) continue;
       ledger.reached(offset + 1);
-      const letter: Letter = { copy, token: this.#token, over: false };
+      const letter: Letter = { copy, over: false };
       const { record, marks } = decodeCopy(copy);
       const state = ledger.state(offset) ?? marks.state;
       leased.push({ ...record, token: letter, redelivered: true, state });
@@ -168,14 +196,13 @@ export class KafkaDeadMember implements QueueMember {
   #finish(): void {
     if (this.#idle) return;
     this.#idle = true;
-    this.#context.group.flow(number, this.#token, false);
+    if (this.#token !== undefined) this.#context.group.flow(number, this.#token, false);
     this.#inbox.push({ type: 'idle' });
   }
 
-  /** Not the owner any more, before the end: what is left is for the next one. */
+  /** Another has been the owner meanwhile: what was handed out may not be there any more. */
   #lose(): void {
-    this.#token = 0;
-    if (this.#idle) return;
+    this.#lost = true;
     const message = `listing the dead letters of subscription '${this.#context.subscription.name}' was interrupted`;
     this.#inbox.push({
       type: 'lost',
@@ -201,8 +228,8 @@ export class KafkaDeadMember implements QueueMember {
     return true;
   }
 
-  #holds({ token, over }: Letter): boolean {
-    return !over && token === this.#token;
+  #holds({ over }: Letter): boolean {
+    return !over && !this.#lost;
   }
 
   #placeOf({ copy: { offset } }: Letter): number {
@@ -213,10 +240,17 @@ export class KafkaDeadMember implements QueueMember {
     const ledger = this.#ledger;
     if (ledger === undefined) return false;
     const pointer = { place: { offset: ledger.next, time: 0 }, text: ledger.text(0) };
-    const [result] = await this.#context.group.commit([
-      { partition: number, token: this.#token, pointer },
-    ]);
-    return result === 'ok';
+    for (;;) {
+      while (this.#token === undefined && !this.#lost) await this.#pump(this.#closing.signal);
+      if (this.#lost || this.#token === undefined) return false;
+      const write = { partition: number, token: this.#token, pointer };
+      const [result] = await this.#context.group.commit([write]);
+      if (result === 'ok') {
+        this.#known = pointer;
+        return true;
+      }
+      await this.#pump(this.#closing.signal);
+    }
   }
 
   /** Letters between too many gaps are put behind the others, those at the front first. */
@@ -224,7 +258,8 @@ export class KafkaDeadMember implements QueueMember {
     const { copies, subscription, read } = this.#context;
     const at = { topic: subscription.own, partition: ownPartitions.dead };
     const ledger = this.#ledger;
-    while (ledger !== undefined && ledger.gaps > mostGaps) {
+    if (ledger === undefined) return false;
+    for (; ledger.gaps > mostGaps; ) {
       const found = (await read(ledger.next)).filter(
         ({ offset }) => offset < this.#handedTo && ledger.holds(offset),
       );

@@ -1,8 +1,10 @@
-import { BusError, type Place, type StoredPointer } from '@duobus/core/driver';
+import { BusError, type StoredPointer } from '@duobus/core/driver';
 import type { Connection } from './connection.ts';
 import type { Copies } from './copies.ts';
 import { deleteBefore } from './delete-records.ts';
-import { dead, type Subscription } from './subscriptions.ts';
+import { partitionsIn } from './group-shares.ts';
+import { fetchPointers } from './pointer-store.ts';
+import { dead, placesOf, retries, type Subscription } from './subscriptions.ts';
 import { ownPartitions } from './topology.ts';
 
 /** By the number under which a partition is known. */
@@ -31,6 +33,29 @@ export class PointerBackup {
     this.#copies = copies;
   }
 
+  /** The pointers of a subscription as they are now, those of retries and dead letters included. */
+  async current(subscription: Subscription, numbers: readonly number[]): Promise<Pointers> {
+    const { control, closed } = this.#connection;
+    const { group, deadGroup, own } = subscription;
+    const all = [...numbers, retries];
+    const [main, [letters]] = await Promise.all([
+      control.coordinated(group, closed, (broker) =>
+        fetchPointers(broker, group, placesOf(subscription), all),
+      ),
+      control.coordinated(deadGroup, closed, (broker) =>
+        fetchPointers(broker, deadGroup, partitionsIn(own), [ownPartitions.dead]),
+      ),
+    ]);
+    const found = new Map<number, StoredPointer>();
+    main.forEach((pointer, index) => {
+      if (pointer !== undefined) found.set(all[index] as number, pointer);
+    });
+    if (letters !== undefined) found.set(dead, letters);
+    if (numbers.every((number) => found.has(number))) return found;
+    // those of the first partitions were committed when it was made: the group has lost them
+    return new Map([...(await this.read(subscription)), ...found]);
+  }
+
   /** Where a partition begins whose pointer the group has lost. */
   async restore(subscription: Subscription, partition: number): Promise<StoredPointer> {
     const saved = (await this.read(subscription)).get(partition);
@@ -45,8 +70,9 @@ export class PointerBackup {
     const partition = ownPartitions.pointers;
     const [bounds] = await ends.bounds(own, [partition]);
     const found = new Map<number, StoredPointer>();
-    let from: Place | undefined = bounds?.first;
-    while (from !== undefined && bounds !== undefined && from.offset < bounds.end.offset) {
+    if (bounds === undefined) return found;
+    const { end } = bounds;
+    for (let from = bounds.first; from.offset < end.offset; ) {
       const { records, next } = await reader.read(own, partition, from, limits, never);
       for (const { body } of records) {
         for (const [number, offset, text] of parse(body).pointers) {

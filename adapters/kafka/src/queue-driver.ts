@@ -25,7 +25,7 @@ import { KafkaQueueMember } from './queue-member.ts';
 import { binding } from './record-codec.ts';
 import { dead, retries, type Subscription, Subscriptions } from './subscriptions.ts';
 import { keepsAll, ownPartitions } from './topology.ts';
-import { pointersOf, Trimmer } from './trimmer.ts';
+import { Trimmer } from './trimmer.ts';
 
 /** The event bus half: a Kafka topic per topic, a group and a topic of its own per subscription. */
 export class KafkaQueueDriver implements QueueDriver<KafkaClient> {
@@ -240,7 +240,7 @@ export class KafkaQueueDriver implements QueueDriver<KafkaClient> {
     const { name, leaders } = await store.current(subscription.topic);
     const numbers = [...leaders.keys()];
     // pointers first: what is settled meanwhile then counts as held, never the other way round
-    const pointers = await pointersOf(this.#connection, this.#subscriptions, subscription, numbers);
+    const pointers = await this.#backup.current(subscription, numbers);
     const [main, own, members] = await Promise.all([
       ends.bounds(name, numbers),
       ends.bounds(subscription.own, [ownPartitions.retries, ownPartitions.dead]),

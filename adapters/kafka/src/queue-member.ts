@@ -108,7 +108,8 @@ export class KafkaQueueMember implements QueueMember {
     const part = this.#parts.get(partition);
     if (part === undefined) return;
     const companion = partition === 0 ? this.#parts.get(retries) : undefined;
-    await Promise.all([part, companion].map((one) => one && this.#giveUp(one)));
+    const both = companion === undefined ? [part] : [part, companion];
+    await Promise.all(both.map((one) => this.#giveUp(one)));
   }
 
   async stop(): Promise<void> {

@@ -110,16 +110,11 @@ export class Subscriptions {
 
   /** What the members of its group share out. Asking how many there are tells whether it still exists. */
   shares(subscription: Subscription): GroupShares {
-    const { topic, kafkaTopic, own } = subscription;
+    const { topic } = subscription;
     const { store } = this.#connection;
-    const main = partitionsIn(kafkaTopic);
     return {
-      topic: kafkaTopic,
+      ...placesOf(subscription),
       companion: retries,
-      at: (partition) =>
-        partition === retries
-          ? { topic: own, partition: ownPartitions.retries }
-          : main.at(partition),
       count: async () => {
         await this.check(subscription);
         return (await store.current(topic)).leaders.length;
@@ -170,6 +165,13 @@ export class Subscriptions {
     }
     await store.unmake(own);
   }
+}
+
+/** Where the partitions are that a subscription has pointers for. */
+export function placesOf({ kafkaTopic, own }: Subscription): Pick<GroupShares, 'topic' | 'at'> {
+  const main = partitionsIn(kafkaTopic);
+  const apart = { topic: own, partition: ownPartitions.retries };
+  return { ...main, at: (partition) => (partition === retries ? apart : main.at(partition)) };
 }
 
 const maxBytes = 'max.message.bytes';

@@ -1,10 +1,8 @@
-import type { StoredPointer, StoredTopic } from '@duobus/core/driver';
+import type { StoredTopic } from '@duobus/core/driver';
 import type { Connection } from './connection.ts';
 import { type Cut, deleteBefore } from './delete-records.ts';
-import { partitionsIn } from './group-shares.ts';
 import { classify } from './native-errors.ts';
-import { PointerBackup, type Pointers } from './pointer-backup.ts';
-import { fetchPointers } from './pointer-store.ts';
+import type { PointerBackup, Pointers } from './pointer-backup.ts';
 import { dead, retries, type Subscription, type Subscriptions } from './subscriptions.ts';
 import { ownPartitions } from './topology.ts';
 
@@ -94,7 +92,7 @@ export class Trimmer {
   }
 
   async #round(): Promise<void> {
-    for (const [incarnation, task] of [...this.#tasks]) {
+    for (const [incarnation, task] of this.#tasks) {
       if (this.#ended || task.dueAt > Date.now()) continue;
       this.#tasks.delete(incarnation);
       const startedAt = Date.now();
@@ -155,35 +153,9 @@ export class Trimmer {
     numbers: readonly number[],
   ): Promise<ReadonlyMap<string, Pointers>> {
     const found = new Map<string, Pointers>();
-    for (const one of subscriptions)
-      found.set(one.id, await pointersOf(this.#connection, this.#subscriptions, one, numbers));
+    for (const one of subscriptions) found.set(one.id, await this.#backup.current(one, numbers));
     return found;
   }
-}
-
-/** The pointers of a subscription, its retries and dead letters included. */
-export async function pointersOf(
-  { control, closed }: Connection,
-  subscriptions: Subscriptions,
-  subscription: Subscription,
-  numbers: readonly number[],
-): Promise<Pointers> {
-  const { group, deadGroup, own } = subscription;
-  const all = [...numbers, retries];
-  const [main, [letters]] = await Promise.all([
-    control.coordinated(group, closed, (broker) =>
-      fetchPointers(broker, group, subscriptions.shares(subscription), all),
-    ),
-    control.coordinated(deadGroup, closed, (broker) =>
-      fetchPointers(broker, deadGroup, partitionsIn(own), [ownPartitions.dead]),
-    ),
-  ]);
-  const found = new Map<number, StoredPointer>();
-  main.forEach((pointer, index) => {
-    if (pointer !== undefined) found.set(all[index] as number, pointer);
-  });
-  if (letters !== undefined) found.set(dead, letters);
-  return found;
 }
 
 function nextOf(
