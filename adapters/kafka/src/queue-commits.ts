@@ -52,7 +52,7 @@ export class QueueCommits {
           ? []
           : await this.#member.commit(asked.map((part) => part.write(this.#ending.has(part))));
       asked.forEach((part, index) => {
-        if (results[index] === 'ok') part.opened = true;
+        if (results[index] === 'ok') part.written();
         else fenced.add(part);
       });
       resolve(fenced);

@@ -15,7 +15,7 @@ import { Ledger } from './ledger.ts';
 import type { LogEnds } from './log-ends.ts';
 import { QueueCommits } from './queue-commits.ts';
 import { type Entry, QueuePart } from './queue-part.ts';
-import { retries, type Subscription } from './subscriptions.ts';
+import { placesOf, retries, type Subscription } from './subscriptions.ts';
 import { ownPartitions } from './topology.ts';
 
 export interface QueueMemberContext {
@@ -178,22 +178,25 @@ export class KafkaQueueMember implements QueueMember {
     const ledger = new Ledger(place.offset, text);
     const isRetries = partition === retries;
     const part = new QueuePart(partition, token, ledger, { credit, isRetries });
-    if (isRetries && ledger.heldBefore > 0) await this.#suspectRetries(part);
+    if (ledger.heldBefore > 0) await this.#suspect(part);
     this.#parts.set(partition, part);
     if (!isRetries) this.#inbox.push({ type: 'assigned', partition });
     group.start(partition, token, { offset: ledger.next, time: 0 });
+    this.#write(part);
+    this.#context.settled(); // whoever owned it before may have left something
+  }
+
+  #write(part: QueuePart): void {
     this.#commits.write([part]).then(
-      () => {
-        this.#dispatch();
-        this.#context.settled(); // whoever owned it before may have left something
-      },
+      () => this.#dispatch(),
       (error: unknown) => this.#end(error as BusError),
     );
   }
 
-  async #suspectRetries(part: QueuePart): Promise<void> {
+  async #suspect(part: QueuePart): Promise<void> {
     const { ends, subscription } = this.#context;
-    const [bounds] = await ends.bounds(subscription.own, [ownPartitions.retries]);
+    const at = placesOf(subscription).at(part.partition);
+    const [bounds] = await ends.bounds(at.topic, [at.partition]);
     if (bounds !== undefined) part.suspect(bounds.end.offset, Date.now() + skewMs);
   }
 
@@ -212,8 +215,8 @@ export class KafkaQueueMember implements QueueMember {
       const anew = new QueuePart(partition, token, new Ledger(end, ''), { credit, isRetries });
       forget(part);
       this.#parts.set(partition, anew);
-      void this.#commits.write([anew]).catch((error: unknown) => this.#end(error as BusError));
       this.#refetch(anew);
+      this.#write(anew);
       return;
     }
     this.#refetch(part);
@@ -236,12 +239,14 @@ export class KafkaQueueMember implements QueueMember {
     for (const part of this.#parts.values()) {
       if (!part.opened || !part.alive || part.revoking) continue;
       const records: Leased[] = [];
-      for (let room = this.#room(part); room > 0 && !part.full; room -= 1) {
+      let room = this.#room(part);
+      for (; room > 0 && !part.full && !part.needsWrite; room -= 1) {
         const entry = part.isRetries ? part.due.takeDue(Date.now()) : part.waiting.shift();
         if (entry === undefined) break;
         records.push(part.handOut(entry));
       }
       if (records.length > 0) this.#inbox.push({ type: 'records', partition: part.shown, records });
+      if (room > 0 && part.needsWrite && part.waiting.size > 0) this.#write(part);
       if (part.closed && !part.overfetched) this.#flow(part, true);
     }
     this.#windTimer();

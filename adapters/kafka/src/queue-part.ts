@@ -28,6 +28,8 @@ export interface Entry {
 export const mostHeld = 1_000;
 /** Above this much text nothing more is handed out: what is may still need its share of what Kafka keeps. */
 const roomyText = 2_600;
+/** How many more records than its pointer tells of a member hands out: that follows what was handed out lately. */
+const ahead = { least: 8, most: 256 } as const;
 const mostWaitingBytes = 4 * 1024 * 1024;
 
 /** A partition of a subscription while a member owns it. */
@@ -56,7 +58,11 @@ export class QueuePart {
   /** How many more may have been held by an owner before, in the order of the log. */
   #suspectsLeft: number;
   #countedTo = 0;
-  #dueBefore = { end: 0, due: 0 };
+  #mayHaveBeen = { end: 0, due: 0 };
+  /** How many records may be handed out before the pointer is written again. */
+  #left = 0;
+  #granting = 0;
+  #sinceWrite = 0;
   #expected: number;
   #bytes = 0;
 
@@ -88,6 +94,11 @@ export class QueuePart {
     return this.leased.size >= this.#credit || this.textLength > roomyText;
   }
 
+  /** Its pointer has to be written before more is handed out: it says how many records an owner may hold. */
+  get needsWrite(): boolean {
+    return !this.#isRetries && this.#left <= 0;
+  }
+
   get overfetched(): boolean {
     return this.#bytes > mostWaitingBytes || this.waiting.size + this.due.size > 4 * mostHeld;
   }
@@ -110,9 +121,12 @@ export class QueuePart {
     else for (const entry of taken) this.waiting.push(entry);
   }
 
-  /** Retries are handed out when they are due: those that are by `due` may have been, if they were stored before `end`. */
+  /** Nothing that was stored at `end` or later was handed out by an owner before, nor retries that are due after `due`. */
   suspect(end: number, due: number): void {
-    this.#dueBefore = { end, due };
+    this.#mayHaveBeen = { end, due };
+    const { high } = this.ledger;
+    const there = this.ledger.openTo(end) + Math.max(0, end - high);
+    this.#suspectsLeft = Math.min(this.#suspectsLeft, there);
   }
 
   /** Fetching begins anew at what is not settled. */
@@ -128,6 +142,8 @@ export class QueuePart {
   handOut(entry: Entry): Leased {
     const { offset, record } = entry;
     this.ledger.handedOut(offset);
+    this.#left -= 1;
+    this.#sinceWrite += 1;
     this.leased.set(offset, entry);
     this.#bytes -= record.body?.byteLength ?? 0;
     return {
@@ -146,19 +162,39 @@ export class QueuePart {
   /** It comes again, with a state that says why. */
   returned({ offset }: Entry, state: string): void {
     this.ledger.note(offset, state);
-    this.#suspects.delete(offset);
   }
 
   /** Its pointer as it is to be written now. */
   write(ending: boolean): PointerWrite {
-    const { next } = this.ledger;
-    const text = this.ledger.text(ending ? this.#heldAtEnd() : this.#credit);
+    const { next, open } = this.ledger;
+    const lately = Math.min(ahead.most, Math.max(ahead.least, 2 * this.#sinceWrite));
+    let held = 0;
+    for (const { over } of this.leased.values()) if (!over) held += 1;
+    this.#granting = Math.max(0, Math.min(lately, this.#credit - held));
+    this.#sinceWrite = 0;
+    this.#left = Math.min(this.#left, this.#granting);
+    const mayHold = ending ? this.#heldAtEnd() : open + this.#granting;
+    const text = this.ledger.text(Math.max(mayHold, this.#heldBefore));
     this.textLength = text.length;
     return {
       partition: this.partition,
       token: this.token,
       pointer: { place: { offset: next, time: 0 }, text },
     };
+  }
+
+  /** Of what an owner before may have held, what is not settled: the next owner is to be told of that too. */
+  get #heldBefore(): number {
+    const unseen = this.#isRetries
+      ? Number(this.#expected < this.#mayHaveBeen.end)
+      : this.#suspectsLeft;
+    return this.#suspects.size + unseen;
+  }
+
+  /** What `write` gave is durable. */
+  written(): void {
+    this.opened = true;
+    this.#left = this.#granting - this.#sinceWrite;
   }
 
   /** How many records, in the order of the log, somebody else has to take for handed out. */
@@ -171,6 +207,7 @@ export class QueuePart {
 
   #suspectInOrder(offset: number): void {
     if (this.#suspectsLeft === 0 || offset < this.#countedTo) return;
+    if (offset >= this.#mayHaveBeen.end) return;
     this.#countedTo = offset + 1;
     this.#suspectsLeft -= 1;
     this.#suspects.add(offset);
@@ -182,7 +219,7 @@ export class QueuePart {
     if (!this.#isRetries) return { ...one, record: from, due: 0, state: undefined };
     this.ledger.reached(offset + 1); // they are not handed out in the order of the log
     const { record, marks } = decodeCopy(from);
-    const { end, due } = this.#dueBefore;
+    const { end, due } = this.#mayHaveBeen;
     if (offset < end && marks.due <= due) this.#suspects.add(offset);
     return { ...one, record, ...marks };
   }

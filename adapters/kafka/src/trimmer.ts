@@ -17,7 +17,7 @@ interface Task {
 const settledAfterMs = 500;
 const publishedAfterMs = 10_000;
 /** Of all time, at most one part in so many goes into this. */
-const share = 20;
+const share = 4;
 const endMs = 3_000;
 
 /**

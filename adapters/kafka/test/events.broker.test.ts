@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { StoredTopic } from '@duobus/core/driver';
+import type { Leased, StoredTopic } from '@duobus/core/driver';
 import { testUrl } from '@duobus/brokers';
 import { Carrier } from '../src/carrier.ts';
 import { evict } from '../src/group-eviction.ts';
@@ -103,8 +103,9 @@ describe('the event bus on Kafka', { concurrency: 3 }, () => {
     assert.deepEqual(heir.ids, ['id-1', 'id-3', 'id-4', ...range(20).slice(5)]);
     assert.equal(heir.find('id-1').state, 'tried');
     assert.ok(heir.leased.slice(0, 3).every(({ redelivered }) => redelivered));
-    // at most as many as it may have held are suspect: its credit of five
-    assert.deepEqual(heir.leased.map(({ redelivered }) => redelivered).lastIndexOf(true), 4);
+    // no more than it may have held are suspect: its pointer told
+    const suspect = heir.leased.map(({ redelivered }) => redelivered).lastIndexOf(true) + 1;
+    assert.ok(suspect >= 5 && suspect <= 12, `${suspect} are suspect`);
     assert.deepEqual(await silent.done(stale), ['lost']);
     assert.equal(await silent.member.note(stale.token, 'x'), 'lost');
     await heir.done(...heir.leased);
@@ -145,20 +146,19 @@ describe('the event bus on Kafka', { concurrency: 3 }, () => {
     const ids = range(1_200);
     await publish(driver, topic, 0, ...ids);
     const reader = await QueueReader.open(driver, topic, 'main', 2_000);
+    const fresh = (): readonly Leased[] => reader.leased.filter(({ state }) => state === undefined);
     for (let taken = 0; taken < ids.length; ) {
-      await reader.take(taken + 1);
-      const batch = reader.leased.slice(taken);
+      const before = taken;
+      await reader.until(() => fresh().length > before);
+      const batch = fresh().slice(before);
       taken += batch.length;
-      const even = batch.filter((leased) => Number(idOf(leased).slice(3)) % 2 === 0);
+      const isLate = (leased: Leased): boolean => Number(idOf(leased).slice(3)) % 2 === 0;
+      const late = batch.filter(isLate);
+      const others = batch.filter((leased) => !isLate(leased));
       await Promise.all([
-        reader.settle('again', even, { state: 'late', delayMs: 600_000 }),
-        reader.settle(
-          'again',
-          batch.filter((one) => !even.includes(one)),
-          { state: 'soon' },
-        ),
+        reader.settle('again', late, { state: 'late', delayMs: 600_000 }),
+        reader.settle('again', others, { state: 'soon' }),
       ]);
-      if (taken >= ids.length) break;
     }
     await reader.until(
       ({ leased }) => leased.filter(({ state }) => state === 'soon').length >= 600,
