@@ -11,6 +11,7 @@ export type FaultName = (typeof faults)[number];
 export interface FaultOptions {
   readonly name: FaultName;
   readonly adapter: 'rabbitmq' | 'kafka';
+  readonly bus: 'event' | 'data';
   readonly order: 'none' | 'key';
   readonly seed: number;
   readonly rate: number;
@@ -24,10 +25,11 @@ export interface FaultOptions {
 
 export const faultUsage = `npm run faults -- ${faults.join('|')} [options]
   broker-kill      the broker is restarted once and killed with -9 twice under load
-  consumer-kills   consumer processes are killed with -9 in mid-handling (RabbitMQ)
+  consumer-kills   consumer processes are killed with -9 in mid-handling (event bus)
   crash-document   a document that kills its process becomes a dead letter
   rebalance-storm  six consumer processes join, leave and die at random (Kafka)
   --adapter rabbitmq|kafka   default rabbitmq; rebalance-storm: kafka
+  --bus event|data default rabbitmq: event, kafka: data
   --broker NAME    version to start, e.g. rabbitmq@4.0 (default: the adapter's newest)
   --order none|key event bus only (default none)
   --rate N         documents per second (default 800)
@@ -51,13 +53,17 @@ export function parseFaultOptions(args: readonly string[]): FaultOptions {
   const adapter = values['adapter'] ?? (name === 'rebalance-storm' ? 'kafka' : 'rabbitmq');
   if (adapter !== 'rabbitmq' && adapter !== 'kafka') throw wrong('adapter', adapter);
   if (name === 'rebalance-storm' && adapter !== 'kafka') throw wrong('adapter', adapter);
-  if (name === 'consumer-kills' && adapter !== 'rabbitmq') throw wrong('adapter', adapter);
-  const order = values['order'] ?? (adapter === 'kafka' ? 'key' : 'none');
+  const bus = values['bus'] ?? (adapter === 'kafka' ? 'data' : 'event');
+  if (bus !== 'event' && bus !== 'data') throw wrong('bus', bus);
+  if (adapter === 'rabbitmq' && bus !== 'event') throw wrong('bus', bus);
+  if (name === 'consumer-kills' && bus !== 'event') throw wrong('bus', bus);
+  const order = values['order'] ?? (bus === 'data' ? 'key' : 'none');
   if (order !== 'none' && order !== 'key') throw wrong('order', order);
-  if (adapter === 'kafka' && order !== 'key') throw wrong('order', order);
+  if (bus === 'data' && order !== 'key') throw wrong('order', order);
   return {
     name,
     adapter,
+    bus,
     order,
     seed: count('seed', values['seed'], Date.now() % 1_000_000_000),
     rate: count('rate', values['rate'], 800),
@@ -74,6 +80,7 @@ const text = { type: 'string' } as const;
 const known = {
   adapter: text,
   broker: text,
+  bus: text,
   order: text,
   rate: text,
   seconds: text,

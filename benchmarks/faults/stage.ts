@@ -25,12 +25,11 @@ export interface Stage extends AsyncDisposable {
 }
 
 export async function openStage(
-  { name, adapter, order, broker: version }: FaultOptions,
+  { name, adapter, bus: kind, order, broker: version }: FaultOptions,
   partitions: number,
   options: Partial<BusOptions> = {},
 ): Promise<Stage> {
   const broker = await startBroker(version ?? adapter);
-  const kind = adapter === 'kafka' ? 'data' : 'event';
   const setting: Setting = { kind, order, topicName: name, partitions };
   const topic = faultTopic(setting);
   const breaksMs: number[] = [];

@@ -28,6 +28,8 @@ describe('parseFaultOptions', () => {
     assert.equal(parseFaultOptions(['rebalance-storm']).adapter, 'kafka');
     assert.equal(parseFaultOptions(['crash-document', '--adapter', 'kafka']).order, 'key');
     assert.equal(parseFaultOptions(['broker-kill', '--seed', '7']).seed, 7);
+    const events = parseFaultOptions(['consumer-kills', '--adapter', 'kafka', '--bus', 'event']);
+    assert.deepEqual([events.bus, events.order], ['event', 'none']);
   });
   it('refuses what it does not understand', () => {
     for (const args of [
@@ -39,6 +41,7 @@ describe('parseFaultOptions', () => {
       ['rebalance-storm', '--adapter', 'rabbitmq'],
       ['consumer-kills', '--adapter', 'kafka'],
       ['broker-kill', '--adapter', 'kafka', '--order', 'none'],
+      ['broker-kill', '--adapter', 'rabbitmq', '--bus', 'data'],
     ])
       assert.throws(() => parseFaultOptions(args), TypeError, args.join(' '));
   });
