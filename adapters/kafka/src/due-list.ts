@@ -18,6 +18,18 @@ export class DueList {
     this.#entries = [...this.#entries, ...entries].toSorted((a, b) => a.due - b.due);
   }
 
+  /** One more, or one again. */
+  insert(entry: Entry): void {
+    let low = 0;
+    let high = this.#entries.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#entries[middle] as Entry).due <= entry.due) low = middle + 1;
+      else high = middle;
+    }
+    this.#entries.splice(low, 0, entry);
+  }
+
   /** What is due, the earliest first. */
   takeDue(now: number): Entry | undefined {
     return (this.firstDue ?? Number.POSITIVE_INFINITY) <= now ? this.#entries.shift() : undefined;

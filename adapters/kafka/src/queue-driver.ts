@@ -1,6 +1,7 @@
 import {
   type Binding,
   BusError,
+  type LogRecord,
   type Outcome,
   type OutboundRecord,
   type QueueCapabilities,
@@ -178,6 +179,7 @@ export class KafkaQueueDriver implements QueueDriver<KafkaClient> {
       copies: this.#copies,
       ends: this.#connection.ends,
       credit,
+      readRetries: (offset) => this.#read(subscription, ownPartitions.retries, offset),
       restore: (partition) => this.#backup.restore(subscription, partition),
       settled: () => this.#trimmer.settled(subscription),
     });
@@ -185,27 +187,17 @@ export class KafkaQueueDriver implements QueueDriver<KafkaClient> {
   }
 
   async #dead(subscription: Subscription, signal: AbortSignal): Promise<QueueMember> {
-    const { ends, reader, closed } = this.#connection;
+    const { ends } = this.#connection;
     const shares = deadShares(subscription, () => this.#subscriptions.check(subscription));
     const group = this.#groupMember(subscription, subscription.deadGroup, shares, () => member);
     await group.open(signal);
-    const { own } = subscription;
     const member = new KafkaDeadMember({
       subscription,
       group,
       copies: this.#copies,
       ends,
       restore: () => this.#backup.restore(subscription, dead),
-      read: async (offset) =>
-        (
-          await reader.read(
-            own,
-            ownPartitions.dead,
-            { offset, time: 0 },
-            { maxBytes: 1_048_576, maxWaitMs: 0 },
-            closed,
-          )
-        ).records,
+      read: (offset) => this.#read(subscription, ownPartitions.dead, offset),
       settled: () => this.#trimmer.settled(subscription),
     });
     return await this.#keep(member);
@@ -227,6 +219,18 @@ export class KafkaQueueDriver implements QueueDriver<KafkaClient> {
       group: subscription.name,
       left: () => this.#members.delete(member()),
     });
+  }
+
+  /** Some records of a subscription's own topic. */
+  async #read(
+    { own }: Subscription,
+    partition: number,
+    offset: number,
+  ): Promise<readonly LogRecord[]> {
+    const { reader, closed } = this.#connection;
+    const from = { offset, time: 0 };
+    return (await reader.read(own, partition, from, { maxBytes: 262_144, maxWaitMs: 0 }, closed))
+      .records;
   }
 
   async #keep<T extends QueueMember>(member: T): Promise<T> {

@@ -3,6 +3,7 @@ import {
   Inbox,
   type Leased,
   type LogEvent,
+  type LogRecord,
   type QueueEvent,
   type QueueMember,
   type Settlement,
@@ -17,6 +18,7 @@ import { QueueCommits } from './queue-commits.ts';
 import { type Entry, QueuePart } from './queue-part.ts';
 import { placesOf, retries, type Subscription } from './subscriptions.ts';
 import { ownPartitions } from './topology.ts';
+import { WaitingRetries } from './waiting-retries.ts';
 
 export interface QueueMemberContext {
   readonly subscription: Subscription;
@@ -24,6 +26,8 @@ export interface QueueMemberContext {
   readonly copies: Copies;
   readonly ends: LogEnds;
   readonly credit: number;
+  /** Some retries, from an offset on. */
+  readRetries(offset: number): Promise<readonly LogRecord[]>;
   /** Where a partition begins whose pointer the group has lost. */
   restore(partition: number): Promise<StoredPointer>;
   /** Something was settled: what it was may be deleted. */
@@ -32,9 +36,6 @@ export interface QueueMemberContext {
 
 /** Clocks of processes that hand out one subscription's retries may differ so much. */
 const skewMs = 5_000;
-/** Retries that wait are put behind the others when the gaps between them fill the pointer's text. */
-const moveFrom = 2_000;
-const moveAtOnce = 200;
 
 const lost = 'lost';
 const settled = 'settled';
@@ -43,18 +44,22 @@ const settled = 'settled';
 export class KafkaQueueMember implements QueueMember {
   readonly #context: QueueMemberContext;
   readonly #commits: QueueCommits;
+  readonly #retries: WaitingRetries;
   readonly #inbox = new Inbox<QueueEvent>();
   readonly #parts = new Map<number, QueuePart>();
   readonly #closing = new AbortController();
   readonly #loop: Promise<void>;
   #timer: NodeJS.Timeout | undefined;
+  #turn = 0;
   #stopped = false;
-  #moving = false;
   #over = false;
 
   constructor(context: QueueMemberContext) {
     this.#context = context;
-    this.#commits = new QueueCommits(context.group);
+    const { group, subscription, copies, readRetries } = context;
+    this.#commits = new QueueCommits(group);
+    const { at } = placesOf(subscription);
+    this.#retries = new WaitingRetries(at(retries), copies, this.#commits, readRetries);
     this.#loop = this.#run();
   }
 
@@ -236,20 +241,37 @@ export class KafkaQueueMember implements QueueMember {
   /** Hands out what there is room for. */
   #dispatch(): void {
     if (this.#stopped || this.#over) return;
-    for (const part of this.#parts.values()) {
+    for (const part of this.#inTurns()) {
       if (!part.opened || !part.alive || part.revoking) continue;
       const records: Leased[] = [];
       let room = this.#room(part);
       for (; room > 0 && !part.full && !part.needsWrite; room -= 1) {
         const entry = part.isRetries ? part.due.takeDue(Date.now()) : part.waiting.shift();
         if (entry === undefined) break;
-        records.push(part.handOut(entry));
+        if (entry.record === undefined) void this.#readAgain(entry);
+        else records.push(part.handOut(entry, entry.record));
       }
       if (records.length > 0) this.#inbox.push({ type: 'records', partition: part.shown, records });
       if (room > 0 && part.needsWrite && part.waiting.size > 0) this.#write(part);
       if (part.closed && !part.overfetched) this.#flow(part, true);
     }
     this.#windTimer();
+  }
+
+  /** All partitions, another one first each time: where all share the credit, none takes it from the others. */
+  #inTurns(): readonly QueuePart[] {
+    const parts = [...this.#parts.values()];
+    this.#turn = (this.#turn + 1) % Math.max(1, parts.length);
+    return [...parts.slice(this.#turn), ...parts.slice(0, this.#turn)];
+  }
+
+  async #readAgain(entry: Entry): Promise<void> {
+    try {
+      await this.#retries.readAgain(entry);
+      this.#dispatch();
+    } catch (error) {
+      this.#end(error as BusError);
+    }
   }
 
   /** How many more records may be held: of a partition where order is by key, else of all together. */
@@ -278,6 +300,7 @@ export class KafkaQueueMember implements QueueMember {
   ): Promise<void> {
     const { copies, subscription } = this.#context;
     const { verdict, state } = settlement;
+    if (record === undefined) return; // only what waits has none
     const due = verdict === 'again' ? Date.now() + settlement.delayMs : 0;
     const partition = verdict === 'again' ? ownPartitions.retries : ownPartitions.dead;
     await copies.append({ topic: subscription.own, partition }, encodeCopy(record, { state, due }));
@@ -293,35 +316,11 @@ export class KafkaQueueMember implements QueueMember {
     if (this.#stopped) return;
     for (const part of parts) {
       if (returned && part.alive && !part.revoking) this.#refetch(part);
-      if (part.isRetries && part.textLength > moveFrom) void this.#moveOldest(part);
+      if (part.isRetries)
+        this.#retries.tidy(part).catch((error: unknown) => this.#end(error as BusError));
     }
     this.#dispatch();
     this.#context.settled();
-  }
-
-  /** Puts the retries that have waited longest behind all others, so that there are fewer gaps. */
-  async #moveOldest(part: QueuePart): Promise<void> {
-    if (this.#moving) return;
-    this.#moving = true;
-    try {
-      const { copies, subscription } = this.#context;
-      const at = { topic: subscription.own, partition: ownPartitions.retries };
-      const moved = part.due.takeOldest(moveAtOnce);
-      await Promise.all(
-        moved.map(({ record, state, due, offset }) =>
-          copies.append(
-            at,
-            encodeCopy(record, { state: part.ledger.state(offset) ?? state ?? '', due }),
-          ),
-        ),
-      );
-      for (const entry of moved) part.settled(entry);
-      await this.#commits.write([part]);
-    } catch (error) {
-      this.#end(error as BusError);
-    } finally {
-      this.#moving = false;
-    }
   }
 
   async #giveUp(part: QueuePart): Promise<void> {

@@ -13,7 +13,8 @@ import type { Ledger } from './ledger.ts';
 export interface Entry {
   readonly part: QueuePart;
   readonly offset: number;
-  readonly record: InboundRecord;
+  /** Of retries that wait: `undefined` where there was no room, until it is due. */
+  record: InboundRecord | undefined;
   /** Not to be handed out before. */
   readonly due: number;
   /** What came with it. */
@@ -30,6 +31,8 @@ export const mostHeld = 1_000;
 const roomyText = 2_600;
 /** How many more records than its pointer tells of a member hands out: that follows what was handed out lately. */
 const ahead = { least: 8, most: 256 } as const;
+/** Retries that are known to wait: of what does not fit into memory only when they are due. */
+const mostRetries = 100_000;
 const mostWaitingBytes = 4 * 1024 * 1024;
 
 /** A partition of a subscription while a member owns it. */
@@ -100,7 +103,9 @@ export class QueuePart {
   }
 
   get overfetched(): boolean {
-    return this.#bytes > mostWaitingBytes || this.waiting.size + this.due.size > 4 * mostHeld;
+    return this.#isRetries
+      ? this.due.size > mostRetries
+      : this.#bytes > mostWaitingBytes || this.waiting.size > 4 * mostHeld;
   }
 
   /** Takes what has been fetched. Records that come again, or are settled, are passed over. */
@@ -115,7 +120,6 @@ export class QueuePart {
       if (!this.#isRetries) this.#suspectInOrder(offset);
       if (this.leased.has(offset)) continue;
       taken.push(this.#entry(record));
-      this.#bytes += record.body?.byteLength ?? 0;
     }
     if (this.#isRetries) this.due.add(taken);
     else for (const entry of taken) this.waiting.push(entry);
@@ -139,13 +143,22 @@ export class QueuePart {
     return this.#expected;
   }
 
-  handOut(entry: Entry): Leased {
-    const { offset, record } = entry;
+  /** What was read once more of a retry that there was no room for. False where it is not there any more. */
+  found(entry: Entry, records: readonly LogRecord[]): boolean {
+    const again = records.find(({ offset }) => offset === entry.offset);
+    if (again === undefined) return false;
+    entry.record = decodeCopy(again).record;
+    this.#bytes += sizeOf(entry.record);
+    return true;
+  }
+
+  handOut(entry: Entry, record: InboundRecord): Leased {
+    const { offset } = entry;
     this.ledger.handedOut(offset);
     this.#left -= 1;
     this.#sinceWrite += 1;
     this.leased.set(offset, entry);
-    this.#bytes -= record.body?.byteLength ?? 0;
+    this.#bytes -= sizeOf(record);
     return {
       ...record,
       token: entry,
@@ -216,11 +229,18 @@ export class QueuePart {
   #entry(from: LogRecord): Entry {
     const { offset } = from;
     const one = { part: this, offset, seen: false, over: false };
-    if (!this.#isRetries) return { ...one, record: from, due: 0, state: undefined };
+    if (!this.#isRetries) {
+      this.#bytes += sizeOf(from);
+      return { ...one, record: from, due: 0, state: undefined };
+    }
     this.ledger.reached(offset + 1); // they are not handed out in the order of the log
     const { record, marks } = decodeCopy(from);
     const { end, due } = this.#mayHaveBeen;
     if (offset < end && marks.due <= due) this.#suspects.add(offset);
-    return { ...one, record, ...marks };
+    const fits = this.#bytes < mostWaitingBytes;
+    if (fits) this.#bytes += sizeOf(record);
+    return { ...one, record: fits ? record : undefined, ...marks };
   }
 }
+
+const sizeOf = ({ body }: InboundRecord): number => body?.byteLength ?? 0;

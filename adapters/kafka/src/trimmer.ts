@@ -30,6 +30,7 @@ export class Trimmer {
   readonly #backup: PointerBackup;
   readonly #tasks = new Map<string, Task>();
   #timer: NodeJS.Timeout | undefined;
+  #timerAt = 0;
   #running: Promise<void> | undefined;
   #ended = false;
 
@@ -51,12 +52,11 @@ export class Trimmer {
   async close(): Promise<void> {
     clearTimeout(this.#timer);
     this.#ended = true;
-    await this.#running;
-    const last = Promise.all(
-      [...this.#tasks.values()]
-        .filter(({ consumed }) => consumed.size > 0)
-        .map((task) => this.#tryOne(task)),
-    );
+    const last = (async (): Promise<void> => {
+      await this.#running;
+      const consumed = [...this.#tasks.values()].filter((task) => task.consumed.size > 0);
+      await Promise.all(consumed.map((task) => this.#tryOne(task)));
+    })();
     await Promise.race([last, new Promise((resolve) => setTimeout(resolve, endMs).unref())]);
   }
 
@@ -64,31 +64,33 @@ export class Trimmer {
     const known = this.#tasks.get(topic.incarnation);
     const dueAt = Date.now() + inMs;
     if (known !== undefined) {
-      known.dueAt = Math.min(known.dueAt, dueAt);
-      this.#wind();
+      if (dueAt >= known.dueAt) return known;
+      known.dueAt = dueAt;
+      this.#wind(dueAt);
       return known;
     }
     const task = { topic, dueAt, consumed: new Map<string, Subscription>() };
     this.#tasks.set(topic.incarnation, task);
-    this.#wind();
+    this.#wind(dueAt);
     return task;
   }
 
-  #wind(): void {
-    if (this.#ended || this.#timer !== undefined || this.#running !== undefined) return;
-    let first = Number.POSITIVE_INFINITY;
-    for (const { dueAt } of this.#tasks.values()) first = Math.min(first, dueAt);
-    if (first === Number.POSITIVE_INFINITY) return;
-    this.#timer = setTimeout(
-      () => {
-        this.#timer = undefined;
-        this.#running = this.#round().finally(() => {
-          this.#running = undefined;
-          this.#wind();
-        });
-      },
-      Math.max(0, first - Date.now()),
-    ).unref();
+  #wind(dueAt: number): void {
+    if (this.#ended || this.#running !== undefined) return;
+    if (this.#timer !== undefined && this.#timerAt <= dueAt) return;
+    clearTimeout(this.#timer);
+    this.#timerAt = dueAt;
+    const inMs = Math.max(0, dueAt - Date.now());
+    this.#timer = setTimeout(() => this.#start(), inMs).unref();
+  }
+
+  #start(): void {
+    this.#timer = undefined;
+    this.#running = this.#round().finally(() => {
+      this.#running = undefined;
+      const dues = [...this.#tasks.values()].map(({ dueAt }) => dueAt);
+      if (dues.length > 0) this.#wind(Math.min(...dues));
+    });
   }
 
   async #round(): Promise<void> {

@@ -85,33 +85,45 @@ describe('the event bus on Kafka', { concurrency: 3 }, () => {
     await heir.close();
   });
 
-  it('hands out what a silent owner held, as redelivered, and takes nothing more from that one', async () => {
+  it('hands out what an owner held that was put out of the group, as redelivered, and takes nothing more from it', async () => {
     await using driver = await openQueue();
-    await using other = await openQueue();
     const topic = await subscribed(driver, 'key', 1);
-    const silent = await QueueReader.open(driver, topic, 'main', 5);
+    const reader = await QueueReader.open(driver, topic, 'main', 5);
     await publish(driver, topic, 0, ...range(20));
-    await silent.take(5);
-    await silent.done(silent.find('id-0'), silent.find('id-2'));
-    silent.stubborn = true;
-    assert.equal(await silent.member.note(silent.find('id-1').token, 'tried'), 'kept');
-    const stale = silent.find('id-3');
-    const heir = await QueueReader.open(other, topic);
-    // the heir waits for the owner until that is put out of the group
+    await reader.take(5);
+    await reader.done(reader.find('id-0'), reader.find('id-2'));
+    assert.equal(await reader.member.note(reader.find('id-1').token, 'tried'), 'kept');
+    const stale = reader.find('id-3');
     await evictAll(topic);
-    await heir.take(18);
-    assert.deepEqual(heir.ids, ['id-1', 'id-3', 'id-4', ...range(20).slice(5)]);
-    assert.equal(heir.find('id-1').state, 'tried');
-    assert.ok(heir.leased.slice(0, 3).every(({ redelivered }) => redelivered));
+    await reader.until((one) => one.has('revoked'));
+    assert.deepEqual(await reader.done(stale), ['lost']);
+    assert.equal(await reader.member.note(stale.token, 'x'), 'lost');
+    // alive as it is, it joins again, as any other would
+    const again = (): readonly Leased[] => {
+      const from = reader.events.findIndex(({ type }) => type === 'revoked');
+      return reader.events
+        .slice(from)
+        .flatMap((event) => (event.type === 'records' ? event.records : []));
+    };
+    for (let settled = 0; settled < 18; ) {
+      const before = settled;
+      await reader.until(() => again().length > before);
+      const batch = again().slice(before);
+      settled += batch.length;
+      assert.ok((await reader.done(...batch)).every((result) => result === 'settled'));
+    }
+    assert.deepEqual(again().map(idOf), ['id-1', ...range(20).slice(3)]);
+    assert.equal(again()[0]?.state, 'tried');
     // no more than it may have held are suspect: its pointer told
-    const suspect = heir.leased.map(({ redelivered }) => redelivered).lastIndexOf(true) + 1;
+    const suspect = again().filter(({ redelivered }) => redelivered).length;
     assert.ok(suspect >= 5 && suspect <= 12, `${suspect} are suspect`);
-    assert.deepEqual(await silent.done(stale), ['lost']);
-    assert.equal(await silent.member.note(stale.token, 'x'), 'lost');
-    await heir.done(...heir.leased);
+    assert.ok(
+      again()
+        .slice(0, suspect)
+        .every(({ redelivered }) => redelivered),
+    );
     await untilCounts(driver, topic, { ready: 0 });
-    await silent.close();
-    await heir.close();
+    await reader.close();
   });
 
   it('hands out a retry when it is due, also when the one who asked for it has gone', async () => {
@@ -140,34 +152,56 @@ describe('the event bus on Kafka', { concurrency: 3 }, () => {
     await heir.close();
   });
 
-  it('keeps apart what waits longer than others, in whatever order it came', async () => {
+  it('hands out retries when they are due, however many wait longer, and keeps few gaps between these', async () => {
     await using driver = await openQueue();
     const topic = await subscribed(driver);
-    const ids = range(1_200);
-    await publish(driver, topic, 0, ...ids);
-    const reader = await QueueReader.open(driver, topic, 'main', 2_000);
-    const fresh = (): readonly Leased[] => reader.leased.filter(({ state }) => state === undefined);
-    for (let taken = 0; taken < ids.length; ) {
-      const before = taken;
-      await reader.until(() => fresh().length > before);
-      const batch = fresh().slice(before);
-      taken += batch.length;
-      const isLate = (leased: Leased): boolean => Number(idOf(leased).slice(3)) % 2 === 0;
-      const late = batch.filter(isLate);
-      const others = batch.filter((leased) => !isLate(leased));
-      await Promise.all([
-        reader.settle('again', late, { state: 'late', delayMs: 600_000 }),
-        reader.settle('again', others, { state: 'soon' }),
-      ]);
+    const ids = range(4_000);
+    const random = new Set(ids.filter(() => Math.random() < 0.5));
+    const isLate = (leased: Leased): boolean => random.has(idOf(leased));
+    const reader = await QueueReader.open(driver, topic, 'main', 1_000);
+    const publishing = (async () => {
+      for (let from = 0; from < ids.length; from += 500)
+        await publish(driver, topic, 0, ...ids.slice(from, from + 500));
+    })();
+    const soonOnes = new Set<string>();
+    let seen = 0;
+    while (soonOnes.size < ids.length - random.size) {
+      const before = seen;
+      await reader.until(({ leased }) => leased.length > before);
+      const batch = reader.leased.slice(before);
+      seen += batch.length;
+      const fresh = batch.filter(({ state }) => state === undefined);
+      const again = batch.filter(({ state }) => state === 'soon');
+      // together, so that in the log they lie as they come
+      const retried = reader.member.settle(
+        fresh.map((one) => ({
+          token: one.token,
+          verdict: 'again',
+          ...(isLate(one) ? { state: 'late', delayMs: 600_000 } : { state: 'soon', delayMs: 0 }),
+        })),
+      );
+      await Promise.all([retried, reader.done(...again)]);
+      for (const one of again) {
+        assert.ok(!soonOnes.has(idOf(one)), `${idOf(one)} twice`);
+        soonOnes.add(idOf(one));
+      }
     }
-    await reader.until(
-      ({ leased }) => leased.filter(({ state }) => state === 'soon').length >= 600,
-    );
-    const soonOnes = reader.leased.filter(({ state }) => state === 'soon');
-    assert.equal(new Set(soonOnes.map(idOf)).size, 600);
-    await reader.done(...soonOnes);
-    await untilCounts(driver, topic, { ready: 0, delayed: 600 });
+    await publishing;
+    await untilCounts(driver, topic, { ready: 0, delayed: random.size });
     await reader.close();
+    const [group] = await groupsOf(topic);
+    const own = (await withAdmin((admin) => admin.listTopics())).find((name) =>
+      name.includes(`subscription.${topic.name}.`),
+    ) as string;
+    const [pointers] = await withAdmin((admin) =>
+      admin.fetchOffsets({ groupId: group as string, topics: [own] }),
+    );
+    const text = pointers?.partitions.find(({ partition }) => partition === 0)?.metadata ?? '';
+    assert.ok(text.length < 3_000, `${text.length} characters`);
+    await eventually(
+      () => withAdmin((admin) => admin.fetchTopicOffsets(own)),
+      (offsets) => Number(offsets.find(({ partition }) => partition === 0)?.low) > 0,
+    );
   });
 
   it('deletes what all subscriptions have settled, and nothing that one has not', async () => {
