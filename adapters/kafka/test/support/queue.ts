@@ -10,8 +10,10 @@ import type {
   SubscriptionCounts,
 } from '@duobus/core/driver';
 import kafkajs, { type Admin } from 'kafkajs';
+import { Carrier } from '../../src/carrier.ts';
+import { evict } from '../../src/group-eviction.ts';
 import { createAdapter } from '../../src/index.ts';
-import type { KafkaOptions } from '../../src/options.ts';
+import { type KafkaOptions, optionsOfUrl, settingsOf } from '../../src/options.ts';
 import { eventually, quick, soon, wantedTopic } from './driver.ts';
 
 export type TestDriver = QueueDriver & AsyncDisposable;
@@ -203,4 +205,20 @@ export async function heldByKafka(topic: string, url?: string): Promise<number> 
     }
     return held;
   }, url);
+}
+
+/** Ids of the Kafka groups of an event topic's subscriptions. */
+export async function groupsOf(topic: StoredTopic): Promise<readonly string[]> {
+  const { groups } = await withAdmin((admin) => admin.listGroups());
+  return groups.map(({ groupId }) => groupId).filter((id) => id.includes(`:${topic.name}:`));
+}
+
+/** Puts all members out of the subscription's group, as if their processes had been silent for too long. */
+export async function evictAll(topic: StoredTopic): Promise<void> {
+  const carrier = new Carrier(settingsOf(optionsOfUrl(testUrl('kafka'))));
+  try {
+    for (const id of await groupsOf(topic)) await evict(carrier, id, () => true, soon());
+  } finally {
+    carrier.close();
+  }
 }
