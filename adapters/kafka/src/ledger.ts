@@ -123,13 +123,13 @@ export class Ledger {
   }
 
   /** @param held how many it may hold that it says nothing about: 0 makes it a clean end */
-  text(held: number): string {
+  text(held: number, withStates = true): string {
     const { next } = this;
     const text: Text = {
       v: 1,
       h: this.#high - next,
       ...(this.#runs.length === 0 ? {} : { r: encodeRuns(this.#runs, next) }),
-      ...(this.#states.size === 0 ? {} : { s: this.#statesAsText(next) }),
+      ...(this.#states.size === 0 || !withStates ? {} : { s: this.#statesAsText(next) }),
       ...(held === 0 ? {} : { c: held }),
     };
     return JSON.stringify(text);

@@ -3,7 +3,7 @@ import type { Broker } from './client.ts';
 import { byTopic, type GroupShares } from './group-shares.ts';
 
 /** Kafka's offset.metadata.max.bytes counts characters, 4,096 unless changed. */
-const maxText = 4_096;
+export const mostText = 4_096;
 /** Explicit, and so long that it is for ever: else the offsets of a group without members go after seven days. */
 const keepForMs = 10 * 365 * 86_400_000;
 
@@ -85,10 +85,10 @@ export function checkPointer({ place: { offset }, text }: StoredPointer, partiti
       'DUOBUS_INVALID',
       `the pointer of partition ${partition} has the offset ${offset}, which is not a place in a log`,
     );
-  if (text.length > maxText)
+  if (text.length > mostText)
     throw new BusError(
       'DUOBUS_TOO_LARGE',
-      `the pointer of partition ${partition} has ${text.length} characters, Kafka keeps ${maxText}`,
+      `the pointer of partition ${partition} has ${text.length} characters, Kafka keeps ${mostText}`,
     );
 }
 

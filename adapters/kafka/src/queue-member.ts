@@ -246,7 +246,7 @@ export class KafkaQueueMember implements QueueMember {
       const records: Leased[] = [];
       let room = this.#room(part);
       for (; room > 0 && !part.full && !part.needsWrite; room -= 1) {
-        const entry = part.isRetries ? part.due.takeDue(Date.now()) : part.waiting.shift();
+        const entry = part.isRetries ? this.#dueOf(part) : part.waiting.shift();
         if (entry === undefined) break;
         if (entry.record === undefined) void this.#readAgain(entry);
         else records.push(part.handOut(entry, entry.record));
@@ -254,8 +254,21 @@ export class KafkaQueueMember implements QueueMember {
       if (records.length > 0) this.#inbox.push({ type: 'records', partition: part.shown, records });
       if (room > 0 && part.needsWrite && part.waiting.size > 0) this.#write(part);
       if (part.closed && !part.overfetched) this.#flow(part, true);
+      if (part.isRetries) void this.#tidy(part);
     }
     this.#windTimer();
+  }
+
+  #dueOf(part: QueuePart): Entry | undefined {
+    return this.#retries.canRead ? part.due.takeDue(Date.now()) : undefined;
+  }
+
+  async #tidy(part: QueuePart): Promise<void> {
+    try {
+      await this.#retries.tidy(part);
+    } catch (error) {
+      this.#end(error as BusError);
+    }
   }
 
   /** All partitions, another one first each time: where all share the credit, none takes it from the others. */
@@ -288,8 +301,10 @@ export class KafkaQueueMember implements QueueMember {
     clearTimeout(this.#timer);
     const part = this.#parts.get(retries);
     const due = part?.due.firstDue;
-    if (due === undefined || part?.full === true || (part !== undefined && this.#room(part) <= 0))
-      return;
+    if (part === undefined || due === undefined) return;
+    // whatever holds these up comes back here when it is over
+    if (!part.opened || part.revoking || part.full || this.#room(part) <= 0) return;
+    if (!this.#retries.canRead) return;
     const inMs = Math.min(Math.max(due - Date.now(), 1), 2 ** 30);
     this.#timer = setTimeout(() => this.#dispatch(), inMs);
   }
@@ -316,8 +331,6 @@ export class KafkaQueueMember implements QueueMember {
     if (this.#stopped) return;
     for (const part of parts) {
       if (returned && part.alive && !part.revoking) this.#refetch(part);
-      if (part.isRetries)
-        this.#retries.tidy(part).catch((error: unknown) => this.#end(error as BusError));
     }
     this.#dispatch();
     this.#context.settled();

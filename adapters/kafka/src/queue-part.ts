@@ -8,6 +8,7 @@ import {
 import { decodeCopy } from './copy-codec.ts';
 import { DueList } from './due-list.ts';
 import type { Ledger } from './ledger.ts';
+import { mostText } from './pointer-store.ts';
 
 /** A record that a member holds: what its tokens are. */
 export interface Entry {
@@ -94,7 +95,8 @@ export class QueuePart {
   }
 
   get full(): boolean {
-    return this.leased.size >= this.#credit || this.textLength > roomyText;
+    const { size } = this.leased;
+    return size >= this.#credit || (size > 0 && this.textLength > roomyText);
   }
 
   /** Its pointer has to be written before more is handed out: it says how many records an owner may hold. */
@@ -187,7 +189,10 @@ export class QueuePart {
     this.#sinceWrite = 0;
     this.#left = Math.min(this.#left, this.#granting);
     const mayHold = ending ? this.#heldAtEnd() : open + this.#granting;
-    const text = this.ledger.text(Math.max(mayHold, this.#heldBefore));
+    const holds = Math.max(mayHold, this.#heldBefore);
+    let text = this.ledger.text(holds);
+    // attempts begin anew rather than that the subscription stands still
+    if (text.length > mostText) text = this.ledger.text(holds, false);
     this.textLength = text.length;
     return {
       partition: this.partition,
