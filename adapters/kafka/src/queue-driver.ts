@@ -20,6 +20,7 @@ import { deadShares, KafkaDeadMember } from './dead-member.ts';
 import { membersOf } from './group-eviction.ts';
 import { GroupMember } from './group-member.ts';
 import { Ledger } from './ledger.ts';
+import { classify } from './native-errors.ts';
 import type { Settings } from './options.ts';
 import { PointerBackup } from './pointer-backup.ts';
 import { KafkaQueueMember } from './queue-member.ts';
@@ -268,11 +269,21 @@ export class KafkaQueueDriver implements QueueDriver<KafkaClient> {
     };
   }
 
+  /** Empty where the user may not look: who set the topic up may. */
+  async #configsOf(name: string): Promise<ReadonlyMap<string, string | null>> {
+    try {
+      return await this.#connection.store.configs(name, Object.keys(keepsAll));
+    } catch (error) {
+      if (classify(error).code !== 'DUOBUS_PERMISSION') throw error;
+      return new Map();
+    }
+  }
+
   /** A topic that was there before, or that somebody has changed, must not drop documents that nobody has read. */
   async #checkKeeps(topic: StoredTopic): Promise<void> {
     const { store } = this.#connection;
     const { topic: name } = await store.kept(topic);
-    const configs = await store.configs(name, Object.keys(keepsAll));
+    const configs = await this.#configsOf(name);
     for (const [config, wanted] of Object.entries(keepsAll)) {
       const found = configs.get(config) ?? wanted;
       if (found === wanted) continue;
