@@ -85,13 +85,14 @@ export class PointerBackup {
     return found;
   }
 
-  async write({ own }: Subscription, pointers: Pointers): Promise<void> {
+  /** Answers whether they have changed since this process last wrote them. */
+  async write({ own }: Subscription, pointers: Pointers): Promise<boolean> {
     const line: Line = {
       v: 1,
       pointers: [...pointers].map(([number, { place, text }]) => [number, place.offset, text]),
     };
     const text = JSON.stringify(line);
-    if (this.#written.get(own) === text) return;
+    if (this.#written.get(own) === text) return false;
     const at = { topic: own, partition: ownPartitions.pointers };
     const [before] = await this.#connection.ends.bounds(own, [at.partition]);
     await this.#copies.append(at, {
@@ -103,6 +104,7 @@ export class PointerBackup {
     // what others write at this moment stays: only what was there before is replaced
     if (before !== undefined)
       await deleteBefore(this.#connection, own, [{ ...at, offset: before.end.offset }]);
+    return true;
   }
 }
 

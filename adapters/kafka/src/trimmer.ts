@@ -14,7 +14,7 @@ interface Task {
 }
 
 /** After what was settled; publishers look too, for the case that nobody consumes, but later. */
-const settledAfterMs = 500;
+const settledAfterMs = 1_000;
 const publishedAfterMs = 10_000;
 /** Of all time, at most one part in so many goes into this. */
 const share = 4;
@@ -142,7 +142,7 @@ export class Trimmer {
   }
 
   async #trimOwn(subscription: Subscription, pointers: Pointers): Promise<void> {
-    await this.#backup.write(subscription, pointers);
+    if (!(await this.#backup.write(subscription, pointers))) return;
     const cuts = [
       { partition: ownPartitions.retries, offset: pointers.get(retries)?.place.offset ?? 0 },
       { partition: ownPartitions.dead, offset: pointers.get(dead)?.place.offset ?? 0 },
