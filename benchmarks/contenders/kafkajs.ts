@@ -13,10 +13,21 @@ import { type Contender, type Handle, partitions, type Setting } from '../conten
 import type { BenchDocument } from '../document.ts';
 import { BatchingProducer } from './kafkajs-batching.ts';
 
-const commitMs = 1_000;
+interface Work {
+  readonly partitions: number;
+  readonly keyed: boolean;
+  readonly commitMs: number;
+}
 
-/** A log by hand: batches per partition, acks from all, manual commits every second. */
-export function kafkajsContender({ url, run }: Setting): Contender {
+/** As duobus writes pointers: every second, or soon after what was handled. Nothing is deleted here. */
+const works: Readonly<Record<Setting['bus'], Work>> = {
+  data: { partitions, keyed: true, commitMs: 1_000 },
+  event: { partitions: 8, keyed: false, commitMs: 50 },
+};
+
+/** By hand: batches per partition, acks from all, manual commits. */
+export function kafkajsContender({ url, run, bus }: Setting): Contender {
+  const work = works[bus];
   const topic = `raw-${run}`;
   const kafka = new Kafka({
     clientId: 'bench',
@@ -28,13 +39,13 @@ export function kafkajsContender({ url, run }: Setting): Contender {
     createPartitioner: Partitioners.DefaultPartitioner,
     allowAutoTopicCreation: false,
   });
-  const batching = new BatchingProducer(producer, topic, partitions);
+  const batching = new BatchingProducer(producer, topic, work.partitions);
   return {
     async open() {
       await Promise.all([admin.connect(), producer.connect()]);
       await admin.createTopics({
         waitForLeaders: true,
-        topics: [{ topic, numPartitions: partitions, replicationFactor: 1 }],
+        topics: [{ topic, numPartitions: work.partitions, replicationFactor: 1 }],
       });
     },
     publish(document) {
@@ -46,15 +57,17 @@ export function kafkajsContender({ url, run }: Setting): Contender {
         ce_type: 'bench.order',
         ce_time: new Date().toISOString(),
         ce_correlationid: id,
-        ce_partitionkey: document.customer,
+        ...(work.keyed ? { ce_partitionkey: document.customer } : {}),
         'content-type': 'application/json',
       };
-      return batching.send({ key: document.customer, value: JSON.stringify(document), headers });
+      const key = work.keyed ? document.customer : null;
+      return batching.send({ key, value: JSON.stringify(document), headers });
     },
     consume: (handle) =>
       consumeGroup(
         kafka.consumer({ groupId: `${topic}.bench`, maxWaitTimeInMs: 200 }),
         topic,
+        work,
         handle,
       ),
     async close() {
@@ -68,6 +81,7 @@ export function kafkajsContender({ url, run }: Setting): Contender {
 async function consumeGroup(
   consumer: Consumer,
   topic: string,
+  { partitions: count, commitMs }: Work,
   handle: Handle,
 ): Promise<() => Promise<void>> {
   const next = new Map<number, string>();
@@ -75,7 +89,7 @@ async function consumeGroup(
   await consumer.subscribe({ topics: [topic], fromBeginning: true });
   await consumer.run({
     autoCommit: false,
-    partitionsConsumedConcurrently: partitions,
+    partitionsConsumedConcurrently: count,
     eachBatch: async (payload) => {
       const handled = await runBatch(payload, handle);
       if (handled !== undefined) next.set(payload.batch.partition, String(Number(handled) + 1));

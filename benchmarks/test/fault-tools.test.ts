@@ -30,6 +30,8 @@ describe('parseFaultOptions', () => {
     assert.equal(parseFaultOptions(['consumer-kills', '--adapter', 'redis-streams']).order, 'none');
     assert.equal(parseFaultOptions(['broker-kill', '--seed', '7']).seed, 7);
     assert.equal(parseFaultOptions(['broker-kill', '--bus', 'data']).order, 'key');
+    const events = parseFaultOptions(['consumer-kills', '--adapter', 'kafka', '--bus', 'event']);
+    assert.deepEqual([events.bus, events.order], ['event', 'none']);
   });
   it('refuses what it does not understand', () => {
     for (const args of [

@@ -110,12 +110,13 @@ async function startedTarget(adapter: string, slow: number): Promise<Target> {
 
 function brokerDepthOf(adapter: string, broker: StartedBroker): Pick<Harness, 'brokerDepth'> {
   if (adapter === 'rabbitmq') return { brokerDepth: (topic) => queuedIn(broker, topic) };
-  if (adapter === 'redis-streams') return { brokerDepth: (topic) => keptIn(broker, topic) };
+  if (adapter === 'redis-streams') return { brokerDepth: (topic) => streamedIn(broker, topic) };
+  if (adapter === 'kafka') return { brokerDepth: (topic) => keptIn(broker, topic) };
   return {};
 }
 
 /** What Redis's own tool says is in the streams of an event topic. */
-async function keptIn(broker: StartedBroker, topic: string): Promise<number> {
+async function streamedIn(broker: StartedBroker, topic: string): Promise<number> {
   const keys = await broker.ctl('--scan', '--pattern', `{duobus:e:${topic}}:*`);
   const streams = keys.split('\n').filter((key) => /:(?:log:\d+|own:\d+|dead)$/.test(key));
   const lengths = await Promise.all(streams.map((key) => broker.ctl('xlen', key)));
@@ -134,6 +135,41 @@ async function queuedIn(broker: StartedBroker, topic: string): Promise<number> {
   );
   const lines = text.split('\n').filter((line) => line.includes(topic) && !line.endsWith('stream'));
   return lines.reduce((sum, line) => sum + Number(line.split('\t')[1] ?? 0), 0);
+}
+
+/** What of kafkajs' admin client is used here. */
+interface KafkaAdmin {
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+  listTopics(): Promise<readonly string[]>;
+  fetchTopicOffsets(
+    topic: string,
+  ): Promise<
+    readonly { readonly partition: number; readonly low: string; readonly high: string }[]
+  >;
+}
+
+/** What Kafka says is in the topic of an event topic, and in the retries and dead letters of its subscriptions. */
+async function keptIn(broker: StartedBroker, topic: string): Promise<number> {
+  const { createAdapter } = await imported<AdapterModule>('@duobus/kafka');
+  const { queue } = createAdapter({ url: broker.url }) as Adapter<{ admin(): KafkaAdmin }>;
+  const admin = queue?.native.admin();
+  if (admin === undefined) throw new Error('the adapter for Kafka has no event bus');
+  await admin.connect();
+  try {
+    const own = `__duobus.subscription.${topic}.`;
+    let kept = 0;
+    for (const name of await admin.listTopics()) {
+      if (name !== `__duobus.event.${topic}` && !name.startsWith(own)) continue;
+      for (const { partition, low, high } of await admin.fetchTopicOffsets(name)) {
+        // the third partition of a subscription's own topic is where its pointers are kept once more
+        if (!name.startsWith(own) || partition < 2) kept += Number(high) - Number(low);
+      }
+    }
+    return kept;
+  } finally {
+    await admin.disconnect();
+  }
 }
 
 /** Packages are found as the application would find them: from the folder the command runs in. */

@@ -1,15 +1,15 @@
-import type { LogCapabilities } from '@duobus/core/driver';
+import type { LogCapabilities, QueueCapabilities } from '@duobus/core/driver';
 import type { Settings } from './options.ts';
 
+/** A week: timers take no more than 24 days. */
+const longestMs = 604_800_000;
 const defaultMessageBytes = 1_048_588; // max.message.bytes of Kafka
 
-/** What the data bus on Kafka can do. */
-export function logCapabilities({
-  sessionTimeoutMs,
-  minInsyncReplicas = 1,
-}: Pick<Settings, 'sessionTimeoutMs' | 'minInsyncReplicas'>): LogCapabilities {
+type Replication = Pick<Settings, 'sessionTimeoutMs' | 'minInsyncReplicas'>;
+
+function common({ minInsyncReplicas = 1 }: Replication) {
   const replicated = minInsyncReplicas > 1;
-  return Object.freeze({
+  return {
     durability: Object.freeze({
       processKill: true,
       hostLoss: replicated,
@@ -21,12 +21,34 @@ export function logCapabilities({
     maxDocumentBytes: defaultMessageBytes - 1_024,
     maxDocumentBytesHelp:
       "raise Kafka's max.message.bytes of the topic, or maxMessageBytes of the adapter for topics it makes",
+  };
+}
+
+/** What the event bus on Kafka can do. */
+export function queueCapabilities(settings: Replication): QueueCapabilities {
+  return Object.freeze({
+    ...common(settings),
+    order: Object.freeze({ none: true, key: true }),
+    keepsForMs: null,
+    // Kafka watches consumers, not documents: only a handler that holds up the process would be taken for dead
+    leaseMs: longestMs,
+    maxDelayMs: longestMs,
+    brokerRepeats: false,
+    countsLeased: true,
+    countsConsumers: true,
+  });
+}
+
+/** What the data bus on Kafka can do. */
+export function logCapabilities(settings: Replication): LogCapabilities {
+  return Object.freeze({
+    ...common(settings),
     // transactions of other publishers and compaction leave gaps
     dense: false,
     timeGranularityMs: 0,
     confirmHasPosition: true,
     placeNeedsTime: false,
     retention: Object.freeze({ age: true, bytes: true, alter: true }),
-    leaseMs: sessionTimeoutMs,
+    leaseMs: settings.sessionTimeoutMs,
   });
 }

@@ -141,7 +141,10 @@ export interface Broker {
     topics: Topics<OffsetToCommit>;
   }): Promise<unknown>;
   offsetFetch(request: { groupId: string; topics: Topics<{ partition: number }> }): Promise<{
-    responses: { partitions: { partition: number; offset: string; metadata: string | null }[] }[];
+    responses: {
+      topic: string;
+      partitions: { partition: number; offset: string; metadata: string | null }[];
+    }[];
   }>;
   describeGroups(request: {
     groupIds: readonly string[];
@@ -157,6 +160,11 @@ export interface Broker {
       replicationFactor: number;
       configEntries: readonly { name: string; value: string }[];
     }[];
+    timeout: number;
+  }): Promise<unknown>;
+  deleteTopics(request: { topics: readonly string[]; timeout: number }): Promise<unknown>;
+  deleteRecords(request: {
+    topics: Topics<{ partition: number; offset: string }>;
     timeout: number;
   }): Promise<unknown>;
   createPartitions(request: {

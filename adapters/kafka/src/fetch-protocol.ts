@@ -8,6 +8,11 @@ export interface FetchPartition {
   readonly offset: number;
 }
 
+export interface FetchTopic {
+  readonly topic: string;
+  readonly partitions: readonly FetchPartition[];
+}
+
 export interface FetchLimits {
   readonly maxWaitMs: number;
   readonly maxBytes: number;
@@ -15,6 +20,7 @@ export interface FetchLimits {
 }
 
 export interface FetchedPartition {
+  readonly topic: string;
   readonly partition: number;
   readonly errorCode: number;
   /** The place after the last record that is not part of an open transaction. */
@@ -27,11 +33,19 @@ export interface FetchedPartition {
 const readCommitted = 1;
 const nothing = Buffer.alloc(0);
 
-/** Fetch version 11. Own code, because kafkajs drops the whole response when one partition of it has an error, cannot
- *  tell how far a batch without records reaches, and fails as a whole on one batch that it cannot decode. */
+/** `fetchTopics` for one topic. */
 export function fetchRequest(
   topic: string,
   partitions: readonly FetchPartition[],
+  limits: FetchLimits,
+): WireRequest<readonly FetchedPartition[]> {
+  return fetchTopics([{ topic, partitions }], limits);
+}
+
+/** Fetch version 11. Own code, because kafkajs drops the whole response when one partition of it has an error, cannot
+ *  tell how far a batch without records reaches, and fails as a whole on one batch that it cannot decode. */
+export function fetchTopics(
+  asked: readonly FetchTopic[],
   limits: FetchLimits,
 ): WireRequest<readonly FetchedPartition[]> {
   return {
@@ -40,7 +54,7 @@ export function fetchRequest(
     apiVersion: 11,
     waitMs: limits.maxWaitMs,
     encode(): Buffer {
-      const writer = new WireWriter(128 + partitions.length * 28)
+      const writer = new WireWriter(128)
         .int32(-1) // not a replica
         .int32(limits.maxWaitMs)
         .int32(1) // answer as soon as there is a byte
@@ -48,11 +62,11 @@ export function fetchRequest(
         .int8(readCommitted)
         .int32(0) // no session
         .int32(-1)
-        .int32(1)
-        .string(topic)
-        .int32(partitions.length);
-      for (const { partition, offset } of partitions) {
-        writer.int32(partition).int32(-1).int64(offset).int64(-1).int32(limits.maxPartitionBytes);
+        .int32(asked.length);
+      for (const { topic, partitions } of asked) {
+        writer.string(topic).int32(partitions.length);
+        for (const { partition, offset } of partitions)
+          writer.int32(partition).int32(-1).int64(offset).int64(-1).int32(limits.maxPartitionBytes);
       }
       return writer.int32(0).string('').written; // no topics to forget, no rack
     },
@@ -62,15 +76,15 @@ export function fetchRequest(
       const errorCode = reader.int16();
       reader.int32();
       const topics = reader.array(() => {
-        reader.string();
-        return reader.array(() => readPartition(reader));
+        const topic = reader.string() ?? '';
+        return reader.array(() => readPartition(reader, topic));
       });
       return { throttleMs, errorCode, result: topics.flat() };
     },
   };
 }
 
-function readPartition(reader: WireReader): FetchedPartition {
+function readPartition(reader: WireReader, topic: string): FetchedPartition {
   const partition = reader.int32();
   const errorCode = reader.int16();
   reader.int64(); // high watermark
@@ -80,6 +94,7 @@ function readPartition(reader: WireReader): FetchedPartition {
   reader.int32(); // preferred replica: none without a rack
   const length = reader.int32();
   return {
+    topic,
     partition,
     errorCode,
     stableEnd,

@@ -1,7 +1,8 @@
 import { BusError, type LogRecord } from '@duobus/core/driver';
 import type { Carrier } from './carrier.ts';
 import { decompress } from './compression.ts';
-import { type FetchedPartition, fetchRequest } from './fetch-protocol.ts';
+import { type FetchedPartition, fetchTopics } from './fetch-protocol.ts';
+import { byTopic, type GroupShares, type KafkaPartition } from './group-shares.ts';
 import type { Leaders } from './leaders.ts';
 import { leadershipCodes } from './log-ends.ts';
 import { isConnectionFailure, KafkaCode, kafkaCode } from './native-errors.ts';
@@ -18,6 +19,7 @@ export interface FetchSink {
 
 interface Part {
   readonly partition: number;
+  readonly at: KafkaPartition;
   readonly token: number;
   offset: number;
   open: boolean;
@@ -36,7 +38,7 @@ const pauseMs = 200;
 /** Fetches for a member: one request per leader over the partitions with room, the next on the wire while the last is
  *  decoded and handed out. A moved leader is followed; other errors end it. */
 export class Fetcher {
-  readonly #topic: string;
+  readonly #places: Pick<GroupShares, 'at'>;
   readonly #carrier: Carrier;
   readonly #leaders: Leaders;
   readonly #sink: FetchSink;
@@ -51,13 +53,13 @@ export class Fetcher {
 
   /** @param troubleMs how long connections may fail before it counts as a failure */
   constructor(
-    topic: string,
+    places: Pick<GroupShares, 'at'>,
     carrier: Carrier,
     leaders: Leaders,
     sink: FetchSink,
     troubleMs: number,
   ) {
-    this.#topic = topic;
+    this.#places = places;
     this.#carrier = carrier;
     this.#leaders = leaders;
     this.#sink = sink;
@@ -69,6 +71,7 @@ export class Fetcher {
     // what is on its way for an earlier start is dropped, as its part is no longer the one in the map
     this.#parts.set(partition, {
       partition,
+      at: this.#places.at(partition),
       token,
       offset,
       open: true,
@@ -142,7 +145,7 @@ export class Fetcher {
   async #locate(): Promise<void> {
     try {
       for (const part of this.#parts.values())
-        part.node ??= await this.#leaders.node(this.#topic, part.partition);
+        part.node ??= await this.#leaders.node(part.at.topic, part.at.partition);
       this.#kick();
     } catch (error) {
       this.#trouble(error);
@@ -154,10 +157,13 @@ export class Fetcher {
     for (const part of parts) part.fetching = true;
     let answers: readonly FetchedPartition[] = [];
     try {
-      const asked = parts.map(({ partition, offset }) => ({ partition, offset }));
+      const asked = byTopic(parts, ({ at }) => at).map(({ topic, items }) => ({
+        topic,
+        partitions: items.map(({ at, offset }) => ({ partition: at.partition, offset })),
+      }));
       answers = await this.#carrier.send(
         await this.#carrier.broker(node),
-        fetchRequest(this.#topic, asked, limits),
+        fetchTopics(asked, limits),
       );
       this.#troubleSince = undefined;
     } catch (error) {
@@ -167,7 +173,9 @@ export class Fetcher {
     for (const part of parts) part.fetching = false;
     if (this.#closed) return;
     const full = parts.flatMap((part) => {
-      const answer = answers.find(({ partition }) => partition === part.partition);
+      const answer = answers.find(
+        ({ topic, partition }) => partition === part.at.partition && topic === part.at.topic,
+      );
       return answer !== undefined && this.#note(part, answer)
         ? [{ part, answer, from: part.offset }]
         : [];
@@ -224,8 +232,7 @@ export class Fetcher {
     }
   }
 
-  #unreadable({ partition }: Part, error: BusError): BusError {
-    const topic = this.#topic;
+  #unreadable({ at: { topic, partition } }: Part, error: BusError): BusError {
     return new BusError(
       error.code,
       `partition ${partition} of topic '${topic}': ${error.message}`,
@@ -253,8 +260,10 @@ export class Fetcher {
       this.#sink.failed(error);
       return;
     }
-    this.#leaders.suspect(this.#topic);
-    for (const part of this.#parts.values()) part.node = undefined;
+    for (const part of this.#parts.values()) {
+      this.#leaders.suspect(part.at.topic);
+      part.node = undefined;
+    }
     this.#later ??= setTimeout(() => {
       this.#later = undefined;
       this.#dispatch();

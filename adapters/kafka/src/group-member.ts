@@ -7,18 +7,16 @@ import {
   type LogMember,
   type Place,
   type PointerWrite,
-  type StoredTopic,
 } from '@duobus/core/driver';
 import { Carrier } from './carrier.ts';
 import { Fetcher } from './fetcher.ts';
+import type { GroupShares } from './group-shares.ts';
 import { GroupSession, type Session } from './group-session.ts';
 import { Leaders } from './leaders.ts';
 import type { LogEnds } from './log-ends.ts';
 import { classify, isConnectionFailure, kafkaCode } from './native-errors.ts';
 import type { Settings } from './options.ts';
 import { checkPointer, commitPointers, fetchPointers } from './pointer-store.ts';
-import { groupId } from './topology.ts';
-import type { TopicStore } from './topic-store.ts';
 import { within } from './waiting.ts';
 
 interface Owned {
@@ -28,10 +26,11 @@ interface Owned {
 
 export interface MemberContext {
   readonly settings: Settings;
-  readonly store: TopicStore;
   readonly ends: LogEnds;
-  readonly topic: StoredTopic;
-  readonly kafkaTopic: string;
+  readonly groupId: string;
+  readonly shares: GroupShares;
+  /** For messages. */
+  readonly topic: string;
   readonly group: string;
   /** Called when it is closed. */
   left(): void;
@@ -73,14 +72,14 @@ export class GroupMember implements LogMember {
   #left: Promise<void> | undefined;
 
   constructor(context: MemberContext) {
-    const { settings, kafkaTopic, topic, group } = context;
+    const { settings, shares, groupId } = context;
     this.#context = context;
-    this.#groupId = groupId(topic, group);
+    this.#groupId = groupId;
     this.#carrier = new Carrier(settings);
     this.#fetchCarrier = new Carrier(settings);
-    this.#groupSession = new GroupSession(this.#carrier, settings, this.#groupId, kafkaTopic);
+    this.#groupSession = new GroupSession(this.#carrier, settings, groupId, shares.topic);
     this.#fetcher = new Fetcher(
-      kafkaTopic,
+      shares,
       this.#fetchCarrier,
       new Leaders(this.#fetchCarrier),
       {
@@ -108,7 +107,7 @@ export class GroupMember implements LogMember {
     if (this.#left !== undefined) throw closed(this.#context);
     for (;;) {
       const events = await this.#inbox.receive(signal);
-      if (events.some(({ type }) => type === 'records')) await this.#holdWhileStale(signal);
+      if (events.some(({ type }) => type === 'records')) await this.fresh(signal);
       const current = events.filter(
         (event) =>
           event.type !== 'records' || this.#owned.get(event.partition)?.token === event.token,
@@ -140,12 +139,12 @@ export class GroupMember implements LogMember {
     const ours = writes.filter((_, index) => holders[index] !== undefined);
     try {
       await this.#carrier.coordinated(this.#groupId, this.#ending.signal, (broker) =>
-        commitPointers(broker, this.#groupId, this.#context.kafkaTopic, session, ours),
+        commitPointers(broker, this.#groupId, this.#context.shares, session, ours),
       );
       return holders.map((owned) => (owned === undefined ? 'fenced' : 'ok'));
     } catch (error) {
       if (fencing.includes(kafkaCode(error))) return writes.map(() => 'fenced');
-      throw this.#explain(error, 'writing the pointers');
+      throw this.explain(error, 'writing the pointers');
     }
   }
 
@@ -183,24 +182,29 @@ export class GroupMember implements LogMember {
   }
 
   async #join(): Promise<void> {
-    const { settings, store, topic, kafkaTopic } = this.#context;
+    const { settings, shares } = this.#context;
     const { signal } = this.#ending;
     for (;;) {
-      const { leaders } = await store.current(topic);
+      const partitions = await shares.count();
       const startedAt = Date.now();
       const session = await this.#groupSession.join(
-        { role: 'member', id: '', owned: this.#claims, partitions: leaders.length },
+        { role: 'member', id: '', owned: this.#claims, partitions },
         settings.rebalanceTimeoutMs,
         signal,
       );
       if (session === undefined) continue;
       this.#lastBeat = Math.max(startedAt, session.syncedAt);
+      const { companion } = shares;
+      const owned =
+        companion !== undefined && session.owned.includes(0)
+          ? [...session.owned, companion]
+          : session.owned;
       const pointers = await this.#carrier.coordinated(this.#groupId, signal, (broker) =>
-        fetchPointers(broker, this.#groupId, kafkaTopic, session.owned),
+        fetchPointers(broker, this.#groupId, shares, owned),
       );
       this.#giveUp = false;
       this.#claims = session.owned;
-      session.owned.forEach((partition, index) => {
+      owned.forEach((partition, index) => {
         this.#lastToken += 1;
         this.#owned.set(partition, { token: this.#lastToken, session });
         this.#inbox.push({
@@ -270,8 +274,7 @@ export class GroupMember implements LogMember {
 
   async #grown(): Promise<boolean> {
     try {
-      const { leaders } = await this.#context.store.current(this.#context.topic);
-      return leaders.length > this.#groupSession.partitions;
+      return (await this.#context.shares.count()) > this.#groupSession.partitions;
     } catch (error) {
       if (classify(error).retryable) return false; // heartbeats tell whether the broker is away
       throw error;
@@ -332,7 +335,8 @@ export class GroupMember implements LogMember {
 
   async #trimmed(partition: number, token: number): Promise<void> {
     try {
-      const [bounds] = await this.#context.ends.bounds(this.#context.kafkaTopic, [partition]);
+      const at = this.#context.shares.at(partition);
+      const [bounds] = await this.#context.ends.bounds(at.topic, [at.partition]);
       if (bounds !== undefined && this.#holder(partition, token) !== undefined)
         this.#inbox.push({ type: 'trimmed', partition, token, bounds });
     } catch (error) {
@@ -341,7 +345,7 @@ export class GroupMember implements LogMember {
   }
 
   /** A process that was frozen hands out nothing until a heartbeat has shown that it is still the owner. */
-  async #holdWhileStale(signal: AbortSignal): Promise<void> {
+  async fresh(signal: AbortSignal): Promise<void> {
     const leaseMs = this.#context.settings.sessionTimeoutMs * leaseShare;
     while (this.#owned.size > 0 && !this.#over && Date.now() - this.#lastBeat > leaseMs)
       await abortable(this.#fresh.wait(), signal);
@@ -350,7 +354,7 @@ export class GroupMember implements LogMember {
   #end(error: unknown): void {
     if (this.#over || this.#left !== undefined) return;
     this.#over = true;
-    const reason = this.#explain(error, 'consuming');
+    const reason = this.explain(error, 'consuming');
     const gone =
       reason.code === 'DUOBUS_NOT_FOUND' || kafkaCode(error) === unknownTopic || !reason.retryable;
     this.#ending.abort(reason);
@@ -360,12 +364,9 @@ export class GroupMember implements LogMember {
     this.#cut();
   }
 
-  #explain(error: unknown, attempt: string): BusError {
+  explain(error: unknown, attempt: string): BusError {
     const { topic, group } = this.#context;
-    return classify(error, `${attempt} of group '${group}' of topic '${topic.name}'`, {
-      topic: topic.name,
-      group,
-    });
+    return classify(error, `${attempt} of group '${group}' of topic '${topic}'`, { topic, group });
   }
 
   async #leave(): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Adapter } from '@duobus/core';
 import type { KafkaClient } from './client.ts';
 import { KafkaLogDriver } from './log-driver.ts';
+import { KafkaQueueDriver } from './queue-driver.ts';
 import { type KafkaOptions, optionsOfUrl, settingsOf } from './options.ts';
 
 export type { KafkaClient } from './client.ts';
@@ -9,10 +10,15 @@ export type { KafkaOptions, KafkaSasl, KafkaTls } from './options.ts';
 /** URL schemes of this adapter: `kafka://user:password@host:9092,host:9092?sasl=plain` and `kafka+ssl://`. */
 export const schemes: readonly string[] = ['kafka', 'kafka+ssl'];
 
-/** The data bus on Apache Kafka.
+/** Both buses on Apache Kafka.
  *  @example const bus = await connect(kafka({ brokers: ['localhost:9092'] }), { source: '/shop' }) */
 export function kafka(options: KafkaOptions): Adapter<KafkaClient> {
-  return { name: 'kafka', log: new KafkaLogDriver(settingsOf(options)) };
+  const settings = settingsOf(options);
+  return {
+    name: 'kafka',
+    queue: new KafkaQueueDriver(settings),
+    log: new KafkaLogDriver(settings),
+  };
 }
 
 /** What `connect('kafka://host:9092')` calls. Options win over what the URL says. */

@@ -1,9 +1,6 @@
 import {
-  abortable,
   type Binding,
-  binaryBinding,
   type Bounds,
-  BusError,
   type EditResult,
   type LogCapabilities,
   type LogDriver,
@@ -19,72 +16,38 @@ import {
   type WantedTopic,
 } from '@duobus/core/driver';
 import { logCapabilities } from './capabilities.ts';
-import { Carrier } from './carrier.ts';
 import type { KafkaClient } from './client.ts';
+import { Connection } from './connection.ts';
 import { GroupMember } from './group-member.ts';
-import { createClient } from './kafkajs-client.ts';
-import { Leaders } from './leaders.ts';
-import { LogEnds } from './log-ends.ts';
-import { classify } from './native-errors.ts';
+import { partitionsIn } from './group-shares.ts';
 import type { Settings } from './options.ts';
 import { deleteGroup, editPointers } from './pointer-edit.ts';
 import { fetchPointers } from './pointer-store.ts';
-import { Producer } from './producer.ts';
-import { type ReadLimits, Reader } from './reader.ts';
-import { RegistryTopic } from './registry-topic.ts';
+import type { ReadLimits } from './reader.ts';
+import { binding } from './record-codec.ts';
 import { groupId, groupOf } from './topology.ts';
-import { TopicStore } from './topic-store.ts';
 
 /** The data bus half: a Kafka topic per topic, a Kafka group per group. */
 export class KafkaLogDriver implements LogDriver<KafkaClient> {
   readonly kind = 'log';
   readonly native: KafkaClient;
-  readonly binding: Binding = binaryBinding({ prefix: 'ce_', contentType: 'content-type' });
+  readonly binding: Binding = binding;
   readonly capabilities: LogCapabilities;
-  readonly #settings: Settings;
-  readonly #control: Carrier;
-  readonly #publishing: Carrier;
-  readonly #producer: Producer;
-  readonly #reader: Reader;
-  readonly #ends: LogEnds;
-  readonly #store: TopicStore;
-  readonly #members = new Set<GroupMember>();
+  readonly #connection: Connection;
   readonly #edits = new Map<string, { waiting: number; turn: Promise<unknown> }>();
-  readonly #closed = new AbortController();
 
   constructor(settings: Settings) {
-    this.#settings = settings;
-    this.native = createClient(settings);
+    this.#connection = new Connection(settings, 'data');
+    this.native = this.#connection.native;
     this.capabilities = logCapabilities(settings);
-    this.#control = new Carrier(settings);
-    this.#publishing = new Carrier(settings);
-    const leaders = new Leaders(this.#control);
-    this.#ends = new LogEnds(this.#control, leaders);
-    this.#producer = new Producer(
-      this.#publishing,
-      new Leaders(this.#publishing),
-      settings.requestTimeoutMs - 500,
-    );
-    this.#store = new TopicStore(
-      settings,
-      this.#control,
-      leaders,
-      this.#ends,
-      new RegistryTopic(settings.registryTopic, this.#control, leaders, this.#producer),
-    );
-    this.#reader = new Reader(settings);
   }
 
   async open(signal: AbortSignal): Promise<void> {
-    await this.#run('connecting to Kafka', signal, () => this.#control.metadata([]));
+    await this.#connection.open(signal);
   }
 
   async close(): Promise<void> {
-    this.#closed.abort(new BusError('DUOBUS_CLOSED', 'the Kafka adapter has been closed'));
-    await Promise.all([...this.#members].map((member) => member.close()));
-    this.#control.close();
-    this.#publishing.close();
-    this.#reader.close();
+    await this.#connection.close();
   }
 
   async ensureTopic(
@@ -92,16 +55,14 @@ export class KafkaLogDriver implements LogDriver<KafkaClient> {
     mode: TopologyMode,
     signal: AbortSignal,
   ): Promise<StoredTopic> {
-    return await this.#run(`making sure of topic '${wanted.name}'`, signal, (inner) =>
-      this.#store.ensure(wanted, mode, inner),
-    );
+    return await this.#connection.ensureTopic(wanted, mode, signal);
   }
 
   async topics(
     names: readonly string[] | undefined,
     signal: AbortSignal,
   ): Promise<readonly StoredTopic[]> {
-    return await this.#run('listing topics', signal, () => this.#store.list('data', names));
+    return await this.#connection.topics(names, signal);
   }
 
   async alterTopic(
@@ -109,27 +70,29 @@ export class KafkaLogDriver implements LogDriver<KafkaClient> {
     next: StoredTopic,
     signal: AbortSignal,
   ): Promise<StoredTopic> {
-    return await this.#run(`altering topic '${current.name}'`, signal, (inner) =>
-      this.#store.alter(current, next, inner),
-    );
+    return await this.#connection.alterTopic(current, next, signal);
   }
 
   async names(topic: StoredTopic, signal: AbortSignal): Promise<readonly string[]> {
-    return await this.#run(`listing the groups of topic '${topic.name}'`, signal, async () => {
-      // every broker only knows the groups it coordinates
-      const answers = await Promise.all(
-        (await this.#control.brokers()).map((broker) =>
-          this.#control.call(broker, () => broker.listGroups()),
-        ),
-      );
-      return [
-        ...new Set(
-          answers.flatMap(({ groups }) =>
-            groups.flatMap((group) => groupOf(topic, group.groupId) ?? []),
+    return await this.#connection.run(
+      `listing the groups of topic '${topic.name}'`,
+      signal,
+      async () => {
+        // every broker only knows the groups it coordinates
+        const answers = await Promise.all(
+          (await this.#connection.control.brokers()).map((broker) =>
+            this.#connection.control.call(broker, () => broker.listGroups()),
           ),
-        ),
-      ].toSorted();
-    });
+        );
+        return [
+          ...new Set(
+            answers.flatMap(({ groups }) =>
+              groups.flatMap((group) => groupOf(topic, group.groupId) ?? []),
+            ),
+          ),
+        ].toSorted();
+      },
+    );
   }
 
   async append(
@@ -138,9 +101,9 @@ export class KafkaLogDriver implements LogDriver<KafkaClient> {
     records: readonly OutboundRecord[],
     signal: AbortSignal,
   ): Promise<readonly Outcome[]> {
-    this.#check(signal);
-    const { topic: name } = await this.#kept(topic, `publishing to topic '${topic.name}'`, signal);
-    return await this.#producer.append(name, partition, records, signal);
+    const attempt = `publishing to topic '${topic.name}'`;
+    const { topic: name } = await this.#connection.kept(topic, attempt, signal);
+    return await this.#connection.producer.append(name, partition, records, signal);
   }
 
   async read(
@@ -150,17 +113,29 @@ export class KafkaLogDriver implements LogDriver<KafkaClient> {
     limits: ReadLimits,
     signal: AbortSignal,
   ): Promise<ReadResult> {
-    return await this.#run(
+    return await this.#connection.run(
       `reading partition ${partition} of topic '${topic.name}'`,
       signal,
       async (inner) =>
-        this.#reader.read((await this.#store.kept(topic)).topic, partition, from, limits, inner),
+        this.#connection.reader.read(
+          (await this.#connection.store.kept(topic)).topic,
+          partition,
+          from,
+          limits,
+          inner,
+        ),
     );
   }
 
   async bounds(topic: StoredTopic, signal: AbortSignal): Promise<readonly Bounds[]> {
-    return await this.#run(`looking for the ends of topic '${topic.name}'`, signal, async () =>
-      this.#ends.bounds((await this.#store.kept(topic)).topic, partitionsOf(topic)),
+    return await this.#connection.run(
+      `looking for the ends of topic '${topic.name}'`,
+      signal,
+      async () =>
+        this.#connection.ends.bounds(
+          (await this.#connection.store.kept(topic)).topic,
+          partitionsOf(topic),
+        ),
     );
   }
 
@@ -171,8 +146,15 @@ export class KafkaLogDriver implements LogDriver<KafkaClient> {
   ): Promise<readonly Place[]> {
     if (!Number.isFinite(timeMs))
       throw new TypeError(`kafka: the time to look for must be a number of ms, got ${timeMs}`);
-    return await this.#run(`looking for a time in topic '${topic.name}'`, signal, async () =>
-      this.#ends.placesAt((await this.#store.kept(topic)).topic, partitionsOf(topic), timeMs),
+    return await this.#connection.run(
+      `looking for a time in topic '${topic.name}'`,
+      signal,
+      async () =>
+        this.#connection.ends.placesAt(
+          (await this.#connection.store.kept(topic)).topic,
+          partitionsOf(topic),
+          timeMs,
+        ),
     );
   }
 
@@ -182,23 +164,26 @@ export class KafkaLogDriver implements LogDriver<KafkaClient> {
     _as: string,
     signal: AbortSignal,
   ): Promise<LogMember> {
-    return await this.#run(
+    return await this.#connection.run(
       `joining group '${group}' of topic '${topic.name}'`,
       signal,
       async (inner) => {
-        const { name } = await this.#store.current(topic);
+        const { store, settings, ends } = this.#connection;
+        const { name } = await store.current(topic);
         const member = new GroupMember({
-          settings: this.#settings,
-          store: this.#store,
-          ends: this.#ends,
-          topic,
-          kafkaTopic: name,
+          settings,
+          ends,
+          groupId: groupId(topic, group),
+          shares: {
+            ...partitionsIn(name),
+            count: async () => (await store.current(topic)).leaders.length,
+          },
+          topic: topic.name,
           group,
-          left: () => this.#members.delete(member),
+          left: () => this.#connection.left(member),
         });
         await member.open(inner);
-        this.#members.add(member);
-        if (this.#closed.signal.aborted) await member.close();
+        await this.#connection.keep(member);
         return member;
       },
     );
@@ -209,14 +194,14 @@ export class KafkaLogDriver implements LogDriver<KafkaClient> {
     group: string,
     signal: AbortSignal,
   ): Promise<readonly (StoredPointer | undefined)[]> {
-    return await this.#run(
+    return await this.#connection.run(
       `reading the pointers of group '${group}' of topic '${topic.name}'`,
       signal,
       async (inner) => {
-        const { topic: name } = await this.#store.kept(topic);
+        const { topic: name } = await this.#connection.store.kept(topic);
         const id = groupId(topic, group);
-        return await this.#control.coordinated(id, inner, (broker) =>
-          fetchPointers(broker, id, name, partitionsOf(topic)),
+        return await this.#connection.control.coordinated(id, inner, (broker) =>
+          fetchPointers(broker, id, partitionsIn(name), partitionsOf(topic)),
         );
       },
     );
@@ -229,13 +214,13 @@ export class KafkaLogDriver implements LogDriver<KafkaClient> {
     graceMs: number,
     signal: AbortSignal,
   ): Promise<EditResult> {
-    return await this.#run(
+    return await this.#connection.run(
       `changing the pointers of group '${group}' of topic '${topic.name}'`,
       signal,
       async (inner) => {
-        const { name, leaders } = await this.#store.current(topic);
+        const { name, leaders } = await this.#connection.store.current(topic);
         const context = {
-          settings: this.#settings,
+          settings: this.#connection.settings,
           topic,
           kafkaTopic: name,
           partitions: leaders.length,
@@ -250,8 +235,10 @@ export class KafkaLogDriver implements LogDriver<KafkaClient> {
   }
 
   async removeGroup(topic: StoredTopic, group: string, signal: AbortSignal): Promise<void> {
-    await this.#run(`removing group '${group}' of topic '${topic.name}'`, signal, (inner) =>
-      deleteGroup(this.#control, groupId(topic, group), group, inner),
+    await this.#connection.run(
+      `removing group '${group}' of topic '${topic.name}'`,
+      signal,
+      (inner) => deleteGroup(this.#connection.control, groupId(topic, group), group, inner),
     );
   }
 
@@ -269,37 +256,6 @@ export class KafkaLogDriver implements LogDriver<KafkaClient> {
       queue.waiting -= 1;
       if (queue.waiting === 0) this.#edits.delete(id);
     }
-  }
-
-  async #kept(
-    topic: StoredTopic,
-    attempt: string,
-    signal: AbortSignal,
-  ): Promise<{ readonly topic: string }> {
-    return (
-      this.#store.known(topic) ?? (await this.#run(attempt, signal, () => this.#store.kept(topic)))
-    );
-  }
-
-  /** Bounded by the signal and by close, and with errors as the runtime takes them. */
-  async #run<T>(
-    attempt: string,
-    signal: AbortSignal,
-    step: (signal: AbortSignal) => Promise<T>,
-  ): Promise<T> {
-    this.#check(signal);
-    const either = AbortSignal.any([signal, this.#closed.signal]);
-    try {
-      return await abortable(step(either), either);
-    } catch (error) {
-      this.#check(signal);
-      throw classify(error, attempt);
-    }
-  }
-
-  #check(signal: AbortSignal): void {
-    this.#closed.signal.throwIfAborted();
-    signal.throwIfAborted();
   }
 }
 

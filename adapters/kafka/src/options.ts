@@ -36,6 +36,9 @@ export interface KafkaOptions {
   readonly rebalanceTimeoutMs?: number;
   /** How often consumers look for added partitions, in ms. Default 10,000; at least 100, below 30,000. */
   readonly metadataIntervalMs?: number;
+  /** Partitions of event topics without order: so many consumers of a subscription can share the work. Default 8; from
+   *  1 to 1,024. Counts when a topic is made. */
+  readonly unorderedPartitions?: number;
   /** Copies of every partition of topics made by duobus. Default -1: the broker's default.replication.factor. */
   readonly replicationFactor?: number;
   /** Copies that must have a record before its publish resolves, for topics made by duobus. Default: the broker's. */
@@ -62,6 +65,7 @@ export interface Settings {
   readonly heartbeatIntervalMs: number;
   readonly rebalanceTimeoutMs: number;
   readonly metadataIntervalMs: number;
+  readonly unorderedPartitions: number;
   readonly replicationFactor: number;
   readonly minInsyncReplicas: number | undefined;
   readonly maxMessageBytes: number | undefined;
@@ -79,6 +83,7 @@ const known = [
   'heartbeatIntervalMs',
   'rebalanceTimeoutMs',
   'metadataIntervalMs',
+  'unorderedPartitions',
   'replicationFactor',
   'minInsyncReplicas',
   'maxMessageBytes',
@@ -112,6 +117,7 @@ export function settingsOf(options: KafkaOptions): Settings {
       100,
       29_999,
     ),
+    unorderedPartitions: integer('unorderedPartitions', options.unorderedPartitions, 8, 1, 1_024),
     replicationFactor: integer('replicationFactor', options.replicationFactor, -1, -1),
     minInsyncReplicas:
       options.minInsyncReplicas === undefined

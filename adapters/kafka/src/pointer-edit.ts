@@ -6,8 +6,10 @@ import {
   type StoredTopic,
 } from '@duobus/core/driver';
 import { Carrier } from './carrier.ts';
+import { evict, membersOf } from './group-eviction.ts';
 import { resetterClientId, resetterGrace } from './group-protocol.ts';
 import { GroupSession, type Session } from './group-session.ts';
+import { partitionsIn } from './group-shares.ts';
 import { classify, kafkaCode } from './native-errors.ts';
 import type { Settings } from './options.ts';
 import {
@@ -86,7 +88,7 @@ async function changeUnder(
 ): Promise<void> {
   const all = Array.from({ length: partitions }, (_, partition) => partition);
   const stored = await carrier.coordinated(id, signal, (broker) =>
-    fetchPointers(broker, id, kafkaTopic, all),
+    fetchPointers(broker, id, partitionsIn(kafkaTopic), all),
   );
   const writes: { readonly partition: number; readonly pointer: StoredPointer }[] = [];
   for (const partition of all) {
@@ -97,19 +99,8 @@ async function changeUnder(
   }
   if (writes.length > 0)
     await carrier.coordinated(id, signal, (broker) =>
-      commitPointers(broker, id, kafkaTopic, committer, writes),
+      commitPointers(broker, id, partitionsIn(kafkaTopic), committer, writes),
     );
-}
-
-async function membersOf(
-  carrier: Carrier,
-  id: string,
-  signal: AbortSignal,
-): Promise<readonly { readonly memberId: string; readonly clientId: string }[]> {
-  const { groups } = await carrier.coordinated(id, signal, (broker) =>
-    broker.describeGroups({ groupIds: [id] }),
-  );
-  return groups[0]?.members ?? [];
 }
 
 /** Takes the whole group by its own protocol: joins as the one that gets everything, commits, leaves. */
@@ -212,26 +203,18 @@ class Edit {
     try {
       await pause(graceMs + 2 * settings.heartbeatIntervalMs, signal);
       for (;;) {
-        await this.#evictOnce(carrier, signal);
+        await evict(
+          carrier,
+          this.#id,
+          ({ clientId }) => resetterGrace(clientId) === undefined,
+          signal,
+        );
         await pause(evictEveryMs, signal);
       }
     } catch (error) {
       if (!signal.aborted && classify(error).code === 'DUOBUS_BUG') throw error; // everything else shows in joining
     } finally {
       carrier.close();
-    }
-  }
-
-  async #evictOnce(carrier: Carrier, signal: AbortSignal): Promise<void> {
-    for (const { memberId, clientId } of await membersOf(carrier, this.#id, signal)) {
-      if (resetterGrace(clientId) !== undefined) continue;
-      try {
-        await carrier.coordinated(this.#id, signal, (broker) =>
-          broker.leaveGroup({ groupId: this.#id, memberId }),
-        );
-      } catch (error) {
-        if (kafkaCode(error) !== unknownMember) throw error; // gone by itself
-      }
     }
   }
 }

@@ -1,8 +1,9 @@
 import { BusError, type StoredPointer } from '@duobus/core/driver';
 import type { Broker } from './client.ts';
+import { byTopic, type GroupShares } from './group-shares.ts';
 
 /** Kafka's offset.metadata.max.bytes counts characters, 4,096 unless changed. */
-const maxText = 4_096;
+export const mostText = 4_096;
 /** Explicit, and so long that it is for ever: else the offsets of a group without members go after seven days. */
 const keepForMs = 10 * 365 * 86_400_000;
 
@@ -19,32 +20,45 @@ export interface Committer {
 
 export const nobody: Committer = { memberId: '', generation: -1 };
 
+type Places = Pick<GroupShares, 'at'>;
+
 /** The stored pointers of these partitions, `undefined` where there is none. */
 export async function fetchPointers(
   broker: Broker,
   groupId: string,
-  topic: string,
+  places: Places,
   partitions: readonly number[],
 ): Promise<readonly (StoredPointer | undefined)[]> {
+  const asked = byTopic(partitions, (partition) => places.at(partition));
+  if (asked.length === 0) return []; // Kafka takes no topics for all topics
   const { responses } = await broker.offsetFetch({
     groupId,
-    topics: [{ topic, partitions: partitions.map((partition) => ({ partition })) }],
+    topics: asked.map(({ topic, items }) => ({
+      topic,
+      partitions: items.map((number) => ({ partition: places.at(number).partition })),
+    })),
   });
-  const stored = new Map<number, StoredPointer>();
-  for (const { partition, offset, metadata } of responses.flatMap(
-    (response) => response.partitions,
-  )) {
-    if (Number(offset) >= 0)
-      stored.set(partition, { place: { offset: Number(offset), time: 0 }, text: metadata ?? '' });
+  const stored = new Map<string, StoredPointer>();
+  for (const { topic, partitions: answers } of responses) {
+    for (const { partition, offset, metadata } of answers) {
+      if (Number(offset) >= 0)
+        stored.set(`${partition}:${topic}`, {
+          place: { offset: Number(offset), time: 0 },
+          text: metadata ?? '',
+        });
+    }
   }
-  return partitions.map((partition) => stored.get(partition));
+  return partitions.map((number) => {
+    const { topic, partition } = places.at(number);
+    return stored.get(`${partition}:${topic}`);
+  });
 }
 
 /** One request, so that the broker takes all or nothing under one generation. */
 export async function commitPointers(
   broker: Broker,
   groupId: string,
-  topic: string,
+  places: Places,
   { memberId, generation }: Committer,
   writes: readonly PointerToWrite[],
 ): Promise<void> {
@@ -53,16 +67,14 @@ export async function commitPointers(
     memberId,
     groupGenerationId: generation,
     retentionTime: keepForMs,
-    topics: [
-      {
-        topic,
-        partitions: writes.map(({ partition, pointer }) => ({
-          partition,
-          offset: offsetText(pointer),
-          metadata: pointer.text,
-        })),
-      },
-    ],
+    topics: byTopic(writes, ({ partition }) => places.at(partition)).map(({ topic, items }) => ({
+      topic,
+      partitions: items.map(({ partition, pointer }) => ({
+        partition: places.at(partition).partition,
+        offset: offsetText(pointer),
+        metadata: pointer.text,
+      })),
+    })),
   });
 }
 
@@ -73,10 +85,10 @@ export function checkPointer({ place: { offset }, text }: StoredPointer, partiti
       'DUOBUS_INVALID',
       `the pointer of partition ${partition} has the offset ${offset}, which is not a place in a log`,
     );
-  if (text.length > maxText)
+  if (text.length > mostText)
     throw new BusError(
       'DUOBUS_TOO_LARGE',
-      `the pointer of partition ${partition} has ${text.length} characters, Kafka keeps ${maxText}`,
+      `the pointer of partition ${partition} has ${text.length} characters, Kafka keeps ${mostText}`,
     );
 }
 

@@ -1,5 +1,8 @@
-import type { OutboundRecord } from '@duobus/core/driver';
+import { type Binding, binaryBinding, type OutboundRecord } from '@duobus/core/driver';
 import { crc32c } from './crc32c.ts';
+
+/** CloudEvents' own for Kafka, binary mode. */
+export const binding: Binding = binaryBinding({ prefix: 'ce_', contentType: 'content-type' });
 
 /** Who writes a batch: with it the broker recognises a batch that is sent again. */
 export interface BatchIdentity {

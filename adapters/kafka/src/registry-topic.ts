@@ -8,8 +8,19 @@ import type { Producer } from './producer.ts';
 import { decodeBatches } from './record-batch.ts';
 import { type KafkaTopic, kafkaTopicName } from './topology.ts';
 
-/** A line of the registry: an operation, and where its topic is kept. */
-type Line = RegistryOp & { readonly kafka?: KafkaTopic };
+/** A line of the registry: an operation, and where its topic is kept, or what a subscription is. */
+type Line = RegistryOp & {
+  readonly kafka?: KafkaTopic;
+  readonly subscription?: SubscriptionRecord & { readonly incarnation: string };
+};
+
+/** What the registry says of a subscription. */
+export interface SubscriptionRecord {
+  /** Made anew with every creation: part of the names of what belongs to it. */
+  readonly id: string;
+  /** Where it began, by partition; partitions added later begin at 0. */
+  readonly starts: readonly number[];
+}
 
 export interface Entry {
   readonly topic: StoredTopic;
@@ -28,6 +39,8 @@ export class RegistryTopic {
   readonly #producer: Producer;
   #fold = new Registry();
   #kept = new Map<string, KafkaTopic>();
+  /** By incarnation of the topic, then by name. */
+  #subscriptions = new Map<string, Map<string, SubscriptionRecord>>();
   #next = 0;
   #id: string | undefined;
   #turn: Promise<unknown> = Promise.resolve();
@@ -45,6 +58,10 @@ export class RegistryTopic {
 
   all(kind: StoredTopic['kind']): readonly Entry[] {
     return this.#fold.topics(kind).map((topic) => this.#entry(topic) as Entry);
+  }
+
+  subscriptions({ incarnation }: StoredTopic): ReadonlyMap<string, SubscriptionRecord> {
+    return this.#subscriptions.get(incarnation) ?? new Map<string, SubscriptionRecord>();
   }
 
   /** Reads what has been added. @throws KafkaCode 3 where there is no registry yet */
@@ -120,10 +137,22 @@ export class RegistryTopic {
   #apply(text: string): void {
     this.#fold.apply(text);
     const line = JSON.parse(text) as Line;
+    if (line.op === 'name' || line.op === 'drop-name') this.#applyName(line);
     if (line.op !== 'topic' || line.kafka === undefined) return;
     const { kind, name, incarnation } = line.topic;
     if (this.#fold.topic(kind, name)?.incarnation === incarnation && !this.#kept.has(incarnation))
       this.#kept.set(incarnation, line.kafka);
+  }
+
+  /** The first to name a subscription makes it; who drops it says which one is meant. */
+  #applyName({ op, name, subscription }: Line & { readonly name: string }): void {
+    if (subscription === undefined) return;
+    const { incarnation, id, starts } = subscription;
+    const known = this.#subscriptions.get(incarnation) ?? new Map<string, SubscriptionRecord>();
+    this.#subscriptions.set(incarnation, known);
+    const stored = known.get(name);
+    if (op === 'name' && stored === undefined) known.set(name, { id, starts });
+    if (op === 'drop-name' && stored?.id === id) known.delete(name);
   }
 
   /** Begins anew if the registry was deleted and made again. */
@@ -138,6 +167,7 @@ export class RegistryTopic {
   #forget(): void {
     this.#fold = new Registry();
     this.#kept = new Map();
+    this.#subscriptions = new Map();
     this.#next = 0;
   }
 }

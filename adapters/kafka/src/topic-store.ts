@@ -135,6 +135,42 @@ export class TopicStore {
     return found;
   }
 
+  /** A Kafka topic that no record tells of. It must be a new one. */
+  async make(
+    name: string,
+    partitions: number,
+    configs: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.#create(name, partitions, configs);
+    await this.#visible(name, partitions, signal);
+  }
+
+  /** Deletes a Kafka topic. No error if there is none. */
+  async unmake(name: string): Promise<void> {
+    this.#leaders.suspect(name);
+    try {
+      await this.#carrier.call(await this.#carrier.controller(), (broker) =>
+        broker.deleteTopics({ topics: [name], timeout: this.#settings.requestTimeoutMs }),
+      );
+    } catch (error) {
+      if (kafkaCode(error) !== unknownTopic) throw error;
+    }
+  }
+
+  /** Settings of a Kafka topic. */
+  async configs(
+    name: string,
+    configNames: readonly string[],
+  ): Promise<ReadonlyMap<string, string | null>> {
+    const { resources } = await this.#carrier.anywhere((broker) =>
+      broker.describeConfigs({ resources: [{ type: topicResource, name, configNames }] }),
+    );
+    return new Map(
+      resources[0]?.configEntries.map(({ configName, configValue }) => [configName, configValue]),
+    );
+  }
+
   async #check(wanted: WantedTopic): Promise<StoredTopic> {
     if (!(await this.#loaded()))
       throw missing(wanted.name, `there is no registry topic '${this.#registry.name}' either`);
@@ -241,20 +277,11 @@ export class TopicStore {
   }
 
   async #adopt(wanted: WantedTopic, kafka: TopicMetadata): Promise<StoredTopic> {
-    const { resources } = await this.#carrier.anywhere((broker) =>
-      broker.describeConfigs({
-        resources: [
-          {
-            type: topicResource,
-            name: kafka.name,
-            configNames: ['retention.ms', 'retention.bytes', 'cleanup.policy'],
-          },
-        ],
-      }),
-    );
-    const configs = new Map(
-      resources[0]?.configEntries.map(({ configName, configValue }) => [configName, configValue]),
-    );
+    const configs = await this.configs(kafka.name, [
+      'retention.ms',
+      'retention.bytes',
+      'cleanup.policy',
+    ]);
     return adoptedTopic(wanted, kafka.leaders.length, configs);
   }
 

@@ -37,6 +37,46 @@ export function groupOf(topic: Pick<StoredTopic, 'name'>, id: string): string | 
   return id.startsWith(prefix) && id.length > prefix.length ? id.slice(prefix.length) : undefined;
 }
 
+/** The Kafka group of a subscription. */
+export function subscriptionGroup(topic: string, name: string, id: string): string {
+  return `duobus.event:${topic}:${name}:${id}`;
+}
+
+/** The group of those that look at a subscription's dead letters: it lets one in at a time. */
+export function deadGroup(topic: string, name: string, id: string): string {
+  return `${subscriptionGroup(topic, name, id)}:dead`;
+}
+
+/** A subscription's own Kafka topic. */
+export function ownTopicName(topic: string, name: string, id: string): string {
+  return `__duobus.subscription.${topic}.${name}.${id}`;
+}
+
+/** Partitions of a subscription's own topic. */
+export const ownPartitions = { retries: 0, dead: 1, pointers: 2 } as const;
+
+/** Nothing of a queue goes before it is settled, and what is goes by whole segments: so they are small. */
+const queueSegments = { 'segment.bytes': '33554432', 'segment.ms': '600000' };
+
+/** Settings of a subscription's own topic. Copies carry more headers than the documents that they are of. */
+export function ownTopicConfigs(
+  maxMessageBytes: number,
+  settings: Settings,
+): Readonly<Record<string, string>> {
+  return {
+    ...registryConfigs(settings),
+    ...queueSegments,
+    'max.message.bytes': String(maxMessageBytes + 65_536),
+  };
+}
+
+/** What must hold of the settings of an event topic, or documents would go unread. */
+export const keepsAll: Readonly<Record<string, string>> = {
+  'cleanup.policy': 'delete',
+  'retention.ms': unlimited,
+  'retention.bytes': unlimited,
+};
+
 /** Settings of a Kafka topic made for `topic`. Time is the broker's append time, never the publisher's. */
 export function topicConfigs(
   topic: StoredTopic,
@@ -47,6 +87,7 @@ export function topicConfigs(
     ...(topic.compacted
       ? { 'cleanup.policy': 'compact' }
       : { 'cleanup.policy': 'delete', ...retentionConfigs(topic.retention) }),
+    ...(topic.kind === 'event' ? queueSegments : {}),
     ...(settings.minInsyncReplicas === undefined
       ? {}
       : { 'min.insync.replicas': String(settings.minInsyncReplicas) }),

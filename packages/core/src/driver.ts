@@ -111,8 +111,8 @@ export interface QueueDriver<Native = unknown> extends Driver<Native> {
   ): Promise<'created' | 'existed'>;
   /** Deletes the queues of a subscription with everything in them, dead letters too. No error if there is none. */
   removeSubscription(topic: StoredTopic, name: string, signal: AbortSignal): Promise<void>;
-  /** Stores every record in every subscription of the topic, or reports per record why not. `partition` is 0 where
-   *  order is 'none'. Up to `capabilities.publish.calls` calls per partition overlap and must keep their order.
+  /** Stores every record in every subscription of the topic, or reports per record why not. `partition` is one of the
+   *  stored topic's: where order is 'none' a driver may store more than one, and any will do. Up to `capabilities.publish.calls` calls per partition overlap and must keep their order.
    *  Must resolve only when the broker has confirmed durable storage; must not throw for single records. */
   publish(
     topic: StoredTopic,
@@ -122,6 +122,7 @@ export interface QueueDriver<Native = unknown> extends Driver<Native> {
   ): Promise<readonly Outcome[]>;
   inspect(topic: StoredTopic, name: string, signal: AbortSignal): Promise<SubscriptionCounts>;
   /** Starts one competing consumer. `main`: up to `credit` unsettled records (per partition where order is 'key').
+   *  Where order is 'none', records are of partition 0, unless the driver assigns partitions there too.
    *  `dead`: the dead letters, one member at a time over all processes, everything there is; `idle` ends a pass.
    *  Throws DUOBUS_NOT_FOUND when the subscription does not exist; must not create it. */
   consume(
@@ -158,7 +159,7 @@ export type Settlement = {
 
 export type QueueEvent =
   | { readonly type: 'records'; readonly partition: number; readonly records: readonly Leased[] }
-  /** Order 'key' only: this member alone owns the partition until `release`, `revoked` or the member's end. */
+  /** Always where order is 'key': this member alone owns the partition until `release`, `revoked` or its end. */
   | { readonly type: 'assigned'; readonly partition: number }
   /** The partition is wanted elsewhere: the runtime finishes what runs, settles, then calls `release`,
    *  all within so many ms from now. */
