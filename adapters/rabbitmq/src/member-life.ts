@@ -5,6 +5,7 @@ import type { AmqpChannel, AmqpMessage } from './client.ts';
 import type { Connection } from './connection.ts';
 import type { Links } from './folded-stream.ts';
 import type { GroupCells } from './group-cells.ts';
+import { classify } from './native-errors.ts';
 import { consumeKnown } from './stream-consume.ts';
 import { lifeQueue } from './topology.ts';
 
@@ -51,8 +52,9 @@ export class MemberLife {
   #alone: ReadonlyMap<string, number> = new Map();
 
   /** Holds its message, and can be found by its neighbour. */
-  static async open(options: LifeOptions, signal: AbortSignal): Promise<MemberLife> {
+  static async open(options: LifeOptions, given: AbortSignal): Promise<MemberLife> {
     const life = new MemberLife(options);
+    const signal = AbortSignal.any([given, AbortSignal.timeout(patienceMs)]);
     try {
       await life.#hold(signal);
       await life.#show(signal);
@@ -92,9 +94,14 @@ export class MemberLife {
 
   async #hold(signal: AbortSignal): Promise<void> {
     const connection = this.#options.links.consume();
-    const channel = await connection.channel(() => undefined, signal);
+    let ended = (_reason: Error | undefined): void => undefined;
+    const channel = await connection.channel((reason) => ended(reason), signal);
     this.#channel = channel;
-    const began = new Promise<void>((resolve) => (this.#began = resolve));
+    const began = new Promise<void>((resolve, reject) => {
+      this.#began = resolve;
+      ended = (reason) => reject(classify(reason, 'hold a message'));
+    });
+    began.catch(() => undefined); // told below, if anybody still waits
     await connection.during(channel.assertQueue(this.#queue, lifeQueue), signal);
     const take = (message: AmqpMessage | null): void => this.#take(message);
     await connection.during(consumeKnown(channel, this.#queue, prefetch, take), signal);
@@ -108,7 +115,8 @@ export class MemberLife {
 
   async #send(signal: AbortSignal): Promise<void> {
     const will = { exchange: '', routingKey: this.#queue, body: Buffer.alloc(0), options: {} };
-    await this.#options.links.copies().send([will], signal);
+    const [outcome] = await this.#options.links.copies().send([will], signal);
+    if (outcome?.status !== 'stored' && outcome !== undefined) throw outcome.error;
   }
 
   /** The one before has been renewed. */
