@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { describe, it } from 'node:test';
+import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { testUrl } from '@duobus/brokers';
 import { type Bus, connect, topic, type Topic } from '@duobus/core';
@@ -27,10 +27,14 @@ interface Child {
   readonly lines: readonly Line[];
 }
 
+/** None outlives the tests, whatever becomes of them. */
+const children = new Set<ChildProcess>();
+
 async function start(name: string, order: 'none' | 'key', slow = ''): Promise<Child> {
   const script = fileURLToPath(new URL('./support/events-child.ts', import.meta.url));
   const args = ['--conditions=duobus:source', script, testUrl('kafka'), name, order, slow];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  children.add(child);
   const lines: Line[] = [];
   createInterface({ input: child.stdout }).on('line', (line) =>
     lines.push(JSON.parse(line) as Line),
@@ -65,6 +69,10 @@ const of = (lines: readonly Line[], wanted: string): readonly Line[] =>
   lines.filter(({ id }) => id === wanted);
 
 describe('processes that consume events from Kafka', { concurrency: 3 }, () => {
+  after(() => {
+    for (const child of children) child.kill('SIGKILL');
+  });
+
   for (const order of ['none', 'key'] as const) {
     it(`are replaced when they are killed: nothing is lost, and only what they held is repeated (order ${order})`, async () => {
       const bus = await openBus();

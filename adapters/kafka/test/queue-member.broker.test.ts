@@ -183,11 +183,14 @@ describe('a consumer of a subscription on Kafka', { concurrency: 3 }, () => {
     await using other = await openQueue();
     const topic = await subscribed(driver);
     assert.equal(topic.partitions, 4);
-    const readers = [
-      await QueueReader.open(driver, topic, 'main', 10),
-      await QueueReader.open(other, topic, 'main', 10),
-    ];
-    await Promise.all(readers.map((reader) => reader.until(({ owned }) => owned.size === 2)));
+    const first = await QueueReader.open(driver, topic, 'main', 10);
+    await first.until(({ owned }) => owned.size === 4);
+    const second = await QueueReader.open(other, topic, 'main', 10);
+    await Promise.all([
+      first.until((one) => one.has('revoking') && one.owned.size === 2),
+      second.until(({ owned }) => owned.size === 2),
+    ]);
+    const readers = [first, second];
     for (let partition = 0; partition < 4; partition += 1)
       await publish(driver, topic, partition, ...range(100, `${partition}-`));
     const drain = async (reader: QueueReader): Promise<void> => {
@@ -198,7 +201,8 @@ describe('a consumer of a subscription on Kafka', { concurrency: 3 }, () => {
         // what is held of all partitions together is within the credit
         assert.ok(batch.length <= 10, `${batch.length} at once`);
         settled += batch.length;
-        await reader.done(...batch);
+        const results = await reader.done(...batch);
+        assert.ok(results.every((result) => result === 'settled'));
       }
       // a partition that is full of documents did not hold up the others until it was empty
       const firstHalf = reader.ids.slice(0, 150).map((id) => id.slice(0, 1));
