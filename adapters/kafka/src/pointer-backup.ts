@@ -65,7 +65,18 @@ export class PointerBackup {
   }
 
   /** Several processes write, so the one that is farthest counts: pointers only move forward. */
-  async read({ own }: Subscription): Promise<Pointers> {
+  async read(subscription: Subscription): Promise<Pointers> {
+    for (;;) {
+      try {
+        return await this.#readAll(subscription);
+      } catch (error) {
+        // somebody has replaced what was there since its first place was asked for
+        if (!BusError.is(error, 'DUOBUS_POSITION_GONE')) throw error;
+      }
+    }
+  }
+
+  async #readAll({ own }: Subscription): Promise<Pointers> {
     const { ends, reader } = this.#connection;
     const partition = ownPartitions.pointers;
     const [bounds] = await ends.bounds(own, [partition]);
