@@ -9,11 +9,16 @@ import { freeing, storing } from './event-lua.ts';
 /** ARGV: partition, publisher, sequence, how long it is remembered in ms, then for each record the number of its fields
  *  and values, and these. Answers how many subscriptions there are, or -1 where it had been stored before. */
 export const publishScript: Script = storing(`
-local p, publisher, sequence = ARGV[1], ARGV[2], ARGV[3]
+local p, publisher, sequence = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local n = redis.call('HLEN', R .. ':subs')
 if n == 0 then return 0 end
 local remembered = R .. ':pub:' .. publisher
-if redis.call('GET', remembered) == sequence then return -1 end
+local last = tonumber(redis.call('GET', remembered) or 0)
+if last >= sequence then
+  -- a write of this connection, for which WAIT can wait
+  redis.call('SET', remembered, last, 'PX', ARGV[4])
+  return -1
+end
 local log = R .. ':log:' .. p
 local gens = redis.call('HMGET', R .. ':meta', 'gen', 'g' .. p)
 if gens[1] ~= gens[2] then

@@ -17,8 +17,11 @@ import {
   numbered,
   openLog,
   records,
+  statuses,
   textsOf,
 } from './support/log.ts';
+import { openDriver, subscription, type TestDriver } from './support/queues.ts';
+import type { RedisStreamsOptions } from '../src/index.ts';
 
 /** Appends as the runtime would, some calls at a time, until it is told to stop. What was said to be stored is kept. */
 class Load {
@@ -86,6 +89,25 @@ const missing = (texts: readonly string[], wanted: readonly string[]): readonly 
   return wanted.filter((text) => !there.has(text));
 };
 
+/** A topic that is stored in by the queue half, which has a subscription to it, or by the log half. */
+async function publisherOf(
+  kind: 'queue' | 'log',
+  options: RedisStreamsOptions,
+  url: string,
+): Promise<{
+  readonly driver: Log | TestDriver;
+  batch(records: readonly OutboundRecord[]): Promise<string[]>;
+}> {
+  if (kind === 'log') {
+    const driver = await openLog(options, url);
+    const topic = await makeTopic(driver);
+    return { driver, batch: async (all) => statuses(await driver.append(topic, 0, all, soon())) };
+  }
+  const driver = await openDriver(options, url);
+  const { topic } = await subscription(driver);
+  return { driver, batch: async (all) => statuses(await driver.publish(topic, 0, all, soon())) };
+}
+
 describe('a Redis that dies', () => {
   it('has everything it acknowledged after SIGKILL under load, once', async () => {
     await using broker = await startBroker('redis', { config: { appendfsync: 'always' } });
@@ -144,6 +166,34 @@ describe('a Redis that dies', () => {
     assert.equal(again?.status, 'unknown');
     assert.deepEqual(await textsOf(log, topic), ['a']);
   });
+
+  for (const kind of ['queue', 'log'] as const)
+    it(`does not say of its ${kind} over a new connection that a replica has what it has not`, async () => {
+      await using broker = await startRedisReplica();
+      const [replica] = broker.replicas;
+      assert.ok(replica);
+      const options = { waitReplicas: 1, waitTimeoutMs: 200 };
+      const publish = await publisherOf(kind, options, broker.url);
+      await using driver = publish.driver;
+      const batch = records(['a']);
+      replica.freeze();
+      try {
+        assert.deepEqual(await publish.batch(batch), ['unknown']);
+        driver.native.publishing?.disconnect();
+        await eventually(
+          async () => publish.batch(batch),
+          ([status]) => status === 'rejected',
+        );
+        await driver.open(soon());
+        assert.deepEqual(await publish.batch(batch), ['unknown']);
+      } finally {
+        replica.thaw();
+      }
+      await eventually(
+        async () => publish.batch(batch),
+        ([status]) => status === 'stored',
+      );
+    });
 
   it('is not mistaken for its master once it is a replica', async () => {
     await using broker = await startRedisReplica();
