@@ -1,12 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { BusError, type Outcome, type OutboundRecord, type StoredTopic } from '@duobus/core/driver';
-import { type Client } from './client.ts';
 import type { Connection, ScriptArgument } from './connection.ts';
 import { appendedChannel, partitionKeys } from './keys.ts';
 import { isCertain } from './native-errors.ts';
 import { appendScript } from './partition-scripts.ts';
 import { encodeRecord } from './record-codec.ts';
-import { awaitReplicas } from './replicas.ts';
 import { topicGone } from './topic-registry.ts';
 
 /** Who appends to a partition, as the server knows it: calls are counted, so that it sees gaps and repetitions. */
@@ -20,6 +18,8 @@ interface Numbered {
   readonly call: number;
   readonly args: readonly ScriptArgument[];
 }
+
+type Reply = readonly [status: string, ms?: number, first?: number];
 
 /** Appends to partitions. A call that is repeated after its reply was lost is stored once. */
 export class Appender {
@@ -62,20 +62,16 @@ export class Appender {
     keys: ReturnType<typeof partitionKeys>,
     { publisher, call, args }: Numbered,
     count: number,
-  ): Promise<readonly [string, number?, number?]> {
-    const { waitReplicas } = this.#connection.settings;
-    const client: Client = this.#connection.publishing;
-    const sent = this.#connection.run(
+  ): Promise<Reply> {
+    const reply = await this.#connection.runKept(
       'publishing',
       appendScript,
       Object.values(keys) as string[],
       [topic.incarnation, publisher.id, call, appendedChannel(topic), partition, count, ...args],
       `append to partition ${partition} of topic '${topic.name}'`,
+      (said) => (said as Reply)[0] === 'stored',
     );
-    const reply = (await sent) as readonly [string, number?, number?];
-    if (waitReplicas > 0 && reply[0] === 'stored')
-      await awaitReplicas(client, keys.log, this.#connection.settings);
-    return reply;
+    return reply as Reply;
   }
 
   #outcomes(
@@ -83,7 +79,7 @@ export class Appender {
     log: string,
     { publisher }: Numbered,
     records: readonly OutboundRecord[],
-    [status, ms = 0, first = 0]: readonly [string, number?, number?],
+    [status, ms = 0, first = 0]: Reply,
   ): readonly Outcome[] {
     if (status === 'stored')
       return records.map((_, at) => ({

@@ -5,6 +5,7 @@ import type { Client, Purpose } from './client.ts';
 import { Link, nodesOf } from './link.ts';
 import { classify, isMisled } from './native-errors.ts';
 import type { Settings } from './options.ts';
+import { awaitReplicas } from './replicas.ts';
 import type { Script } from './script.ts';
 import { checkServer } from './server-check.ts';
 
@@ -70,6 +71,24 @@ export class Connection {
     tried = 'run a script',
   ): Promise<unknown> {
     return this.#run(lane, code, keys, args, tried, false);
+  }
+
+  /** As `run`, and resolves only when as many replicas as are asked for have what was written. A script that is run
+   *  again writes again, however little: else there is nothing that this connection could wait for.
+   *  @param wrote whether there is anything to wait for */
+  async runKept(
+    lane: Lane,
+    code: Script,
+    keys: readonly string[],
+    args: readonly ScriptArgument[],
+    tried?: string,
+    wrote: (reply: unknown) => boolean = () => true,
+  ): Promise<unknown> {
+    const client = this.#usable(lane);
+    const reply = await this.run(lane, code, keys, args, tried);
+    if (this.settings.waitReplicas > 0 && wrote(reply))
+      await awaitReplicas(client, keys[0] as string, this.settings);
+    return reply;
   }
 
   /** As `run`, with Buffers for strings. */

@@ -46,7 +46,11 @@ return n
 /** ARGV: name, 'create' or 'check'. The groups are made by the next publish: nothing can be published before. */
 export const subscribeScript: Script = storing(`
 local name = ARGV[1]
-if redis.call('HEXISTS', R .. ':subs', name) == 1 then return 'existed' end
+local known = redis.call('HGET', R .. ':subs', name)
+if known then
+  if ARGV[2] == 'create' then redis.call('HSET', R .. ':subs', name, known) end
+  return 'existed'
+end
 if ARGV[2] == 'check' then return 'missing' end
 local uid = redis.call('HINCRBY', R .. ':meta', 'uid', 1)
 redis.call('HSET', R .. ':subs', name, uid)

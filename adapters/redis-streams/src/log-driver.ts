@@ -13,6 +13,7 @@ import {
   type Outcome,
   type OutboundRecord,
   type Place,
+  type PointerChange,
   type ReadResult,
   type StoredPointer,
   type StoredTopic,
@@ -76,12 +77,9 @@ export class RedisLogDriver implements LogDriver<RedisNative> {
     mode: TopologyMode,
     signal: AbortSignal,
   ): Promise<StoredTopic> {
-    const making = async (): Promise<StoredTopic> => {
-      const topic = await this.#registry.ensureTopic(wanted, mode);
-      if (mode === 'create') await this.#prepare(topic);
-      return topic;
-    };
-    return await abortable(making(), signal);
+    const making =
+      mode === 'create' ? this.#make(wanted) : this.#registry.ensureTopic(wanted, mode);
+    return await abortable(making, signal);
   }
 
   async topics(
@@ -98,7 +96,7 @@ export class RedisLogDriver implements LogDriver<RedisNative> {
   ): Promise<StoredTopic> {
     const altering = async (): Promise<StoredTopic> => {
       const topic = await this.#registry.alterTopic(current, next);
-      await this.#prepare(topic);
+      if (!(await this.#prepare(topic))) throw mixed(topic.name);
       await this.#cells.tellAll(topic);
       return topic;
     };
@@ -167,7 +165,7 @@ export class RedisLogDriver implements LogDriver<RedisNative> {
   async edit(
     topic: StoredTopic,
     group: string,
-    change: (partition: number, stored: StoredPointer | undefined) => StoredPointer | undefined,
+    change: PointerChange,
     graceMs: number,
     signal: AbortSignal,
   ): Promise<EditResult> {
@@ -179,9 +177,27 @@ export class RedisLogDriver implements LogDriver<RedisNative> {
     await abortable(this.#cells.remove(topic, group), signal);
   }
 
-  /** Also what a process that died in the middle has left undone. */
-  async #prepare(topic: StoredTopic): Promise<void> {
-    await Promise.all([this.#logs.prepare(topic), this.#cells.prepare(topic)]);
+  /** A record can be lost where records of its topic are not, as they may be on another node, which has not failed: what
+   *  is there counts, and its record is made from it. */
+  async #make(wanted: WantedTopic): Promise<StoredTopic> {
+    for (let adopted = false; ; ) {
+      const topic = await this.#registry.ensureTopic(wanted, 'create');
+      const other = await this.#logs.prepare(topic);
+      if (other === undefined) {
+        await this.#cells.prepare(topic);
+        return topic;
+      }
+      if (adopted) throw mixed(topic.name);
+      const partitions = Math.max(topic.partitions, other.partitions);
+      adopted = await this.#registry.replace(topic, { ...topic, ...other, partitions });
+    }
+  }
+
+  /** Also what a process that died in the middle has left undone. False where records of another topic are in the way. */
+  async #prepare(topic: StoredTopic): Promise<boolean> {
+    if ((await this.#logs.prepare(topic)) !== undefined) return false;
+    await this.#cells.prepare(topic);
+    return true;
   }
 
   async #read(
@@ -241,4 +257,12 @@ export class RedisLogDriver implements LogDriver<RedisNative> {
       hush();
     }
   }
+}
+
+function mixed(topic: string): BusError {
+  return new BusError(
+    'DUOBUS_CONFLICT',
+    `Redis: the partitions of topic '${topic}' hold records of several topics of that name: delete the keys {duobus:d:${topic}:*}:* of those that are not needed`,
+    { context: { topic } },
+  );
 }

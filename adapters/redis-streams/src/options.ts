@@ -41,7 +41,8 @@ export interface RedisStreamsOptions {
   /** What the server must write down: `true` an append-only file, `'always'` with `appendfsync always`, `false` nothing.
    *  Default true. */
   readonly requireAof?: boolean | 'always';
-  /** Replicas that must have a document before its publish resolves (`WAIT`). Default 0. */
+  /** Replicas that must have a document before its publish resolves, and a topic or subscription before it counts as made
+   *  (`WAIT`). What was handled is not waited for: a failover may repeat it. Default 0. */
   readonly waitReplicas?: number;
   /** How long they may take, in ms; then the outcome is not known and it is tried again. Default 5,000, minimum 1. */
   readonly waitTimeoutMs?: number;

@@ -36,14 +36,28 @@ export class PartitionLogs {
     this.#connection = connection;
   }
 
-  /** Makes the streams ready that a topic has by its record, and tells them its retention. */
-  async prepare({ incarnation, retention, compacted, ...topic }: StoredTopic): Promise<void> {
+  /** Makes the streams ready that a topic has by its record, and tells them its retention. Resolves to another topic of
+   *  this name whose records are in them, if there is one: then it is not ready. */
+  async prepare(
+    topic: StoredTopic,
+  ): Promise<Pick<StoredTopic, 'incarnation' | 'partitions'> | void> {
+    const { incarnation, retention, compacted, partitions } = topic;
     const { maxAgeMs, maxBytes } = retention;
-    const args = [incarnation, maxAgeMs ?? '', maxBytes ?? '', compacted ? '1' : '0'];
-    const whole = { incarnation, retention, compacted, ...topic };
-    await Promise.all(
-      partitionsOf(whole).map((partition) => this.#run(prepareScript, whole, partition, args)),
+    const args = [incarnation, maxAgeMs ?? '', maxBytes ?? '', compacted ? '1' : '0', partitions];
+    const replies = await Promise.all(
+      partitionsOf(topic).map(
+        (partition) =>
+          this.#connection.runKept(
+            'commands',
+            prepareScript,
+            Object.values(partitionKeys(topic, partition)) as string[],
+            args,
+            `make partition ${partition} of topic '${topic.name}'`,
+          ) as Promise<readonly [status: string, incarnation: string, partitions: number]>,
+      ),
     );
+    const other = replies.find(([status]) => status === 'other');
+    return other && { incarnation: other[1], partitions: other[2] };
   }
 
   async bounds(topic: StoredTopic, partition: number): Promise<Bounds> {

@@ -105,18 +105,19 @@ local function forgetRemovals()
 end
 `;
 
-/** ARGV: incarnation, maxAgeMs, maxBytes, compacted. Makes ready, or begins anew where the topic was made anew. */
+/** ARGV: incarnation, maxAgeMs, maxBytes, compacted, partitions of the topic. Makes ready. Replies: ready, or other, with
+ *  the incarnation and the partitions of the topic whose partition this is. */
 export const prepareScript: Script = script(`
 local log, meta, sizes, publishers, newest, removals = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local stored = redis.call('HMGET', meta, 'incarnation', 'maxAgeMs', 'maxBytes')
-if stored[1] ~= ARGV[1] then
+local stored = redis.call('HMGET', meta, 'incarnation', 'partitions')
+if stored[1] and stored[1] ~= ARGV[1] then return {'other', stored[1], tonumber(stored[2])} end
+if not stored[1] then
   redis.call('DEL', log, meta, sizes, publishers, newest, removals)
   redis.call('HSET', meta, 'v', '1', 'incarnation', ARGV[1], 'next', '0', 'ms', '0', 'bytes', '0', 'first', '0',
     'firstMs', '0', 'pieceBytes', '0', 'pieceCount', '0', 'pieceMs', '0', 'maxAgeMs', ARGV[2], 'maxBytes', ARGV[3],
     'compacted', ARGV[4])
-elseif stored[2] ~= ARGV[2] or stored[3] ~= ARGV[3] then
-  redis.call('HSET', meta, 'maxAgeMs', ARGV[2], 'maxBytes', ARGV[3])
 end
+redis.call('HSET', meta, 'maxAgeMs', ARGV[2], 'maxBytes', ARGV[3], 'partitions', ARGV[5])
 return {'ready'}`);
 
 /**

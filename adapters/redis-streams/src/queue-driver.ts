@@ -84,7 +84,15 @@ export class RedisQueueDriver implements QueueDriver<RedisNative> {
     mode: TopologyMode,
     signal: AbortSignal,
   ): Promise<'created' | 'existed'> {
-    const answer = await this.#run(subscribeScript, topic, [name, mode], 'make', signal);
+    const making = this.#connection.runKept(
+      'commands',
+      subscribeScript,
+      [eventTag(topic)],
+      [name, mode],
+      `make subscription '${name}' of topic '${topic.name}'`,
+      () => mode === 'create',
+    );
+    const answer = await abortable(making, signal);
     if (answer === 'missing') throw subscriptionGone(topic.name, name);
     return answer as 'created' | 'existed';
   }

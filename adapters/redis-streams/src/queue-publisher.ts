@@ -11,7 +11,6 @@ import { publishScript } from './event-scripts.ts';
 import { isCertain } from './native-errors.ts';
 import { eventTag } from './queue-scope.ts';
 import { encodeRecord } from './record-codec.ts';
-import { awaitReplicas } from './replicas.ts';
 
 /** How long the server remembers what a publisher has stored last: much longer than any publish is tried. */
 const rememberedMs = 3_600_000;
@@ -84,11 +83,8 @@ export class QueuePublisher {
       const fields = encodeRecord(record);
       args.push(fields.length, ...fields);
     }
-    const { publishing: client, settings } = this.#connection;
-    const tag = eventTag(topic);
     const tried = `publish to topic '${topic.name}'`;
-    await this.#connection.run('publishing', publishScript, [tag], args, tried);
-    if (settings.waitReplicas > 0) await awaitReplicas(client, tag, settings);
+    await this.#connection.runKept('publishing', publishScript, [eventTag(topic)], args, tried);
   }
 }
 

@@ -10,8 +10,9 @@ import { topicsKey } from './keys.ts';
 import { script } from './script.ts';
 
 const ensureScript = script(`
-redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2])
-return redis.call('HGET', KEYS[1], ARGV[1])`);
+local stored = redis.call('HGET', KEYS[1], ARGV[1]) or ARGV[2]
+redis.call('HSET', KEYS[1], ARGV[1], stored)
+return stored`);
 
 const replaceScript = script(`
 if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
@@ -36,7 +37,7 @@ export class TopicRegistry {
       if (stored === undefined) throw this.#missing(name);
       return stored;
     }
-    const text = await this.#connection.run(
+    const text = await this.#connection.runKept(
       'commands',
       ensureScript,
       [topicsKey],
@@ -83,16 +84,21 @@ export class TopicRegistry {
         `Redis: topic '${name}' has ${current.partitions} partitions, which cannot become fewer`,
       );
     const stored = await this.current(current);
-    if (!sameTopic(stored, current)) throw this.#conflict(name);
-    const replaced = await this.#connection.run(
+    if (!sameTopic(stored, current) || !(await this.replace(stored, next)))
+      throw this.#conflict(name);
+    return next;
+  }
+
+  /** Stores `next` if `stored` is what is stored, to the letter. */
+  async replace(stored: StoredTopic, next: StoredTopic): Promise<boolean> {
+    const replaced = await this.#connection.runKept(
       'commands',
       replaceScript,
       [topicsKey],
-      [this.#field(name), JSON.stringify(stored), JSON.stringify(next)],
-      `alter topic '${name}'`,
+      [this.#field(stored.name), JSON.stringify(stored), JSON.stringify(next)],
+      `alter topic '${stored.name}'`,
     );
-    if (replaced !== 1) throw this.#conflict(name);
-    return next;
+    return replaced === 1;
   }
 
   #field(name: string): string {

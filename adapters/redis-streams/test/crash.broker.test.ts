@@ -156,8 +156,10 @@ describe('a Redis that dies', () => {
   it('says that it is not known when no replica is there to be waited for', async () => {
     await using broker = await startBroker('redis');
     const options = { waitReplicas: 1, waitTimeoutMs: 100 };
+    await using careless = await openLog({}, broker.url);
     await using log = await openLog(options, broker.url);
-    const topic = await makeTopic(log);
+    const topic = await makeTopic(careless);
+    await assert.rejects(makeTopic(log), (error) => BusError.is(error, 'DUOBUS_UNAVAILABLE'));
     const batch = records(['a']);
     const [first] = await log.append(topic, 0, batch, soon());
     assert.ok(first?.status === 'unknown');

@@ -180,6 +180,7 @@ describe('groups on Redis', () => {
     await log.edit(topic, 'g', () => ({ place: at(0), text: 'x' }), 1_000, soon());
     assert.deepEqual(await log.names(topic, soon()), ['g']);
     await client().hdel('{duobus}:topics', `data:${topic.name}`);
+    await client().del(...(Object.values(partitionKeys(topic, 0)) as string[]));
     const again = await makeTopic(log, { name: topic.name });
     assert.deepEqual(await log.names(again, soon()), []);
     assert.deepEqual(await log.pointers(again, 'g', soon()), [undefined]);

@@ -220,6 +220,7 @@ describe('log of Redis', () => {
     const topic = await makeTopic(log);
     await log.append(topic, 0, records(['a']), soon());
     await client().hdel('{duobus}:topics', `data:${topic.name}`);
+    await client().del(...(Object.values(partitionKeys(topic, 0)) as string[]));
     const again = await makeTopic(log, { name: topic.name });
     assert.notEqual(again.incarnation, topic.incarnation);
     assert.deepEqual(await textsOf(log, again), []);
@@ -228,6 +229,29 @@ describe('log of Redis', () => {
     await assert.rejects(log.bounds(topic, soon()), (error) =>
       BusError.is(error, 'DUOBUS_NOT_FOUND'),
     );
+  });
+
+  it('keeps the records, and the groups, of a topic whose record alone was lost', async () => {
+    const topic = await makeTopic(log, { partitions: 3 });
+    await log.append(topic, 2, records(['a']), soon());
+    await log.edit(topic, 'g', () => ({ place: at(0), text: 'x' }), 1_000, soon());
+    await client().hdel('{duobus}:topics', `data:${topic.name}`);
+    const racing = await Promise.all(
+      [1, 2, 2].map((partitions) => makeTopic(log, { name: topic.name, partitions })),
+    );
+    for (const again of racing) {
+      assert.equal(again.incarnation, topic.incarnation);
+      assert.equal(again.partitions, 3);
+    }
+    const { records: found } = await log.read(
+      topic,
+      2,
+      at(0),
+      { maxBytes: 1_000, maxWaitMs: 0 },
+      soon(),
+    );
+    assert.deepEqual(found.map(textOf), ['a']);
+    assert.deepEqual(await log.names(topic, soon()), ['g']);
   });
 
   it('makes nothing where it is only to check', async () => {
