@@ -128,8 +128,11 @@ export class LogFeed implements Feed, Source {
     for (const owned of this.#owned.values()) {
       if (owned.lost !== undefined || owned.leaving) continue;
       dispatcher.stop(owned.part);
+      owned.standstills += 1;
+      const { standstills } = owned;
       void this.#write(owned).then((ours) => {
-        if (!ours || owned.leaving) return;
+        // what was written before it stood still again shows nothing
+        if (!ours || owned.leaving || owned.standstills !== standstills) return;
         dispatcher.go(owned.part);
         this.#letters.owns(new Set(this.#owned.keys()));
       });

@@ -36,6 +36,8 @@ export class LogPartition {
   readonly backlog: Deque<LogRecord> = new Deque();
   /** It is being given up. */
   leaving = false;
+  /** How often its process stood still while it was owned. */
+  standstills = 0;
   /** A try is being written. */
   opening = false;
   /** Up to where it has been read. */
