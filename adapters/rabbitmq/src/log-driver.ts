@@ -194,6 +194,7 @@ export class RabbitmqLogDriver implements LogDriver<RabbitmqNative> {
     await this.#cells.drop(topic, group);
     await this.#topics.removeGroup(topic, group, signal);
   }
+
   /** Without it a member is missed when its lease ends. */
   async #begin(
     topic: StoredTopic,

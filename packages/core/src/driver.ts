@@ -112,8 +112,9 @@ export interface QueueDriver<Native = unknown> extends Driver<Native> {
   /** Deletes the queues of a subscription with everything in them, dead letters too. No error if there is none. */
   removeSubscription(topic: StoredTopic, name: string, signal: AbortSignal): Promise<void>;
   /** Stores every record in every subscription of the topic, or reports per record why not. `partition` is one of the
-   *  stored topic's: where order is 'none' a driver may store more than one, and any will do. Up to `capabilities.publish.calls` calls per partition overlap and must keep their order.
-   *  Must resolve only when the broker has confirmed durable storage; must not throw for single records. */
+   *  stored topic's: where order is 'none' a driver may store more than one, and any will do. Up to
+   *  `capabilities.publish.calls` calls per partition overlap and must keep their order. Must resolve only when the
+   *  broker has confirmed durable storage; must not throw for single records. */
   publish(
     topic: StoredTopic,
     partition: number,
@@ -258,8 +259,9 @@ export interface LogDriver<Native = unknown> extends Driver<Native> {
   ): Promise<readonly (StoredPointer | undefined)[]>;
   /** Changes pointers while nobody owns them, from any process: owners get `revoking` with cause 'reset', then
    *  `change` is called per partition with what is stored (`undefined` answer = leave), one call at a time, and for a
-   *  partition again if it was owned meanwhile; all answers are written at once, owners are assigned again. No commit under an earlier token may land after it. Calls for a group are
-   *  serialised; a silent owner is waited for until its lease ends, or evicted after `graceMs`. Resolves when written. */
+   *  partition again if it was owned meanwhile; all answers are written at once, owners are assigned again. No commit
+   *  under an earlier token may land after it. Calls for a group are serialised; a silent owner is waited for until its
+   *  lease ends, or evicted after `graceMs`. Resolves when written. */
   edit(
     topic: StoredTopic,
     group: string,
