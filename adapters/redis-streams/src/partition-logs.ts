@@ -102,7 +102,7 @@ export class PartitionLogs {
         continue;
       }
       const { offset, time } = placeOf(id);
-      const { key, headers, body } = decodeRecord(fields);
+      const { key, headers, body } = decodeRecord(fields, 2);
       if (offset >= from.offset) records.push({ key, headers, body, offset, time });
     }
     this.#learn(log, count, entries, maxBytes);

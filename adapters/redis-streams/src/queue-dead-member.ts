@@ -33,7 +33,7 @@ class DeadLease implements Leased {
 
   constructor([id, fields]: Entry, laterState: Buffer | null | undefined) {
     const first = isOurs(fields) ? 4 : 0;
-    const { key, headers, body } = decodeRecord(fields.slice(first, -ownFields));
+    const { key, headers, body } = decodeRecord(fields, first, fields.length - ownFields);
     this.key = key;
     this.headers = headers;
     this.body = body;

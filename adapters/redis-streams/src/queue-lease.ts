@@ -35,7 +35,7 @@ export class Lease implements Leased {
   constructor(hold: Hold, kind: Kind, entry: Entry, redelivered: boolean, state?: string) {
     const [id, fields] = entry;
     const ours = isOurs(fields);
-    const { key, headers, body } = decodeRecord(ours ? fields.slice(4) : fields);
+    const { key, headers, body } = decodeRecord(fields, ours ? 4 : 0);
     this.key = key;
     this.headers = headers;
     this.body = body;

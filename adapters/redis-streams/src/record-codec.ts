@@ -24,9 +24,14 @@ export function encodeRecord({ key, headers, body }: OutboundRecord): (string | 
   return fields;
 }
 
-/** What an entry says, whoever has written it. `fields` has names and values in turn. */
-export function decodeRecord(fields: readonly Buffer[]): InboundRecord {
-  return decodeUsual(fields) ?? decodeAny(fields);
+/** What an entry says, whoever has written it. `fields` has names and values in turn; the record begins with one of them
+ *  and ends before another. */
+export function decodeRecord(
+  fields: readonly Buffer[],
+  from = 0,
+  to: number = fields.length,
+): InboundRecord {
+  return decodeUsual(fields, from, to) ?? decodeAny(fields, from, to);
 }
 
 const keyName = Buffer.from(keyField);
@@ -34,12 +39,18 @@ const eventName = Buffer.from(eventField);
 const markName = Buffer.from(markField);
 const eventHeaders = Object.freeze({ [contentType]: structured });
 
-/** A document with a key, as nearly all are: mark, key, event. */
-function decodeUsual(fields: readonly Buffer[]): InboundRecord | undefined {
-  if (fields.length !== 6) return undefined;
-  const [, , second, key, third, body] = fields as [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer];
-  if (!isName(second, keyName) || !isName(third, eventName)) return undefined;
-  return { key: key.toString(), headers: eventHeaders, body };
+/** A document, with or without a key, as nearly all are. */
+function decodeUsual(
+  fields: readonly Buffer[],
+  from: number,
+  to: number,
+): InboundRecord | undefined {
+  const event = to - 2;
+  if (event < from || !isName(fields[event] as Buffer, eventName)) return undefined;
+  const usual = { headers: eventHeaders, body: fields[event + 1] as Buffer };
+  if (event === from) return { key: undefined, ...usual };
+  if (event !== from + 2 || !isName(fields[from] as Buffer, keyName)) return undefined;
+  return { key: (fields[from + 1] as Buffer).toString(), ...usual };
 }
 
 /** For names of a few bytes quicker than what compares memory. */
@@ -49,12 +60,12 @@ function isName(field: Buffer, name: Buffer): boolean {
   return true;
 }
 
-function decodeAny(fields: readonly Buffer[]): InboundRecord {
+function decodeAny(fields: readonly Buffer[], from: number, to: number): InboundRecord {
   // names come from the wire
   const headers = Object.create(null) as Record<string, string>;
   let key: string | undefined;
   let body: Uint8Array | null = null;
-  for (let at = 0; at + 1 < fields.length; at += 2) {
+  for (let at = from; at + 1 < to; at += 2) {
     const name = (fields[at] as Buffer).toString();
     const value = fields[at + 1] as Buffer;
     if (name === keyField) key = value.toString();
@@ -64,7 +75,7 @@ function decodeAny(fields: readonly Buffer[]): InboundRecord {
       headers[contentType] ??= structured;
     } else if (name.startsWith(headerPrefix)) {
       headers[name.slice(headerPrefix.length)] = value.toString();
-    } else if (name !== markField) headers[name] = value.toString();
+    } else headers[name] = value.toString();
   }
   return { key, headers, body };
 }

@@ -24,7 +24,7 @@ describe('record codec', () => {
     fc.assert(
       fc.property(records, (record) => {
         const fields = stored(encodeRecord(record));
-        const { key, headers, body } = decodeRecord(fields);
+        const { key, headers, body } = decodeRecord(fields, 2);
         assert.equal(isOurs(fields), true);
         assert.equal(key, record.key);
         assert.deepEqual({ ...headers }, { ...record.headers });
@@ -32,6 +32,18 @@ describe('record codec', () => {
           body === null ? null : new Uint8Array(body),
           record.body === null ? null : new Uint8Array(record.body),
         );
+      }),
+    );
+  });
+
+  it('reads a part of the fields as it reads them alone', () => {
+    fc.assert(
+      fc.property(records, fc.nat(3), fc.nat(3), (record, before, after) => {
+        const fields = encodeRecord(record).map((field) => Buffer.from(field as string));
+        const around = (pairs: number) => Array.from({ length: 2 * pairs }, () => Buffer.from('x'));
+        const all = [...around(before), ...fields, ...around(after)];
+        const part = decodeRecord(all, 2 * before, 2 * before + fields.length);
+        assert.deepEqual(part, decodeRecord(fields));
       }),
     );
   });
@@ -47,7 +59,10 @@ describe('record codec', () => {
       'event',
       '{"specversion":"1.0","id":"1","source":"/s","type":"t","data":{"n":1}}',
     ]);
-    assert.deepEqual(decodeRecord(stored(fields)).headers['content-type'], headers['content-type']);
+    assert.deepEqual(
+      decodeRecord(stored(fields), 2).headers['content-type'],
+      headers['content-type'],
+    );
   });
 
   it('puts fields of others into headers', () => {
