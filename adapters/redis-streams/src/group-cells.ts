@@ -1,35 +1,20 @@
-import type { Cell, CellResult, Cells, CellWrite, StoredTopic } from '@duobus/core/driver';
+import type { Cell, Cells, StoredTopic } from '@duobus/core/driver';
 import { abortable, hasPointers } from '@duobus/core/driver';
+import { argumentsOf, cellOf, putCells, resultsOf } from './cells-text.ts';
 import type { Connection } from './connection.ts';
 import { cellsChannel, cellsKey, groupsKeys } from './keys.ts';
 import { script } from './script.ts';
 import { topicGone } from './topic-registry.ts';
 
 /*
- * All cells of a group are one hash, in which a value is `<version>:<value>`. Versions are never used twice, not even
- * after a group was removed: a member of its former life must not find a version it knows.
+ * All cells of a group are one hash. Versions are never used twice, not even after a group was removed: a member of its
+ * former life must not find a version it knows.
  */
 
-/** KEYS: cells, meta, names. ARGV: incarnation, group, channel or '', then key, value, version per write; a value is
- *  'set' and the text, or 'delete'. Replies: 'gone', or per write the version, '' where deleted, nil where it is another. */
-const putScript = script(`
+/** KEYS: cells, meta, names. ARGV: incarnation, group, channel or '', then the writes. Replies: 'gone', or the results. */
+const putScript = script(`${putCells}
 if redis.call('HGET', KEYS[2], 'incarnation') ~= ARGV[1] then return 'gone' end
-local results = {}
-for at = 4, #ARGV, 3 do
-  local key, value, wanted = ARGV[at], ARGV[at + 1], ARGV[at + 2]
-  local found = redis.call('HGET', KEYS[1], key)
-  local version = found and string.match(found, '^%d+') or ''
-  if version ~= wanted then
-    results[#results + 1] = false
-  elseif value == 'delete' then
-    redis.call('HDEL', KEYS[1], key)
-    results[#results + 1] = ''
-  else
-    local new = tostring(redis.call('HINCRBY', KEYS[2], 'version', 1))
-    redis.call('HSET', KEYS[1], key, new .. ':' .. string.sub(value, 4))
-    results[#results + 1] = new
-  end
-end
+local results = putCells(KEYS[1], 4, KEYS[2], 'version')
 if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('SADD', KEYS[3], ARGV[2]) end
 if ARGV[3] ~= '' then redis.call('PUBLISH', ARGV[3], '') end
 return results`);
@@ -133,31 +118,17 @@ export class GroupCells {
             topic.incarnation,
             group,
             news ? cellsChannel(topic, group) : '',
-            ...writes.flatMap(argumentsOf),
+            ...argumentsOf(writes),
           ],
           `write ${what}`,
         );
-        const results = (await abortable(written, signal)) as 'gone' | readonly (string | null)[];
+        const results = (await abortable(written, signal)) as 'gone' | readonly string[];
         if (results === 'gone') throw topicGone('data', topic.name);
-        return results.map(resultOf);
+        return resultsOf(results);
       },
       watch: (changed) => connection.listen(cellsChannel(topic, group), () => changed()),
     };
   }
-}
-
-function argumentsOf({ key, value, ifVersion }: CellWrite): readonly string[] {
-  return [key, value === undefined ? 'delete' : `set${value}`, ifVersion ?? ''];
-}
-
-function resultOf(version: string | null): CellResult {
-  if (version === null) return { status: 'conflict' };
-  return { status: 'written', version: version === '' ? undefined : version };
-}
-
-function cellOf(key: string, text: string): Cell {
-  const colon = text.indexOf(':');
-  return { key, value: text.slice(colon + 1), version: text.slice(0, colon) };
 }
 
 function cellsOf(hash: Readonly<Record<string, string>>): readonly Cell[] {

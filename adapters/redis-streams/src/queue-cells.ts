@@ -1,10 +1,10 @@
-import { abortable, type Cell, type CellResult, type Cells } from '@duobus/core/driver';
+import { abortable, type Cell, type Cells } from '@duobus/core/driver';
+import { argumentsOf, cellOf, putCells, resultsOf } from './cells-text.ts';
 import { freeing } from './event-lua.ts';
 import { eventChannel, type Scope, subscriptionGone } from './queue-scope.ts';
 
 /*
- * The cells of a subscription ordered by key are one hash, S:cells, in which a value is `<version>:<text>`; field `#` is
- * the last version.
+ * The cells of a subscription ordered by key are one hash, S:cells; field `#` is the last version.
  */
 
 /** ARGV: name, uid, then the keys, or none for all. */
@@ -24,26 +24,11 @@ end
 return {'ok', found}
 `);
 
-/** ARGV: name, uid, channel or '', then key, 'set' and the text or 'delete', and the version it must have, for each. */
-const putScript = freeing(`
+/** ARGV: name, uid, channel or '', then the writes. */
+const putScript = freeing(`${putCells}
 local S = find(ARGV[1], ARGV[2])
 if not S then return {'gone'} end
-local cells = S .. ':cells'
-local results = {}
-for at = 4, #ARGV, 3 do
-  local key, value = ARGV[at], ARGV[at + 1]
-  local found = redis.call('HGET', cells, key)
-  if (found and string.match(found, '^%d+') or '') ~= ARGV[at + 2] then
-    results[#results + 1] = 'conflict'
-  elseif value == 'delete' then
-    redis.call('HDEL', cells, key)
-    results[#results + 1] = ''
-  else
-    local version = tostring(redis.call('HINCRBY', cells, '#', 1))
-    redis.call('HSET', cells, key, version .. ':' .. string.sub(value, 4))
-    results[#results + 1] = version
-  end
-end
+local results = putCells(S .. ':cells', 4, S .. ':cells', '#')
 if ARGV[3] ~= '' then redis.call('PUBLISH', ARGV[3], '') end
 return {'ok', results}
 `);
@@ -66,9 +51,7 @@ export function cellsOf(scope: Scope): Cells {
     const cells: Cell[] = [];
     for (let at = 0; at < pairs.length; at += 2) {
       const [key, text] = [pairs[at] as string, pairs[at + 1] as string];
-      const colon = text.indexOf(':');
-      if (key !== '#')
-        cells.push({ key, value: text.slice(colon + 1), version: text.slice(0, colon) });
+      if (key !== '#') cells.push(cellOf(key, text));
     }
     return cells;
   };
@@ -76,19 +59,9 @@ export function cellsOf(scope: Scope): Cells {
     get: (keys, signal) => (keys.length === 0 ? Promise.resolve([]) : read(keys, signal)),
     list: (signal) => read([], signal),
     async put(writes, news, signal) {
-      const args = writes.flatMap(({ key, value, ifVersion }) => [
-        key,
-        value === undefined ? 'delete' : `set${value}`,
-        ifVersion ?? '',
-      ]);
-      const results = await answer(putScript, [news ? channel : '', ...args], signal);
-      return results.map(resultOf);
+      const args = [news ? channel : '', ...argumentsOf(writes)];
+      return resultsOf(await answer(putScript, args, signal));
     },
     watch: (changed) => scope.connection.listen(channel, () => changed()),
   };
-}
-
-function resultOf(text: string): CellResult {
-  if (text === 'conflict') return { status: 'conflict' };
-  return { status: 'written', version: text === '' ? undefined : text };
 }
