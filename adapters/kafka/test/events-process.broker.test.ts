@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { testUrl } from '@duobus/brokers';
 import { type Bus, connect, topic, type Topic } from '@duobus/core';
 import { eventually } from './support/driver.ts';
-import { heldByKafka } from './support/queue.ts';
+import { groupsOf, heldByKafka, withAdmin } from './support/queue.ts';
 
 interface Line {
   readonly id?: string;
@@ -68,6 +68,43 @@ const topicOf = (order: 'none' | 'key'): Topic<Document> =>
 const of = (lines: readonly Line[], wanted: string): readonly Line[] =>
   lines.filter(({ id }) => id === wanted);
 
+/** The only document of the topic has failed so often, and Kafka has it. */
+async function untilWritten(
+  bus: Bus,
+  documents: Topic<Document>,
+  order: 'none' | 'key',
+  failures: number,
+): Promise<void> {
+  await eventually(
+    () => (order === 'key' ? notesOf(documents) : copiesOf(documents)),
+    (written) => written.includes(failures),
+  );
+  // of the copies, all but the last are settled
+  if (order === 'none')
+    await eventually(
+      async () => (await bus.events.depth(documents, 'work')).delayed,
+      (delayed) => delayed === 1,
+    );
+}
+
+/** How often documents have failed, by what is written beside the pointers. */
+const notesOf = ({ name }: Topic<Document>): Promise<readonly number[]> =>
+  withAdmin(async (admin) => {
+    const [groupId = ''] = await groupsOf({ name });
+    const pointers = await admin.fetchOffsets({ groupId, topics: [`__duobus.event.${name}`] });
+    const texts = pointers.flatMap(({ partitions }) => partitions.map(({ metadata }) => metadata));
+    return [...texts.join().matchAll(/\\"f\\":(\d+)/g)].map(([, failed]) => Number(failed));
+  });
+
+/** How many copies have been written of documents that failed. */
+const copiesOf = ({ name }: Topic<Document>): Promise<readonly number[]> =>
+  withAdmin(async (admin) => {
+    const topics = await admin.listTopics();
+    const own = topics.find((one) => one.startsWith(`__duobus.subscription.${name}.`)) ?? '';
+    const offsets = await admin.fetchTopicOffsets(own);
+    return offsets.filter(({ partition }) => partition === 0).map(({ high }) => Number(high));
+  });
+
 describe('processes that consume events from Kafka', { concurrency: 3 }, () => {
   after(() => {
     for (const child of children) child.kill('SIGKILL');
@@ -127,8 +164,7 @@ describe('processes that consume events from Kafka', { concurrency: 3 }, () => {
         async () => of(first.lines, 'fails').length,
         (count) => count === 2,
       );
-      // the second failure is written soon after its line
-      await new Promise((resolve) => setTimeout(resolve, 500));
+      await untilWritten(bus, documents, order, 2);
       await kill(first);
       const tried = of(first.lines, 'fails').length;
       const second = await start(documents.name, order);

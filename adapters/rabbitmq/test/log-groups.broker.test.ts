@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { describe, it } from 'node:test';
 import { connect } from 'amqplib';
 import { startBroker, testUrl } from '@duobus/brokers';
-import type { AmqpConnection } from '../src/client.ts';
+import type { AmqpConnection, AmqpMessage } from '../src/client.ts';
 import { groupStream } from '../src/topology.ts';
 import { soon } from './support/driver.ts';
 import {
@@ -14,8 +14,25 @@ import {
   numbered,
   openLog,
   small,
+  type TestLog,
   textOf,
 } from './support/log.ts';
+
+/** The stream has a line with this text. */
+async function untilWritten(driver: TestLog, stream: string, text: string): Promise<void> {
+  const channel = await driver.native.consumeConnection?.createChannel();
+  assert.ok(channel !== undefined);
+  await channel.prefetch(100);
+  await new Promise<void>((resolve, reject) => {
+    const look = (message: AmqpMessage | null): void => {
+      if (message === null) return reject(new Error(`'${stream}' is gone`));
+      channel.ack(message as never);
+      if (message.content.includes(text)) resolve();
+    };
+    channel.consume(stream, look, { arguments: { 'x-stream-offset': 'first' } }).catch(reject);
+  });
+  await channel.close();
+}
 
 describe('groups', () => {
   it('share partitions, and pointers move with them', async () => {
@@ -63,8 +80,8 @@ describe('groups', () => {
     const writing = stale.member.commit([
       { partition: 0, token, pointer: { place: { offset: 6, time: 0 }, text: 'stale' } },
     ]);
-    // published already, while it cannot read what has become of it
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    // it is published, while its writer cannot read what has become of it
+    await untilWritten(driver, groupStream(topic.name, 'group'), 'stale');
     resume();
     assert.deepEqual(await writing, ['fenced']);
     const [pointer] = await driver.pointers(topic, 'group', soon());

@@ -136,12 +136,13 @@ describe('closing a bus', () => {
       import { connect, topic } from '@duobus/core';
       const T = topic('t', { key: () => 'k', order: 'key' });
       const bus = await connect('memory:', { source: '/x' });
-      const fail = () => { throw new Error('no'); };
-      await bus.events.subscribe(T, 'a', fail);
-      await bus.data.subscribe(T, 'g', fail);
-      await bus.data.subscribe(T, 'h', () => new Promise(() => undefined));
+      const ran = [0, 1, 2].map(() => Promise.withResolvers());
+      const fail = (which) => () => { ran[which].resolve(); throw new Error('no'); };
+      await bus.events.subscribe(T, 'a', fail(0));
+      await bus.data.subscribe(T, 'g', fail(1));
+      await bus.data.subscribe(T, 'h', () => { ran[2].resolve(); return new Promise(() => undefined); });
       for (let n = 0; n < 20; n += 1) { await bus.events.publish(T, n); await bus.data.publish(T, n); }
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await Promise.all(ran.map(({ promise }) => promise));
       await bus.close({ graceMs: 50 });
       console.log('closed');
     `;

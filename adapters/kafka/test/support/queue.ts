@@ -208,7 +208,7 @@ export async function heldByKafka(topic: string, url?: string): Promise<number> 
 }
 
 /** Ids of the Kafka groups of an event topic's subscriptions. */
-export async function groupsOf(topic: StoredTopic): Promise<readonly string[]> {
+export async function groupsOf(topic: Pick<StoredTopic, 'name'>): Promise<readonly string[]> {
   const { groups } = await withAdmin((admin) => admin.listGroups());
   return groups.map(({ groupId }) => groupId).filter((id) => id.includes(`:${topic.name}:`));
 }
