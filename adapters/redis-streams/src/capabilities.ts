@@ -1,19 +1,20 @@
 import type { LogCapabilities } from '@duobus/core/driver';
 import type { Settings } from './options.ts';
 
-type Declared = Pick<Settings, 'requireAof' | 'waitReplicas' | 'leaseMs'>;
+type Declared = Pick<Settings, 'requireAof' | 'waitReplicas' | 'waitAof' | 'leaseMs'>;
 
 /** What `open` makes sure of: a server that does less is refused. */
 export function durabilityOf({
   requireAof,
   waitReplicas,
-}: Pick<Declared, 'requireAof' | 'waitReplicas'>): LogCapabilities['durability'] {
-  const always = requireAof === 'always';
+  waitAof,
+}: Omit<Declared, 'leaseMs'>): LogCapabilities['durability'] {
+  const always = requireAof === 'always' || waitAof;
   return Object.freeze({
     processKill: always,
     hostLoss: always,
     leaderLoss: waitReplicas > 0,
-    note: "With requireAof: 'always' every document is on disk before its publish resolves. With appendfsync everysec, the default of Redis, a server that is killed or loses power forgets the last one or two seconds. With waitReplicas: 1 or more a replica has it too, so that a failover keeps it.",
+    note: "With requireAof: 'always' or waitAof: true every document is on disk before its publish resolves. With appendfsync everysec, the default of Redis, a server that is killed or loses power forgets the last one or two seconds. With waitReplicas: 1 or more a replica has it too, so that a failover keeps it.",
   });
 }
 

@@ -2,10 +2,10 @@ import { BusError } from '@duobus/core/driver';
 import { Cluster } from 'ioredis';
 import { Bells } from './bells.ts';
 import type { Client, Purpose } from './client.ts';
+import { awaitKept, waitsForMore } from './kept.ts';
 import { Link, nodesOf } from './link.ts';
 import { classify, isMisled } from './native-errors.ts';
 import type { Settings } from './options.ts';
-import { awaitReplicas } from './replicas.ts';
 import type { Script } from './script.ts';
 import { checkServer } from './server-check.ts';
 
@@ -73,7 +73,7 @@ export class Connection {
     return this.#run(lane, code, keys, args, tried, false);
   }
 
-  /** As `run`, and resolves only when as many replicas as are asked for have what was written. A script that is run
+  /** As `run`, and resolves only when what was written is where the settings want it: in replicas, on disks. A script that is run
    *  again writes again, however little: else there is nothing that this connection could wait for.
    *  @param wrote whether there is anything to wait for */
   async runKept(
@@ -86,8 +86,8 @@ export class Connection {
   ): Promise<unknown> {
     const client = this.#usable(lane);
     const reply = await this.run(lane, code, keys, args, tried);
-    if (this.settings.waitReplicas > 0 && wrote(reply))
-      await awaitReplicas(client, keys[0] as string, this.settings);
+    if (waitsForMore(this.settings) && wrote(reply))
+      await awaitKept(client, keys[0] as string, this.settings);
     return reply;
   }
 

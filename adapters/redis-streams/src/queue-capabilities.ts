@@ -4,7 +4,7 @@ import type { Settings } from './options.ts';
 
 /** What the event bus on Redis can do. */
 export function queueCapabilities(
-  settings: Pick<Settings, 'requireAof' | 'waitReplicas'>,
+  settings: Pick<Settings, 'requireAof' | 'waitReplicas' | 'waitAof'>,
 ): QueueCapabilities {
   return Object.freeze({
     durability: durabilityOf(settings),

@@ -7,7 +7,7 @@ import type { Settings } from './options.ts';
  *  @throws BusError DUOBUS_NOT_SUPPORTED, DUOBUS_PERMISSION, DUOBUS_UNAVAILABLE */
 export async function checkServer(
   node: Redis,
-  { where, requireAof }: Pick<Settings, 'where' | 'requireAof'>,
+  { where, requireAof, waitAof }: Pick<Settings, 'where' | 'requireAof' | 'waitAof'>,
 ): Promise<void> {
   const facts = await factsOf(node, where);
   if (facts.get('loading') === '1')
@@ -17,6 +17,12 @@ export async function checkServer(
   const version = Number.parseFloat(facts.get('redis_version') ?? '');
   if (version < 7)
     throw refused(where, `is version ${version}`, 'use Redis 7.0 or newer, or Valkey');
+  if (waitAof && version < 7.2)
+    throw refused(
+      where,
+      `is version ${version}, which has no WAITAOF for waitAof`,
+      'use Redis 7.2 or newer, or Valkey; or appendfsync always',
+    );
   const policy = facts.get('maxmemory_policy') ?? '';
   if (policy.startsWith('allkeys-'))
     throw refused(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { startBroker, startRedisReplica } from '@duobus/brokers';
+import { type Broker, startBroker, startRedisReplica } from '@duobus/brokers';
 import {
   BusError,
   type LogDriver,
@@ -26,12 +26,15 @@ import type { RedisStreamsOptions } from '../src/index.ts';
 /** Appends as the runtime would, some calls at a time, until it is told to stop. What was said to be stored is kept. */
 class Load {
   readonly acknowledged: string[] = [];
+  readonly #size: number;
   #stopped = false;
   #next = 0;
   readonly #lanes: Promise<void>[];
 
-  constructor(log: Log, topic: StoredTopic) {
+  /** `size`: records in a call. */
+  constructor(log: Log, topic: StoredTopic, size: number) {
     const { calls } = log.capabilities.publish;
+    this.#size = size;
     this.#lanes = Array.from({ length: calls }, () => this.#lane(log, topic));
   }
 
@@ -43,8 +46,8 @@ class Load {
 
   async #lane(log: LogDriver, topic: StoredTopic): Promise<void> {
     while (!this.#stopped) {
-      const texts = numbered(this.#next, 20);
-      this.#next += 20;
+      const texts = numbered(this.#next, this.#size);
+      this.#next += this.#size;
       if (await untilStored(log, topic, records(texts))) this.acknowledged.push(...texts);
       else return;
     }
@@ -89,6 +92,19 @@ const missing = (texts: readonly string[], wanted: readonly string[]): readonly 
   return wanted.filter((text) => !there.has(text));
 };
 
+/** Redis 7.0 has no WAITAOF: `open` says so. */
+async function isRefusedByOldServers(
+  broker: Broker,
+  options: RedisStreamsOptions,
+): Promise<boolean> {
+  if (options.waitAof !== true || Number.parseFloat(broker.version) >= 7.2) return false;
+  await assert.rejects(
+    openLog(options, broker.url),
+    (error) => BusError.is(error, 'DUOBUS_NOT_SUPPORTED') && /no WAITAOF/.test(error.message),
+  );
+  return true;
+}
+
 /** A topic that is stored in by the queue half, which has a subscription to it, or by the log half. */
 async function publisherOf(
   kind: 'queue' | 'log',
@@ -109,25 +125,48 @@ async function publisherOf(
 }
 
 describe('a Redis that dies', () => {
-  it('has everything it acknowledged after SIGKILL under load, once', async () => {
-    await using broker = await startBroker('redis', { config: { appendfsync: 'always' } });
-    await using log = await openLog({ requireAof: 'always' }, broker.url);
-    const topic = await makeTopic(log);
-    const load = new Load(log, topic);
-    for (let kills = 0; kills < 3; kills += 1) {
-      const before = load.acknowledged.length;
-      await eventually(
-        async () => load.acknowledged.length,
-        (count) => count >= before + 1_000,
-      );
-      await broker.kill9();
-      await broker.start();
-    }
-    const acknowledged = await load.stop();
-    await log.open(soon());
-    const texts = await textsOf(log, topic);
-    assert.deepEqual(missing(texts, acknowledged), []);
-    assert.deepEqual(twice(texts), []);
+  const careful = [
+    ['that syncs always', 'always', { requireAof: 'always' }, 20],
+    // it is waited for up to a second, so that calls have to be large
+    ['whose disk is waited for', 'everysec', { waitAof: true }, 500],
+  ] as const;
+  for (const [which, appendfsync, options, size] of careful)
+    it(`${which} has everything it acknowledged after SIGKILL under load, once`, async () => {
+      await using broker = await startBroker('redis', { config: { appendfsync } });
+      if (await isRefusedByOldServers(broker, options)) return;
+      await using log = await openLog(options, broker.url);
+      const topic = await makeTopic(log);
+      const load = new Load(log, topic, size);
+      for (let kills = 0; kills < 3; kills += 1) {
+        const before = load.acknowledged.length;
+        await eventually(
+          async () => load.acknowledged.length,
+          (count) => count >= before + 1_000,
+        );
+        await broker.kill9();
+        await broker.start();
+      }
+      const acknowledged = await load.stop();
+      await log.open(soon());
+      const texts = await textsOf(log, topic);
+      assert.deepEqual(missing(texts, acknowledged), []);
+      assert.deepEqual(twice(texts), []);
+    });
+
+  it('says that it is not known while its disk has not what is waited for', async () => {
+    const options = { waitAof: true, waitTimeoutMs: 100 };
+    await using broker = await startBroker('redis', { config: { appendfsync: 'no' } });
+    if (await isRefusedByOldServers(broker, options)) return;
+    await using careless = await openLog({}, broker.url);
+    await using log = await openLog(options, broker.url);
+    const topic = await makeTopic(careless);
+    const batch = records(['a']);
+    const [first] = await log.append(topic, 0, batch, soon());
+    assert.ok(first?.status === 'unknown');
+    assert.match(first.error.message, /has not written it down, after 100 ms/);
+    await broker.ctl('config', 'set', 'appendfsync', 'always');
+    assert.deepEqual(statuses(await log.append(topic, 0, batch, soon())), ['stored']);
+    assert.deepEqual(await textsOf(log, topic), ['a']);
   });
 
   it('loses nothing with its master that a replica was waited for', async () => {
@@ -137,7 +176,7 @@ describe('a Redis that dies', () => {
     const options = { waitReplicas: 1, waitTimeoutMs: 2_000 };
     const log = await openLog(options, broker.url);
     const topic = await makeTopic(log);
-    const load = new Load(log, topic);
+    const load = new Load(log, topic, 20);
     await eventually(
       async () => load.acknowledged.length,
       (count) => count >= 1_000,

@@ -69,6 +69,7 @@ describe('options', () => {
     assert.deepEqual(of({}), [false, false, false]);
     assert.deepEqual(of({ requireAof: 'always' }), [true, true, false]);
     assert.deepEqual(of({ waitReplicas: 1 }), [false, false, true]);
+    assert.deepEqual(of({ waitAof: true }), [true, true, false]);
   });
 
   const wrong: readonly [given: unknown, says: RegExp][] = [
@@ -80,6 +81,8 @@ describe('options', () => {
     [{ cluster: 'yes' }, /cluster must be/],
     [{ cluster: true, sentinel: 'm' }, /not both/],
     [{ cluster: true, database: 1 }, /database 0/],
+    [{ waitAof: 1 }, /waitAof must be true or false/],
+    [{ waitAof: true, requireAof: false }, /leave requireAof out/],
     [{ database: -1 }, /database must be/],
     [{ password: '' }, /password must be/],
     [{ tls: 'yes' }, /tls must be/],

@@ -22,7 +22,8 @@ describe('topologies of Redis', () => {
   it('spreads partitions over a cluster, and goes on after a failover', async () => {
     await using broker = await startRedisCluster({ replicas: 1 });
     await using log = await openLog({}, broker.url);
-    await using careful = await openLog(waiting, broker.url);
+    const waitAof = Number.parseFloat(broker.version) >= 7.2;
+    await using careful = await openLog({ ...waiting, waitAof }, broker.url);
     const topic = await makeTopic(log, { partitions: 12 });
     for (let partition = 0; partition < 12; partition += 1)
       await log.append(topic, partition, records([String(partition)]), soon());
