@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { startRedisCluster, startRedisSentinel } from '@duobus/brokers';
+import { type BrokerNode, startRedisCluster, startRedisSentinel } from '@duobus/brokers';
+import { BusError } from '@duobus/core/driver';
 import { Cluster } from 'ioredis';
 import { partitionKeys } from '../src/keys.ts';
-import { soon } from './support/connection.ts';
+import { openConnection, soon } from './support/connection.ts';
 import {
   appendUntilStored,
   Consumer,
@@ -14,9 +15,26 @@ import {
   records,
   textsOf,
 } from './support/log.ts';
+import { Proxy } from './support/proxy.ts';
 
 /** There is no replica any more once it has become the master. */
 const waiting = { waitReplicas: 1, waitTimeoutMs: 2_000 };
+
+const portOf = ({ url }: { readonly url: string }): number => Number(new URL(url).port);
+
+/** The master that has the slot of a key. */
+async function ownerOf(
+  cluster: Cluster,
+  nodes: readonly BrokerNode[],
+  key: string,
+): Promise<BrokerNode> {
+  const slot = await cluster.cluster('KEYSLOT', key);
+  const slots = (await cluster.cluster('SLOTS')) as unknown as [number, number, [string, number]][];
+  const port = slots.find(([from, to]) => slot >= from && slot <= to)?.[2][1];
+  const owner = nodes.find((node) => portOf(node) === port);
+  assert.ok(owner, `no node has slot ${slot}`);
+  return owner;
+}
 
 describe('topologies of Redis', () => {
   it('spreads partitions over a cluster, and goes on after a failover', async () => {
@@ -38,17 +56,9 @@ describe('topologies of Redis', () => {
     );
     assert.ok(counts.length === 3 && counts.every((count) => count > 0), String(counts));
 
-    // the master of partition 0 dies
-    const slot = await commands.cluster('KEYSLOT', partitionKeys(topic, 0).log);
-    const slots = (await commands.cluster('SLOTS')) as unknown as [
-      number,
-      number,
-      [string, number],
-    ][];
-    const port = slots.find(([from, to]) => slot >= from && slot <= to)?.[2][1];
-    const master = broker.nodes.find(({ url }) => Number(new URL(url).port) === port);
+    const master = await ownerOf(commands, broker.nodes, partitionKeys(topic, 0).log);
     await appendUntilStored(careful, topic, records(['before']));
-    await master?.kill9();
+    await master.kill9();
     await appendUntilStored(log, topic, records(['after']));
     const all = await eventually(
       async () => {
@@ -59,6 +69,32 @@ describe('topologies of Redis', () => {
       60_000,
     );
     assert.deepEqual(all, ['0', 'before', 'after']);
+  });
+
+  it('sends nothing twice to a node of a cluster whose reply is lost', async () => {
+    await using broker = await startRedisCluster();
+    await using direct = await openConnection({}, broker.url);
+    const key = '{duobus:test}';
+    const { commands } = direct;
+    assert.ok(commands instanceof Cluster);
+    const owner = await ownerOf(commands, broker.nodes, key);
+    await using proxy = await Proxy.to('127.0.0.1', portOf(owner));
+    const announced = String(portOf(proxy));
+    await owner.ctl('config', 'set', 'cluster-announce-port', announced);
+    for (const node of broker.nodes)
+      await eventually(
+        () => node.ctl('cluster', 'slots'),
+        (slots) => slots.includes(announced),
+      );
+    await using connection = await openConnection({}, broker.url);
+    const count = () => connection.with('publishing', 'count', (client) => client.incr(key));
+    const muted = proxy.mute();
+    const failed = assert.rejects(count(), (error) => BusError.is(error, 'DUOBUS_UNAVAILABLE'));
+    await muted;
+    proxy.cut();
+    await failed;
+    await connection.open(soon());
+    assert.equal(await count(), 2);
   });
 
   it('follows a slot that moves to another node', async () => {
