@@ -32,8 +32,19 @@ interface Part {
 }
 
 const outOfRange = 1;
-const limits = { maxWaitMs: 200, maxBytes: 8 * 1024 * 1024, maxPartitionBytes: 1024 * 1024 };
+const limits = { maxBytes: 8 * 1024 * 1024, maxPartitionBytes: 1024 * 1024 };
+const shortWaitMs = 200;
+/** Answers in a row without a record after which a longer wait is worth it. */
+const idleAfter = 10;
 const pauseMs = 200;
+
+export interface FetchPatience {
+  /** How long connections may fail before it counts as a failure, in ms. */
+  readonly troubleMs: number;
+  /** How long a fetch waits for records where none have come for a while, in ms. What is started meanwhile on the same
+   *  broker waits behind it. */
+  readonly idleWaitMs: number;
+}
 
 /** Fetches for a member: one request per leader over the partitions with room, the next on the wire while the last is
  *  decoded and handed out. A moved leader is followed; other errors end it. */
@@ -42,31 +53,33 @@ export class Fetcher {
   readonly #carrier: Carrier;
   readonly #leaders: Leaders;
   readonly #sink: FetchSink;
-  readonly #troubleMs: number;
+  readonly #patience: FetchPatience;
   readonly #parts = new Map<number, Part>();
   readonly #busy = new Set<number>();
   #decoding: Promise<void> = Promise.resolve();
   #soon: NodeJS.Immediate | undefined;
   #later: NodeJS.Timeout | undefined;
   #troubleSince: number | undefined;
+  /** Answers without a record since the last one with some, or the last start. */
+  #empty = 0;
   #closed = false;
 
-  /** @param troubleMs how long connections may fail before it counts as a failure */
   constructor(
     places: Pick<GroupShares, 'at'>,
     carrier: Carrier,
     leaders: Leaders,
     sink: FetchSink,
-    troubleMs: number,
+    patience: FetchPatience,
   ) {
     this.#places = places;
     this.#carrier = carrier;
     this.#leaders = leaders;
     this.#sink = sink;
-    this.#troubleMs = troubleMs;
+    this.#patience = patience;
   }
 
   start(partition: number, token: number, offset: number): void {
+    this.#empty = 0;
     const before = this.#parts.get(partition);
     // what is on its way for an earlier start is dropped, as its part is no longer the one in the map
     this.#parts.set(partition, {
@@ -163,7 +176,7 @@ export class Fetcher {
       }));
       answers = await this.#carrier.send(
         await this.#carrier.broker(node),
-        fetchTopics(asked, limits),
+        fetchTopics(asked, { ...limits, maxWaitMs: this.#waitMs() }),
       );
       this.#troubleSince = undefined;
     } catch (error) {
@@ -180,6 +193,7 @@ export class Fetcher {
         ? [{ part, answer, from: part.offset }]
         : [];
     });
+    this.#empty = full.length > 0 ? 0 : this.#empty + 1;
     for (const { part, answer } of full) {
       part.offset = batchesEnd(answer.batches, part.offset);
       part.waiting += 1;
@@ -189,6 +203,13 @@ export class Fetcher {
       this.#decoding = this.#decoding
         .then(() => this.#decode(full))
         .catch((error: unknown) => this.#sink.failed(error));
+  }
+
+  /** Long only where no partition is left out, which might be wanted before the answer comes. */
+  #waitMs(): number {
+    if (this.#empty < idleAfter) return shortWaitMs;
+    const all = [...this.#parts.values()].every(({ open, waiting }) => open && waiting === 0);
+    return all ? this.#patience.idleWaitMs : shortWaitMs;
   }
 
   /** Whether there is something to decode. */
@@ -256,7 +277,7 @@ export class Fetcher {
       isConnectionFailure(error) ||
       (BusError.is(error) && error.retryable);
     this.#troubleSince ??= Date.now();
-    if (!passing || Date.now() - this.#troubleSince > this.#troubleMs) {
+    if (!passing || Date.now() - this.#troubleSince > this.#patience.troubleMs) {
       this.#sink.failed(error);
       return;
     }

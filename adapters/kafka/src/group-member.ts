@@ -32,6 +32,8 @@ export interface MemberContext {
   /** For messages. */
   readonly topic: string;
   readonly group: string;
+  /** See `FetchPatience`. */
+  readonly idleWaitMs: number;
   /** Called when it is closed. */
   left(): void;
 }
@@ -72,7 +74,7 @@ export class GroupMember implements LogMember {
   #left: Promise<void> | undefined;
 
   constructor(context: MemberContext) {
-    const { settings, shares, groupId } = context;
+    const { settings, shares, groupId, idleWaitMs } = context;
     this.#context = context;
     this.#groupId = groupId;
     this.#carrier = new Carrier(settings);
@@ -88,7 +90,7 @@ export class GroupMember implements LogMember {
         outOfRange: (partition, token) => void this.#trimmed(partition, token),
         failed: (error) => this.#end(error),
       },
-      settings.sessionTimeoutMs,
+      { troubleMs: settings.sessionTimeoutMs, idleWaitMs },
     );
   }
 

@@ -29,6 +29,9 @@ import { dead, retries, type Subscription, Subscriptions } from './subscriptions
 import { keepsAll, ownPartitions } from './topology.ts';
 import { Trimmer } from './trimmer.ts';
 
+/** A process may have hundreds of subscriptions with nothing to do. */
+const idleWaitMs = 1_000;
+
 /** The event bus half: a Kafka topic per topic, a group and a topic of its own per subscription. */
 export class KafkaQueueDriver implements QueueDriver<KafkaClient> {
   readonly kind = 'queue';
@@ -218,6 +221,7 @@ export class KafkaQueueDriver implements QueueDriver<KafkaClient> {
       shares,
       topic: subscription.topic.name,
       group: subscription.name,
+      idleWaitMs,
       left: () => this.#members.delete(member()),
     });
   }

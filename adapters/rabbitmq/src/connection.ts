@@ -71,6 +71,13 @@ export class Connection {
     return this.#blocked && !this.#ended;
   }
 
+  /** Whether a member can have its channels here. The other half is for members that grow, and for requests. */
+  get hasRoom(): boolean {
+    // what the broker allows is known only to amqplib's raw connection
+    const { channelMax = 2_047 } = this.native.connection as { readonly channelMax?: number };
+    return this.#channels.size < channelMax / 2;
+  }
+
   /** Why it ended, if it is known. */
   get reason(): Error | undefined {
     return this.#reason;

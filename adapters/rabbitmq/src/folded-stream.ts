@@ -14,6 +14,8 @@ const startMs = 30_000;
 /** The connections as they are now; both throw while the driver is not connected. */
 export interface Links {
   consume(): Connection;
+  /** For channels that stay open. */
+  members(signal: AbortSignal): Promise<Connection>;
   copies(): Publisher;
 }
 

@@ -1,13 +1,17 @@
-import { BusError } from '@duobus/core/driver';
+import { abortable, BusError } from '@duobus/core/driver';
 import { Connection } from './connection.ts';
 import type { ConnectionPurpose, Settings } from './options.ts';
 import { Publisher } from './publisher.ts';
 import type { RabbitmqNative } from './native.ts';
 
-/** The two connections of a driver and the channels it publishes on, renewed one by one as they break. */
+/** The two connections of a driver and the channels it publishes on, renewed one by one as they break; and as many more
+ *  as its members need. */
 export class BrokerLinks {
   readonly #settings: Settings;
   readonly #connections = new Map<ConnectionPurpose, Connection>();
+  #further: readonly Connection[] = [];
+  #growing: Promise<Connection> | undefined;
+  readonly #closing = new AbortController();
   #events: Publisher | undefined;
   #copies: Publisher | undefined;
   #closed = false;
@@ -24,12 +28,23 @@ export class BrokerLinks {
 
   async close(): Promise<void> {
     this.#closed = true;
-    const connections = [...this.#connections.values()];
+    this.#closing.abort(closedError());
+    const connections = [...this.#connections.values(), ...this.#further];
     await Promise.all(connections.map((connection) => connection.close()));
   }
 
   consume(): Connection {
     return this.#usable(this.#connections.get('consume'));
+  }
+
+  /** For channels that stay open: a connection can have only so many. */
+  async members(signal: AbortSignal): Promise<Connection> {
+    const first = this.consume();
+    this.#further = this.#further.filter(({ alive }) => alive);
+    const roomy = [first, ...this.#further].find(({ hasRoom }) => hasRoom);
+    if (roomy !== undefined) return roomy;
+    this.#growing ??= this.#grow().finally(() => (this.#growing = undefined));
+    return abortable(this.#growing, signal);
   }
 
   /** For documents to all subscriptions of a topic, be there none. */
@@ -57,9 +72,20 @@ export class BrokerLinks {
   async #connect(purpose: ConnectionPurpose, signal: AbortSignal): Promise<Connection> {
     const known = this.#connections.get(purpose);
     if (known?.alive === true) return known;
+    const made = await this.#make(purpose, signal);
+    this.#connections.set(purpose, made);
+    return made;
+  }
+
+  async #grow(): Promise<Connection> {
+    const made = await this.#make('consume', this.#closing.signal);
+    this.#further = [...this.#further, made];
+    return made;
+  }
+
+  async #make(purpose: ConnectionPurpose, signal: AbortSignal): Promise<Connection> {
     const { connect, where } = this.#settings;
     const made = await Connection.open(() => connect(purpose), where, signal);
-    this.#connections.set(purpose, made);
     if (this.#closed) await made.close();
     this.#refuseClosed();
     return made;
@@ -81,7 +107,10 @@ export class BrokerLinks {
   }
 
   #refuseClosed(): void {
-    if (!this.#closed) return;
-    throw new BusError('DUOBUS_CLOSED', 'this connection to RabbitMQ was closed: connect again');
+    if (this.#closed) throw closedError();
   }
+}
+
+function closedError(): BusError {
+  return new BusError('DUOBUS_CLOSED', 'this connection to RabbitMQ was closed: connect again');
 }

@@ -113,7 +113,7 @@ export class LogReader implements PartitionReader {
     if (!this.#current(reading)) return;
     const { links } = this.#options;
     const cursor = await StreamCursor.open(
-      links.consume(),
+      await links.members(signal),
       side.queue,
       offset,
       {

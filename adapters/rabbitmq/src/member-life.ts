@@ -93,7 +93,7 @@ export class MemberLife {
   }
 
   async #hold(signal: AbortSignal): Promise<void> {
-    const connection = this.#options.links.consume();
+    const connection = await this.#options.links.members(signal);
     let ended = (_reason: Error | undefined): void => undefined;
     const channel = await connection.channel((reason) => ended(reason), signal);
     this.#channel = channel;
@@ -160,8 +160,8 @@ export class MemberLife {
     this.#watched = neighbour && { queue: neighbour.queue, channel: undefined };
     if (before !== undefined) await atMost(farewellMs, async () => before.close());
     if (neighbour === undefined) return;
-    const connection = this.#options.links.consume();
     const signal = AbortSignal.any([this.#over.signal, AbortSignal.timeout(patienceMs)]);
+    const connection = await this.#options.links.members(signal);
     const channel = await connection.channel(() => undefined, signal);
     this.#watched = { queue: neighbour.queue, channel };
     const take = (message: AmqpMessage | null): void => {

@@ -152,7 +152,7 @@ export class RabbitmqQueueDriver implements QueueDriver<RabbitmqNative> {
     signal: AbortSignal,
   ): Promise<QueueMember> {
     const queues = queuesOf(topic, name);
-    const connection = this.#links.consume();
+    const connection = await this.#links.members(signal);
     const context: MemberContext = {
       connection,
       copies: this.#links.copies(),

@@ -23,6 +23,7 @@ describe('the registry', () => {
     let slow = false;
     const registry = new RegistryStream({
       consume: () => links.consume(),
+      members: (signal) => links.members(signal),
       copies: () => (slow ? ({ send } as Publisher) : links.copies()),
     });
     await registry.known('create', soon());

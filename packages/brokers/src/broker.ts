@@ -3,7 +3,7 @@ import { killProcesses, sweep } from './instance.ts';
 import { lookAround } from './machine.ts';
 import type { Endpoints, StartOptions } from './options.ts';
 import { runFolder } from './paths.ts';
-import { identify, type ProcessId, signalGroup } from './processes.ts';
+import { identify, type ProcessId, signalGroup, type Usage, usageOf } from './processes.ts';
 import { products } from './products.ts';
 import { chooseRecipe } from './recipe.ts';
 import { writeRecord } from './record.ts';
@@ -50,6 +50,8 @@ export interface Broker extends BrokerNode, AsyncDisposable {
   start(): Promise<void>;
   /** Of the first node. */
   ctl(...args: readonly string[]): Promise<string>;
+  /** What its processes have cost so far. Linux only. */
+  usage(): Usage;
   /** Ends it and removes its data. Idempotent. */
   stop(): Promise<void>;
 }
@@ -136,6 +138,7 @@ export async function openBroker(
     freeze: () => runner.signal('SIGSTOP'),
     thaw: () => runner.signal('SIGCONT'),
     ctl: async (...args) => (await nodes[0]?.ctl(...args)) ?? '',
+    usage: () => usageOf(runner.processes),
     stop,
     [Symbol.asyncDispose]: stop,
   };

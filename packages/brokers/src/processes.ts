@@ -16,7 +16,13 @@ interface Stat {
   readonly group: number;
   readonly threads: number;
   readonly started: string;
+  readonly cpuMs: number;
+  readonly rssBytes: number;
 }
+
+/** proc_pid_stat(5): ticks are of 10 ms and pages of 4 KiB wherever brokers are started by us. */
+const tickMs = 10;
+const pageBytes = 4_096;
 
 /** Fields of /proc/PID/stat; the name in the middle may hold spaces and brackets. */
 export function parseStat(text: string): Stat {
@@ -26,7 +32,15 @@ export function parseStat(text: string): Stat {
   if (state === undefined || group === undefined || started === undefined) {
     throw new Error(`not a /proc stat line: ${text}`);
   }
-  return { state, parent: Number(parent), group: Number(group), threads: Number(threads), started };
+  return {
+    state,
+    parent: Number(parent),
+    group: Number(group),
+    threads: Number(threads),
+    started,
+    cpuMs: (Number(fields[11]) + Number(fields[12])) * tickMs,
+    rssBytes: Number(fields[21]) * pageBytes,
+  };
 }
 
 /** Elsewhere than on Linux only docker's brokers run, and a pid has to do. */
@@ -84,6 +98,22 @@ export function groupOf(leader: ProcessId): readonly number[] {
     grown = living.filter(({ pid, parent }) => members.has(parent) && !members.has(pid));
   }
   return [...members];
+}
+
+/** What a server has cost so far. */
+export interface Usage {
+  /** Of the processes that are alive. */
+  readonly cpuMs: number;
+  readonly rssBytes: number;
+}
+
+/** Of all members of the groups. Linux only: elsewhere it is nothing. */
+export function usageOf(leaders: readonly ProcessId[]): Usage {
+  const stats = leaders.flatMap(groupOf).flatMap((pid) => stat(pid) ?? []);
+  return {
+    cpuMs: stats.reduce((sum, { cpuMs }) => sum + cpuMs, 0),
+    rssBytes: stats.reduce((sum, { rssBytes }) => sum + rssBytes, 0),
+  };
 }
 
 function signal(target: number, name: NodeJS.Signals): void {

@@ -12,6 +12,7 @@ import {
   killGroup,
   launch,
   parseStat,
+  usageOf,
 } from '../src/processes.ts';
 import { until } from '../src/until.ts';
 
@@ -26,7 +27,15 @@ describe('parseStat', () => {
   it('reads past a name with spaces and brackets', () => {
     const rest = Array.from({ length: 25 }, (_, index) => String(index + 4));
     const stat = parseStat(`7 (a) b (c) S 1 ${rest.slice(1).join(' ')}`);
-    assert.deepEqual(stat, { state: 'S', parent: 1, group: 5, threads: 20, started: '22' });
+    assert.deepEqual(stat, {
+      state: 'S',
+      parent: 1,
+      group: 5,
+      threads: 20,
+      started: '22',
+      cpuMs: (14 + 15) * 10,
+      rssBytes: 24 * 4_096,
+    });
   });
 });
 
@@ -73,6 +82,15 @@ describe('a process', () => {
     const known = identify(child);
     await killGroup(server);
     assert.equal(isAlive(known), false);
+  });
+
+  it('tells what it and its children cost', async () => {
+    const child = `require('child_process').spawn(process.execPath, ['-e', 'for (;;);'])`;
+    const server = start(`${child}; ${idle}`);
+    await until(() => usageOf([server]).cpuMs > 500, { timeoutMs: 20_000, what: 'half a second' });
+    assert.ok(usageOf([server]).rssBytes > 20_000_000);
+    await killGroup(server);
+    assert.deepEqual(usageOf([server]), { cpuMs: 0, rssBytes: 0 });
   });
 
   it('is asked with the signal it ends on', async () => {

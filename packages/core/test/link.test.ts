@@ -68,6 +68,30 @@ describe('Link', () => {
     assert.equal(await answer, 'here');
   });
 
+  it('does what is in turn some at a time; the time of each begins when its turn has come', async () => {
+    const world = setUp();
+    const answers: (() => void)[] = [];
+    const slow = (): Promise<void> => new Promise((resolve) => answers.push(resolve));
+    const all = Array.from({ length: 200 }, () => world.link.requestInTurn(slow));
+    for (let rounds = 0; answers.length > 0 || rounds === 0; rounds += 1) {
+      await world.clock.advance(20_000);
+      assert.ok(answers.length <= 64, 'a broker would be asked for all of them at once');
+      for (const answer of answers.splice(0)) answer();
+      await world.clock.advance(0);
+    }
+    await Promise.all(all);
+    assert.equal(await world.link.requestInTurn(() => Promise.resolve('next')), 'next');
+  });
+
+  it('stops waiting for a turn at the end of the bus', async () => {
+    const world = setUp();
+    const never = (): Promise<never> => new Promise(() => undefined);
+    const all = Array.from({ length: 100 }, () => world.link.requestInTurn(never));
+    const over = Promise.all(all.map((one) => assert.rejects(one)));
+    world.context.end();
+    await over;
+  });
+
   it('ends a request at its time, at its signal, at the end of the bus, and for what cannot be mended', async () => {
     const world = setUp();
     const never = (): Promise<never> => new Promise(() => undefined);

@@ -70,9 +70,9 @@ export class Events implements EventBus {
     const opens = topics.map((topic) => async () => {
       const stored = await this.#half.topics.stored(topic, signal);
       checkStoreKeeps(handler, stored);
-      const made = await this.#half.link.request(
+      const made = await this.#half.link.requestInTurn(
         (inner) => this.#half.driver.ensureSubscription(stored, name, topology, inner),
-        { signal },
+        signal,
       );
       if (made === 'existed') handle.resumed = true;
       const feed = new QueueFeed(

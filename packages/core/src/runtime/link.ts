@@ -1,14 +1,19 @@
 import type { Driver } from '../driver.ts';
 import { BusError } from '../errors.ts';
-import { abortable } from '../internal/abort.ts';
+import { abortable, anyOf } from '../internal/abort.ts';
+import { Turns } from '../internal/turns.ts';
 import { delayOf, reconnectBackoff } from './backoff.ts';
 import type { Context } from './context.ts';
+
+/** A broker that is told to make hundreds of queues or members at once answers none of them in time. */
+const atOnce = 64;
 
 /** Keeps one driver open: the only place that reconnects. Drivers report, this opens again. */
 export class Link {
   readonly #driver: Driver;
   readonly #context: Context;
   readonly #bus: 'event' | 'data';
+  readonly #turns = new Turns(atOnce);
   #opening: Promise<void> | undefined;
   #up = false;
   #lastError: unknown;
@@ -61,6 +66,17 @@ export class Link {
     this.#lastError = error;
     this.#context.event({ type: 'connection', bus: this.#bus, up: false, error });
     this.ready().catch(() => undefined); // rejects only when the bus closes, and then nobody waits for it
+  }
+
+  /** Does what costs the broker much, and is done for many at once when a process starts or a connection is found again:
+   *  some at a time. */
+  inTurn<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    return this.#turns.run(work, anyOf(this.#context.closed, signal));
+  }
+
+  /** As `request`, in turn: the time begins when its turn has come. */
+  requestInTurn<T>(run: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    return this.inTurn(() => this.request(run, { signal }), signal);
   }
 
   /** Runs an idempotent request, again after a reconnect, until it answers, fails for good or the time is up. */

@@ -67,7 +67,7 @@ export class MemberLoop<Event, M extends Member<Event>> {
 
   async open(signal: AbortSignal | undefined): Promise<void> {
     const both = anyOf(this.#stop.signal, signal);
-    this.#take(await this.#link.request((inner) => this.#new(inner), { signal: both }));
+    this.#take(await this.#link.requestInTurn((inner) => this.#new(inner), both));
     this.#running = this.#run();
   }
 
@@ -154,7 +154,7 @@ export class MemberLoop<Event, M extends Member<Event>> {
       await this.#context.timers.sleep(delayOf(reconnectBackoff, this.#attempt), signal);
       try {
         await this.#link.ready(signal);
-        this.#take(await this.#new(signal));
+        this.#take(await this.#link.inTurn(() => this.#new(signal), signal));
         return;
       } catch (error) {
         signal.throwIfAborted();

@@ -169,7 +169,7 @@ export class TopicCache implements Topics {
     let asking = this.#asking.get(key);
     if (asking === undefined) {
       asking = this.#link
-        .request((inner) => this.#driver.ensureTopic(wanted, mode, inner))
+        .requestInTurn((inner) => this.#driver.ensureTopic(wanted, mode, inner))
         .finally(() => this.#asking.delete(key));
       this.#asking.set(key, asking);
     }
