@@ -8,6 +8,14 @@ import { memory } from '@duobus/memory';
 import { rabbitmq } from '@duobus/rabbitmq';
 import { redisStreams } from '@duobus/redis-streams';
 import { capabilitiesTable } from './capabilities-table.ts';
+import {
+  type BenchFigures,
+  benchTable,
+  type FaultFigures,
+  faultsTable,
+  type ScaleFigures,
+  scaleTable,
+} from './figures-table.ts';
 import { casesTable, guaranteesTable } from './guarantees-table.ts';
 import { documentedOptions, optionsTable } from './options-table.ts';
 
@@ -32,11 +40,17 @@ function capabilities(name = ''): string {
   return capabilitiesTable(adapter());
 }
 
-/** The reports of the suite that are kept with the documentation, in the order of the adapters above. */
-function reports(): readonly Report[] {
+/** What is kept with the documentation of runs of one kind, in the order of the adapters above. */
+function kept(folder: string): readonly { readonly adapter: string }[] {
   const order = Object.keys(adapters);
-  return globSync('*.json', { cwd: results })
-    .map((name) => JSON.parse(readFileSync(join(results, name), 'utf8')) as Report)
+  return globSync('*.json', { cwd: join(results, folder) })
+    .toSorted()
+    .map(
+      (name) =>
+        JSON.parse(readFileSync(join(results, folder, name), 'utf8')) as {
+          readonly adapter: string;
+        },
+    )
     .toSorted((a, b) => order.indexOf(a.adapter) - order.indexOf(b.adapter));
 }
 
@@ -44,6 +58,9 @@ function reports(): readonly Report[] {
 export const generators: Readonly<Record<string, (...args: string[]) => string>> = {
   options,
   capabilities,
-  guarantees: () => guaranteesTable(reports()),
-  cases: () => casesTable(reports()),
+  guarantees: () => guaranteesTable(kept('.') as readonly Report[]),
+  cases: () => casesTable(kept('.') as readonly Report[]),
+  bench: () => benchTable(kept('bench') as readonly BenchFigures[]),
+  scale: (shape = '') => scaleTable(kept('scale') as readonly ScaleFigures[], shape),
+  faults: () => faultsTable(kept('faults') as readonly FaultFigures[]),
 };

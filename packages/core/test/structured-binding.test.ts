@@ -87,6 +87,17 @@ describe('structuredBinding', () => {
       errorOf('DUOBUS_DECODE', () => decode(event(members)));
   });
 
+  it('finds the end of strings of every length, whatever is escaped in them', () => {
+    for (let length = 0; length < 80; length += 1)
+      for (const tail of ['', '\\\\', '"', '\\\\"', '"}', '\\"\\\\', '\u20ac'])
+        for (const text of ['x'.repeat(length) + tail, tail.repeat(length)]) {
+          const data = JSON.stringify({ text, after: [text] });
+          assert.equal(dataOf(`,"data":${data}`), data);
+          assert.equal(dataOf(`,"data":${data},"subject":"later"`), data);
+          errorOf('DUOBUS_DECODE', () => decode(event(`,"data":${data.slice(0, -6)}`)));
+        }
+  });
+
   it('is not polluted by the names of members', () => {
     const found = decode(event(',"__proto__":{"polluted":true}')).attributes;
     assert.equal((found as { polluted?: unknown }).polluted, undefined);

@@ -1,11 +1,15 @@
 import type { Health } from '../handle.ts';
 import type { LogDriver, QueueDriver } from '../driver.ts';
 import { BusError } from '../errors.ts';
+import { Turns } from '../internal/turns.ts';
 import type { ConsumerHandle } from './consumer-handle.ts';
 import type { Context } from './context.ts';
 import type { Half } from './half.ts';
 import type { Neglect } from './neglect.ts';
 import { lagOf } from './lag.ts';
+
+/** Handles looked at together: a process may have hundreds, and the broker is asked about those that are idle. */
+const atOnce = 16;
 
 type AnyHalf = Half<QueueDriver> | Half<LogDriver>;
 
@@ -30,8 +34,10 @@ export class HealthCheck {
 
   async look(): Promise<Health> {
     const connected = !this.#context.isClosed() && this.#halves.every((half) => half.link.up);
+    const turns = new Turns(atOnce);
+    const never = new AbortController().signal;
     const handles = await Promise.all(
-      [...this.#handles].map((handle) => this.#lookAt(handle, connected)),
+      [...this.#handles].map((handle) => turns.run(() => this.#lookAt(handle, connected), never)),
     );
     const neglected = this.#neglect?.neglected ?? [];
     return { ok: connected && handles.every(({ ok }) => ok), connected, handles, neglected };
