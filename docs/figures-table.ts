@@ -69,7 +69,11 @@ export function scaleTable(all: readonly ScaleFigures[], shape: string): string 
   const columns = all
     .filter((one) => one.shape === shape)
     .flatMap(({ adapter, figures }) => figures.map((sizes) => ({ adapter, sizes })));
-  const shown = costs.filter(([, key]) => columns.some(({ sizes }) => (sizes[key] ?? 0) > 0));
+  const delivers = columns.some(({ sizes }) => (sizes['deliveries'] ?? 0) > 0);
+  const shown = costs.filter(
+    ([, key]) =>
+      columns.some(({ sizes }) => (sizes[key] ?? 0) > 0) && (delivers || !key.startsWith('handle')),
+  );
   return table(
     ['', ...columns.map(({ adapter, sizes }) => `${adapter}, ${sizes.count}`)],
     shown.map(([label, key, digits]) => [
