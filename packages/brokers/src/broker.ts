@@ -27,7 +27,7 @@ export interface BrokerNode {
   halt(): Promise<void>;
   /** SIGKILL; the data stays for {@link start}. The emulator behind sns-sqs keeps its buckets alone. */
   kill9(): Promise<void>;
-  /** SIGSTOP: connections stay open and nobody answers. */
+  /** SIGSTOP: connections stay open and nobody answers once this has returned. */
   freeze(): void;
   /** SIGCONT. */
   thaw(): void;
@@ -79,8 +79,8 @@ const nodeOf = (runner: Runner, node: Node): BrokerNode => ({
   },
   halt: () => runner.haltNode(node),
   kill9: () => runner.killNode(node),
-  freeze: () => runner.signalNode(node, 'SIGSTOP'),
-  thaw: () => runner.signalNode(node, 'SIGCONT'),
+  freeze: () => runner.freeze(node),
+  thaw: () => runner.thaw(node),
   ctl: (...args) => node.server.ctl(args),
 });
 
@@ -135,8 +135,8 @@ export async function openBroker(
     },
     halt: () => runner.halt(),
     kill9: () => runner.kill(),
-    freeze: () => runner.signal('SIGSTOP'),
-    thaw: () => runner.signal('SIGCONT'),
+    freeze: () => runner.freeze(),
+    thaw: () => runner.thaw(),
     ctl: async (...args) => (await nodes[0]?.ctl(...args)) ?? '',
     usage: () => usageOf(runner.processes),
     stop,

@@ -131,6 +131,27 @@ export function signalGroup(leader: ProcessId, name: NodeJS.Signals): void {
   for (const pid of members) if (stat(pid)?.group !== leader.pid) signal(pid, name);
 }
 
+/** Whether none of its threads runs any more. */
+function isStopped(pid: number): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/task`).every((thread) =>
+      /^[TtZX]$/.test(parseStat(readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8')).state),
+    );
+  } catch {
+    return stat(pid) === undefined; // a thread has ended meanwhile, or all have
+  }
+}
+
+const ticking = new Int32Array(new SharedArrayBuffer(4));
+
+/** SIGSTOP to the group. Threads stop when they next run, so a busy machine's may still answer for a while: nobody does
+ *  any more when this returns. */
+export function freezeGroup(leader: ProcessId): void {
+  signalGroup(leader, 'SIGSTOP');
+  if (!hasProc) return;
+  for (const pid of groupOf(leader)) while (!isStopped(pid)) Atomics.wait(ticking, 0, 0, 1);
+}
+
 const membersOf = (leader: ProcessId): readonly ProcessId[] => groupOf(leader).map(identify);
 
 /** Those that have left the group are found through their parents, so before these end. */

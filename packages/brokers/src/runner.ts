@@ -1,5 +1,5 @@
 import { endProcesses, killProcesses, untilReady } from './instance.ts';
-import { isAlive, type ProcessId, signalGroup } from './processes.ts';
+import { freezeGroup, isAlive, type ProcessId, signalGroup } from './processes.ts';
 import type { Assembly, Node } from './server.ts';
 
 /** Starts and ends the servers of one instance, and knows which processes are whose. */
@@ -51,13 +51,13 @@ export class Runner {
 
   async halt(): Promise<void> {
     const { nodes, graceMs } = this.#assembly;
-    this.signal('SIGCONT'); // a frozen process would not hear SIGTERM
+    this.thaw(); // a frozen process would not hear SIGTERM
     await Promise.all(nodes.map((node) => endProcesses(this.#of(node), graceMs)));
     await endProcesses(this.#helper);
   }
 
   async haltNode(node: Node): Promise<void> {
-    this.signalNode(node, 'SIGCONT');
+    this.thaw(node);
     await endProcesses(this.#of(node));
   }
 
@@ -69,12 +69,16 @@ export class Runner {
     await killProcesses(this.#of(node));
   }
 
-  signal(signal: NodeJS.Signals): void {
-    for (const leader of this.processes) signalGroup(leader, signal);
+  freeze(node?: Node): void {
+    for (const leader of this.#led(node)) freezeGroup(leader);
   }
 
-  signalNode(node: Node, signal: NodeJS.Signals): void {
-    for (const leader of this.#of(node)) signalGroup(leader, signal);
+  thaw(node?: Node): void {
+    for (const leader of this.#led(node)) signalGroup(leader, 'SIGCONT');
+  }
+
+  #led(node: Node | undefined): readonly ProcessId[] {
+    return node === undefined ? this.processes : this.#of(node);
   }
 
   #of(node: Node): readonly ProcessId[] {

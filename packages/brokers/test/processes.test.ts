@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import {
   endGroup,
+  freezeGroup,
   groupOf,
   identify,
   isAlive,
@@ -82,6 +83,24 @@ describe('a process', () => {
     const known = identify(child);
     await killGroup(server);
     assert.equal(isAlive(known), false);
+  });
+
+  it('has stopped in all its threads when it is frozen', async () => {
+    const spin = `new (require('worker_threads').Worker)('for (;;);', { eval: true });`;
+    const server = start(spin.repeat(8));
+    const states = (): string[] =>
+      readdirSync(`/proc/${server.pid}/task`).map(
+        (thread) =>
+          parseStat(readFileSync(`/proc/${server.pid}/task/${thread}/stat`, 'utf8')).state,
+      );
+    const isRunning = (state: string): boolean => state === 'R';
+    await until(() => states().filter(isRunning).length >= 8, {
+      timeoutMs: 20_000,
+      what: 'eight threads that run',
+    });
+    freezeGroup(server);
+    assert.deepEqual([...new Set(states())], ['T']);
+    await killGroup(server);
   });
 
   it('tells what it and its children cost', async () => {
