@@ -58,7 +58,7 @@ export class BrokerLinks {
     const known = this.#connections.get(purpose);
     if (known?.alive === true) return known;
     const { connect, where } = this.#settings;
-    const made = await Connection.open(() => connect(purpose), where, signal);
+    const made = await Connection.open(() => connect(purpose, signal), where, signal);
     this.#connections.set(purpose, made);
     if (this.#closed) await made.close();
     this.#refuseClosed();
