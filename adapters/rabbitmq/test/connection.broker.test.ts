@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { connect } from 'amqplib';
-import { testUrl } from '@duobus/brokers';
+import { nodeUrls, testUrl } from '@duobus/brokers';
 import type { AmqpConnection } from '../src/client.ts';
 import { Connection } from '../src/connection.ts';
 import { soon } from './support/driver.ts';
 
 describe('a connection', () => {
   it('tells who waits on a channel why the broker has closed it', async () => {
-    const url = await testUrl('rabbitmq');
+    const [url] = nodeUrls(testUrl('rabbitmq'));
     const open = async (): Promise<AmqpConnection> =>
       (await connect(url)) as unknown as AmqpConnection;
     const connection = await Connection.open(open, 'the broker', soon());
