@@ -4,6 +4,7 @@ export const faults = [
   'broker-kill',
   'consumer-kills',
   'crash-document',
+  'leader-kill',
   'rebalance-storm',
 ] as const;
 export type FaultName = (typeof faults)[number];
@@ -20,6 +21,7 @@ export interface FaultOptions {
   readonly rate: number;
   readonly seconds: number;
   readonly kills: number;
+  readonly documents: number;
   readonly prefetch: number;
   readonly broker: string | undefined;
   readonly json: string | undefined;
@@ -30,12 +32,14 @@ export const faultUsage = `npm run faults -- ${faults.join('|')} [options]
   broker-kill      the broker is restarted once and killed with -9 twice under load
   consumer-kills   consumer processes are killed with -9 in mid-handling (event bus)
   crash-document   a document that kills its process becomes a dead letter
+  leader-kill      the node that leads a busy partition, queue or stream of a cluster of three is killed with -9 twice
   rebalance-storm  six consumer processes join, leave and die at random (data bus)
   --adapter rabbitmq|kafka|redis-streams   default rabbitmq; rebalance-storm: kafka
   --bus event|data default: the bus the broker is made for (kafka and rebalance-storm: data)
-  --broker NAME    version to start, e.g. rabbitmq@4.0 (default: the adapter's newest)
+  --broker NAME    what to start, e.g. rabbitmq@4.0 (default: the adapter's newest; leader-kill: its newest cluster)
   --order none|key event bus only (default none)
-  --rate N         documents per second (default 800)
+  --rate N         documents per second (default 800; leader-kill: 1,500)
+  --documents N    leader-kill: how many have to be stored (default 200,000)
   --seconds N      rebalance-storm: how long (default 60)
   --kills N        consumer-kills: how many (default 25)
   --prefetch N     default 300
@@ -60,6 +64,7 @@ export function parseFaultOptions(args: readonly string[]): FaultOptions {
   const bus = values['bus'] ?? (storm || adapter === 'kafka' ? 'data' : 'event');
   if (bus !== 'event' && bus !== 'data') throw wrong('bus', bus);
   if (storm && bus !== 'data') throw wrong('bus', bus);
+  if (name === 'leader-kill' && adapter === 'redis-streams') throw wrong('adapter', adapter);
   if (name === 'consumer-kills' && bus !== 'event') throw wrong('bus', bus);
   const order = values['order'] ?? (bus === 'data' ? 'key' : 'none');
   if (order !== 'none' && order !== 'key') throw wrong('order', order);
@@ -70,9 +75,10 @@ export function parseFaultOptions(args: readonly string[]): FaultOptions {
     bus,
     order,
     seed: count('seed', values['seed'], Date.now() % 1_000_000_000),
-    rate: count('rate', values['rate'], 800),
+    rate: count('rate', values['rate'], name === 'leader-kill' ? 1_500 : 800),
     seconds: count('seconds', values['seconds'], 60),
     kills: count('kills', values['kills'], 25),
+    documents: count('documents', values['documents'], 200_000),
     prefetch: count('prefetch', values['prefetch'], 300),
     broker: values['broker'],
     json: values['json'],
@@ -89,6 +95,7 @@ const known = {
   rate: text,
   seconds: text,
   kills: text,
+  documents: text,
   prefetch: text,
   seed: text,
   json: text,

@@ -5,6 +5,7 @@ import { consumerKills } from './consumer-kills.ts';
 import { crashDocument } from './crash-document.ts';
 import { type FaultName, type FaultOptions, parseFaultOptions } from './fault-options.ts';
 import { type FaultReport, holds, render } from './fault-report.ts';
+import { leaderKill } from './leader-kill.ts';
 import { rebalanceStorm } from './rebalance-storm.ts';
 import type { Sighting } from './sighting.ts';
 
@@ -16,6 +17,7 @@ const runs: Readonly<Record<FaultName, Run>> = {
   'broker-kill': brokerKill,
   'consumer-kills': consumerKills,
   'crash-document': crashDocument,
+  'leader-kill': leaderKill,
   'rebalance-storm': rebalanceStorm,
 };
 

@@ -145,6 +145,34 @@ export function unexplainedRepeats(
   return violations;
 }
 
+/** A time in which documents may come again, and why. */
+export interface Disturbance {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/** Repeats of what was neither under way in one of the times nor handled up to `openMs` before it. */
+export function repeatsApartFrom(
+  sightings: readonly Sighting[],
+  disturbances: readonly Disturbance[],
+  openMs: number,
+): readonly Violation[] {
+  const violations: Violation[] = [];
+  for (const [id, sights] of byId(sightings)) {
+    sights.forEach((later, at) => {
+      const before = sights[at - 1];
+      if (before === undefined) return;
+      const endedMs = before.endedMs ?? Number.POSITIVE_INFINITY;
+      const isOpen = disturbances.some(
+        ({ fromMs, toMs }) => endedMs >= fromMs - openMs && before.beganMs <= toMs,
+      );
+      if (!isOpen)
+        violations.push({ id, what: `${nameOf(later)} again (cause ${later.cause}) out of calm` });
+    });
+  }
+  return violations;
+}
+
 /** Sights of documents that an earlier sight had begun. */
 export function repeats(sightings: readonly Sighting[]): readonly Sighting[] {
   return [...byId(sightings).values()].flatMap((sights) => sights.slice(1));

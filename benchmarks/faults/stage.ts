@@ -3,6 +3,7 @@ import { type Bus, type BusOptions, connect } from '@duobus/core';
 import type { FaultOptions } from './fault-options.ts';
 import { faultTopic, Load, type Setting } from './load.ts';
 import { nowMs } from './sighting.ts';
+import { until } from './until.ts';
 
 /** The subscription or group of every fault run. */
 export const subscriber = 'faults';
@@ -20,6 +21,8 @@ export interface Stage extends AsyncDisposable {
   prepare(): Promise<void>;
   /** Documents not settled yet, by the broker's account. */
   left(): Promise<number>;
+  /** What {@link left} says once it has had time to become 0. */
+  settled(): Promise<number>;
   /** Reasons of the dead letters by id. */
   dead(): Promise<ReadonlyMap<string, string>>;
 }
@@ -53,12 +56,17 @@ export async function openStage(
     await broker.stop();
     throw error;
   }
+  const left = async (): Promise<number> => {
+    if (kind === 'event') return (await bus.events.depth(topic, subscriber)).total;
+    return (await bus.data.lag(topic, subscriber)).records;
+  };
   const letters = kind === 'event' ? bus.events : bus.data;
+  const load = new Load(bus, setting, keys);
   return {
     broker,
     setting,
     bus,
-    load: new Load(bus, setting, keys),
+    load,
     breaksMs,
     async prepare() {
       const bystander = async (): Promise<void> => undefined;
@@ -68,9 +76,10 @@ export async function openStage(
           : await bus.data.subscribe(topic, subscriber, bystander);
       await handle.close();
     },
-    async left() {
-      if (kind === 'event') return (await bus.events.depth(topic, subscriber)).total;
-      return (await bus.data.lag(topic, subscriber)).records;
+    left,
+    async settled() {
+      await until(async () => (await left()) === 0, 10_000, 200);
+      return left();
     },
     async dead() {
       const found = new Map<string, string>();
@@ -79,8 +88,11 @@ export async function openStage(
       return found;
     },
     async [Symbol.asyncDispose]() {
+      // a run that has failed may have left it going: it would keep the process
+      const stopped = load.stop();
       try {
         await bus.close({ graceMs: 1_000 });
+        await stopped;
       } finally {
         await broker.stop();
       }

@@ -5,6 +5,7 @@ import {
   disorder,
   lost,
   repeats,
+  repeatsApartFrom,
   standstills,
   unexplainedRepeats,
 } from '../faults/predicates.ts';
@@ -85,6 +86,25 @@ describe('disorder', () => {
     const history = [...clean, sight(1, 30, { cause: 'takeover', redelivered: true })];
     assert.equal(disorder(published, history, []).length, 1);
     assert.deepEqual(disorder(published, history, [], [28]), []);
+  });
+});
+
+describe('repeatsApartFrom', () => {
+  const kill = { fromMs: 1_000, toMs: 2_000 };
+  it('allows what was under way when a node was killed, or handled shortly before', () => {
+    const open = [sight(0, 900, { endedMs: undefined }), sight(0, 1_500, again)];
+    const lately = [sight(1, 700), sight(1, 1_500, again)];
+    const meanwhile = [sight(2, 1_900), sight(2, 5_000, again)];
+    assert.deepEqual(repeatsApartFrom([...open, ...lately, ...meanwhile], [kill], 500), []);
+  });
+  it('finds what was handled long before it, and what came again in calm times', () => {
+    const long = [sight(0, 100), sight(0, 1_500, again)];
+    const calm = [sight(1, 2_500), sight(1, 2_600, again)];
+    const found = repeatsApartFrom([...long, ...calm], [kill], 500);
+    assert.deepEqual(
+      found.map(({ id }) => id),
+      ['k-0', 'k-1'],
+    );
   });
 });
 

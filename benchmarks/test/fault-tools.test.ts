@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { readEventLog } from '../faults/event-log.ts';
 import { parseFaultOptions } from '../faults/fault-options.ts';
 import { between, seededRandom } from '../faults/random.ts';
+import { longestGap } from '../faults/wound.ts';
 
 describe('readEventLog', () => {
   it('joins beginnings and ends, and leaves open what its process did not end', () => {
@@ -30,6 +31,8 @@ describe('parseFaultOptions', () => {
     assert.equal(parseFaultOptions(['consumer-kills', '--adapter', 'redis-streams']).order, 'none');
     assert.equal(parseFaultOptions(['broker-kill', '--seed', '7']).seed, 7);
     assert.equal(parseFaultOptions(['broker-kill', '--bus', 'data']).order, 'key');
+    const { rate, documents } = parseFaultOptions(['leader-kill', '--adapter', 'kafka']);
+    assert.deepEqual([rate, documents], [1_500, 200_000]);
     const events = parseFaultOptions(['consumer-kills', '--adapter', 'kafka', '--bus', 'event']);
     assert.deepEqual([events.bus, events.order], ['event', 'none']);
   });
@@ -40,11 +43,21 @@ describe('parseFaultOptions', () => {
       ['broker-kill', 'more'],
       ['broker-kill', '--rate', '0'],
       ['broker-kill', '--unknown', '1'],
+      ['leader-kill', '--adapter', 'redis-streams'],
       ['rebalance-storm', '--bus', 'event'],
       ['consumer-kills', '--adapter', 'kafka'],
       ['broker-kill', '--adapter', 'kafka', '--order', 'none'],
     ])
       assert.throws(() => parseFaultOptions(args), TypeError, args.join(' '));
+  });
+});
+
+describe('longestGap', () => {
+  const wound = { fault: 'kill', fromMs: 100, upMs: 150 };
+  it('begins at the wound, and is counted whole where it ends after the next one', () => {
+    assert.equal(longestGap(wound, [90, 110, 130, 180], 1_000), 50);
+    assert.equal(longestGap(wound, [400, 110, 420, 900], 300), 290);
+    assert.equal(longestGap(wound, [], 300), 0);
   });
 });
 

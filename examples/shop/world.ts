@@ -81,6 +81,7 @@ function broker(url: string): string {
     'amqps:': 'RabbitMQ',
     'kafka:': 'Kafka',
   };
-  const { protocol } = new URL(url);
-  return names[protocol] ?? protocol;
+  // an address of several hosts is no URL in the eyes of the class of that name
+  const scheme = url.slice(0, url.indexOf(':') + 1);
+  return names[scheme] ?? scheme;
 }

@@ -1,9 +1,9 @@
-import { abortable, BusError } from '@duobus/core/driver';
+import { abortable, type Address, BusError } from '@duobus/core/driver';
 import type { ApiVersions, Broker, Cluster, ProtocolRequest, WireRequest } from './client.ts';
 import { createCluster } from './kafkajs-client.ts';
 import { type ClusterMetadata, metadataRequest } from './metadata-protocol.ts';
 import { classify, isConnectionFailure, KafkaCode, kafkaCode } from './native-errors.ts';
-import type { Address, Settings } from './options.ts';
+import type { Settings } from './options.ts';
 import { stopTimerStorm } from './timer-storm.ts';
 import { pause, within } from './waiting.ts';
 

@@ -16,27 +16,24 @@ export async function deleteBefore(
   cuts: readonly Cut[],
 ): Promise<void> {
   const offsets = new Map(cuts.map(({ partition, offset }) => [partition, offset]));
-  const led = await ends.byLeader(topic, [...offsets.keys()]);
-  await Promise.all(
-    [...led].map(async ([leader, partitions]) => {
-      const wanted = partitions.map((partition) => ({
-        partition,
-        offset: String(offsets.get(partition)),
-      }));
-      try {
-        await control.call(leader, (broker) =>
-          broker.deleteRecords({
-            topics: [{ topic, partitions: wanted }],
-            timeout: settings.requestTimeoutMs,
-          }),
-        );
-      } catch (error) {
-        const failures = (error as { partitions?: readonly { error?: unknown }[] }).partitions;
-        const first = failures?.find((failure) => kafkaCode(failure.error) !== outOfRange);
-        if (failures === undefined) throw error;
-        // out of range: another process has cut there and farther
-        if (first !== undefined) throw first.error;
-      }
-    }),
-  );
+  await ends.atLeaders(topic, [...offsets.keys()], async (leader, partitions) => {
+    const wanted = partitions.map((partition) => ({
+      partition,
+      offset: String(offsets.get(partition)),
+    }));
+    try {
+      await control.call(leader, (broker) =>
+        broker.deleteRecords({
+          topics: [{ topic, partitions: wanted }],
+          timeout: settings.requestTimeoutMs,
+        }),
+      );
+    } catch (error) {
+      const failures = (error as { partitions?: readonly { error?: unknown }[] }).partitions;
+      const first = failures?.find((failure) => kafkaCode(failure.error) !== outOfRange);
+      if (failures === undefined) throw error;
+      // out of range: another process has cut there and farther
+      if (first !== undefined) throw first.error;
+    }
+  });
 }

@@ -8,10 +8,10 @@ const noLeader = 5;
 
 /** Which broker leads which partition, as far as is known; asked anew after an error. */
 export class Leaders {
-  readonly #carrier: Carrier;
+  readonly #carrier: Pick<Carrier, 'metadata' | 'broker'>;
   readonly #known = new Map<string, Promise<TopicMetadata>>();
 
-  constructor(carrier: Carrier) {
+  constructor(carrier: Pick<Carrier, 'metadata' | 'broker'>) {
     this.#carrier = carrier;
   }
 
@@ -39,6 +39,17 @@ export class Leaders {
 
   async of(topic: string, partition: number): Promise<Broker> {
     return await this.#carrier.broker(await this.node(topic, partition));
+  }
+
+  /** Does what relies on what is known of the topic's leaders. Where it fails, they are asked for anew the next time:
+   *  a leader that is gone says nothing, and the connection to it is refused for as long as it is down. */
+  async relying<T>(topic: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      this.suspect(topic);
+      throw error;
+    }
   }
 
   /** Forgets what is known: something did not fit. */

@@ -2,7 +2,6 @@ import type { Bounds, Place } from '@duobus/core/driver';
 import type { Carrier } from './carrier.ts';
 import type { Broker } from './client.ts';
 import type { Leaders } from './leaders.ts';
-import { kafkaCode } from './native-errors.ts';
 
 const readCommitted = 1;
 const earliest = '-2';
@@ -12,10 +11,10 @@ export const leadershipCodes: readonly (number | undefined)[] = [3, 5, 6, 9, 56,
 
 /** Where partitions begin and end, and what was appended when. */
 export class LogEnds {
-  readonly #carrier: Carrier;
+  readonly #carrier: Pick<Carrier, 'call'>;
   readonly #leaders: Leaders;
 
-  constructor(carrier: Carrier, leaders: Leaders) {
+  constructor(carrier: Pick<Carrier, 'call'>, leaders: Leaders) {
     this.#carrier = carrier;
     this.#leaders = leaders;
   }
@@ -52,43 +51,37 @@ export class LogEnds {
     timestamp: string,
   ): Promise<readonly Place[]> {
     const places = new Map<number, Place>();
-    try {
-      const groups = await this.byLeader(topic, partitions);
-      await Promise.all(
-        [...groups].map(async ([leader, led]) => {
-          const topics = [
-            { topic, partitions: led.map((partition) => ({ partition, timestamp })) },
-          ];
-          const { responses } = await this.#carrier.call(leader, (broker) =>
-            broker.listOffsets({ isolationLevel: readCommitted, topics }),
-          );
-          for (const { partition, offset, timestamp: time } of responses.flatMap(
-            (response) => response.partitions,
-          )) {
-            places.set(partition, { offset: Number(offset), time: Math.max(0, Number(time)) });
-          }
-        }),
+    await this.atLeaders(topic, partitions, async (leader, led) => {
+      const topics = [{ topic, partitions: led.map((partition) => ({ partition, timestamp })) }];
+      const { responses } = await this.#carrier.call(leader, (broker) =>
+        broker.listOffsets({ isolationLevel: readCommitted, topics }),
       );
-    } catch (error) {
-      if (leadershipCodes.includes(kafkaCode(error))) this.#leaders.suspect(topic);
-      throw error;
-    }
+      for (const { partition, offset, timestamp: time } of responses.flatMap(
+        (response) => response.partitions,
+      )) {
+        places.set(partition, { offset: Number(offset), time: Math.max(0, Number(time)) });
+      }
+    });
     return partitions.map((partition) => places.get(partition) ?? { offset: -1, time: 0 });
   }
 
-  async byLeader(
+  /** Asks every leader about those of the partitions that it leads. */
+  async atLeaders(
     topic: string,
     partitions: readonly number[],
-  ): Promise<ReadonlyMap<Broker, readonly number[]>> {
-    const leaders = await Promise.all(
-      partitions.map((partition) => this.#leaders.of(topic, partition)),
-    );
-    const groups = new Map<Broker, number[]>();
-    for (const [index, leader] of leaders.entries()) {
-      const led = groups.get(leader);
-      if (led === undefined) groups.set(leader, [partitions[index] as number]);
-      else led.push(partitions[index] as number);
-    }
-    return groups;
+    ask: (leader: Broker, led: readonly number[]) => Promise<void>,
+  ): Promise<void> {
+    await this.#leaders.relying(topic, async () => {
+      const leaders = await Promise.all(
+        partitions.map((partition) => this.#leaders.of(topic, partition)),
+      );
+      const groups = new Map<Broker, number[]>();
+      for (const [index, leader] of leaders.entries()) {
+        const led = groups.get(leader);
+        if (led === undefined) groups.set(leader, [partitions[index] as number]);
+        else led.push(partitions[index] as number);
+      }
+      await Promise.all([...groups].map(([leader, led]) => ask(leader, led)));
+    });
   }
 }

@@ -1,4 +1,5 @@
 import type { TlsOptions as NodeTlsOptions } from 'node:tls';
+import { type Address, parseAddress } from '@duobus/core/driver';
 
 /** How the client proves who it is. */
 export interface KafkaSasl {
@@ -47,11 +48,6 @@ export interface KafkaOptions {
   readonly maxMessageBytes?: number;
   /** Topic in which duobus keeps what it knows about topics. Default '__duobus.registry'. */
   readonly registryTopic?: string;
-}
-
-export interface Address {
-  readonly host: string;
-  readonly port: number;
 }
 
 export interface Settings {
@@ -184,17 +180,10 @@ function loginOf(login: string, mechanism: string): KafkaSasl {
 function brokersOf(brokers: unknown): readonly Address[] {
   if (!Array.isArray(brokers) || brokers.length === 0)
     throw new TypeError("kafka: brokers must be a list of addresses, e.g. ['localhost:9092']");
-  return brokers.map((address: unknown) => {
-    const match =
-      typeof address === 'string'
-        ? /^(?:\[([0-9A-Fa-f:.]+)\]|([^:\s[\]/@]+)):(\d{1,5})$/.exec(address)
-        : null;
-    const port = Number(match?.[3]);
-    if (match === null || port < 1 || port > 65_535)
-      throw new TypeError(
-        'kafka: every broker must be host:port, e.g. localhost:9092 or [::1]:9092',
-      );
-    return { host: (match[1] ?? match[2]) as string, port };
+  return brokers.map((text: unknown) => {
+    const address = parseAddress(text);
+    if (address !== undefined) return address;
+    throw new TypeError('kafka: every broker must be host:port, e.g. localhost:9092 or [::1]:9092');
   });
 }
 

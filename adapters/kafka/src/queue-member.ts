@@ -3,6 +3,7 @@ import {
   Inbox,
   type Leased,
   type LogEvent,
+  type LogMember,
   type LogRecord,
   type QueueEvent,
   type QueueMember,
@@ -22,7 +23,7 @@ import { WaitingRetries } from './waiting-retries.ts';
 
 export interface QueueMemberContext {
   readonly subscription: Subscription;
-  readonly group: GroupMember;
+  readonly group: LogMember & Pick<GroupMember, 'fresh' | 'explain'>;
   readonly copies: Copies;
   readonly ends: LogEnds;
   readonly credit: number;
@@ -50,6 +51,7 @@ export class KafkaQueueMember implements QueueMember {
   readonly #closing = new AbortController();
   readonly #loop: Promise<void>;
   #timer: NodeJS.Timeout | undefined;
+  #awaited: Promise<unknown> | undefined;
   #turn = 0;
   #stopped = false;
   #over = false;
@@ -191,8 +193,12 @@ export class KafkaQueueMember implements QueueMember {
     this.#context.settled(); // whoever owned it before may have left something
   }
 
+  /** Once for all partitions that are written together: each of them asks again while it goes on. */
   #write(part: QueuePart): void {
-    this.#commits.write([part]).then(
+    const written = this.#commits.write([part]);
+    if (written === this.#awaited) return;
+    this.#awaited = written;
+    written.then(
       () => this.#dispatch(),
       (error: unknown) => this.#end(error as BusError),
     );

@@ -81,10 +81,11 @@ export class Reader {
     let offset = start;
     for (const deadline = Date.now() + limits.maxWaitMs; ; ) {
       const maxWaitMs = Math.max(0, deadline - Date.now());
-      const leader = await line.leaders.of(topic, partition);
-      const [answer] = await line.carrier.send(
-        leader,
-        fetchRequest(topic, [{ partition, offset }], { ...limits, maxWaitMs }),
+      const [answer] = await line.leaders.relying(topic, async () =>
+        line.carrier.send(
+          await line.leaders.of(topic, partition),
+          fetchRequest(topic, [{ partition, offset }], { ...limits, maxWaitMs }),
+        ),
       );
       if (answer === undefined)
         throw new BusError(

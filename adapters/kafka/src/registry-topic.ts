@@ -105,9 +105,8 @@ export class RegistryTopic {
     await this.#notice();
     for (;;) {
       const request = fetchRequest(this.name, [{ partition, offset: this.#next }], limits);
-      const [answer] = await this.#carrier.send(
-        await this.#leaders.of(this.name, partition),
-        request,
+      const [answer] = await this.#leaders.relying(this.name, async () =>
+        this.#carrier.send(await this.#leaders.of(this.name, partition), request),
       );
       if (answer === undefined)
         throw new BusError(

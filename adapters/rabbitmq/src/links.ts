@@ -85,7 +85,7 @@ export class BrokerLinks {
 
   async #make(purpose: ConnectionPurpose, signal: AbortSignal): Promise<Connection> {
     const { connect, where } = this.#settings;
-    const made = await Connection.open(() => connect(purpose), where, signal);
+    const made = await Connection.open(() => connect(purpose, signal), where, signal);
     if (this.#closed) await made.close();
     this.#refuseClosed();
     return made;

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { connect as connectAmqp } from 'amqplib';
+import { type Address, formatAddress, parseAddress } from '@duobus/core/driver';
 import type { AmqpConnection } from './client.ts';
+import { anyOf, type Connect } from './nodes.ts';
 
 /** What a connection is for: publishing stops during a broker's memory or disk alarm, consuming must not. */
 export type ConnectionPurpose = 'publish' | 'consume';
@@ -22,10 +24,13 @@ export interface RabbitmqTls {
 }
 
 export interface RabbitmqOptions {
-  /** `amqp://user:password@host:5672/vhost`, or `amqps://` for TLS. The fields below win over its parts. */
+  /** `amqp://user:password@host:5672/vhost`, `amqp://host,host` for the nodes of one cluster, or `amqps://` for TLS. The
+   *  fields below win over its parts. */
   readonly url?: string;
   /** Default `localhost`. */
   readonly host?: string;
+  /** Nodes of one cluster, `host:port`, instead of `host`: any will do, and when it is lost, the next. */
+  readonly hosts?: readonly string[];
   /** Default 5672, with TLS 5671. */
   readonly port?: number;
   /** Default `guest`. */
@@ -60,7 +65,7 @@ export interface Settings {
   readonly connectTimeoutMs: number;
   readonly consumerTimeoutMs: number;
   readonly groupLeaseMs: number;
-  readonly connect: (purpose: ConnectionPurpose) => Promise<AmqpConnection>;
+  readonly connect: Connect;
 }
 
 /** @throws TypeError for options that make no sense. Its message never repeats a URL: it may hold a password. */
@@ -77,28 +82,33 @@ export function readOptions(options: RabbitmqOptions): Settings {
   if (options.connect !== undefined) {
     return { ...common, where: 'the given connections', connect: options.connect };
   }
-  const address = addressOf(options);
+  const { addresses, vhost, ...login } = loginOf(options);
   const tls = tlsOf(options.tls);
-  const host = address.hostname.includes(':') ? `[${address.hostname}]` : address.hostname;
   const name = options.connectionName ?? 'duobus';
+  const nodes = addresses.map(
+    ({ host: hostname, port }): Connect =>
+      (purpose) =>
+        connectAmqp(
+          { ...login, hostname, port, vhost, heartbeat: Math.round(heartbeatMs / 1000) },
+          {
+            ...tls,
+            noDelay: true,
+            timeout: connectTimeoutMs,
+            clientProperties: { connection_name: `${name} (${purpose})` },
+          },
+        ),
+  );
   return {
     ...common,
-    where: `${address.protocol}://${host}:${String(address.port)}, vhost '${decodeURIComponent(address.vhost)}'`,
-    connect: (purpose) =>
-      connectAmqp(
-        { ...address, heartbeat: Math.round(heartbeatMs / 1000) },
-        {
-          ...tls,
-          noDelay: true,
-          timeout: connectTimeoutMs,
-          clientProperties: { connection_name: `${name} (${purpose})` },
-        },
-      ),
+    where: `${login.protocol}://${addresses.map(formatAddress).join(',')}, vhost '${decodeURIComponent(vhost)}'`,
+    // so that clients that start together do not all go to the same node
+    connect: anyOf(nodes, Math.floor(Math.random() * nodes.length)),
   };
 }
 
-function addressOf(options: RabbitmqOptions) {
-  const url = parse(options.url);
+function loginOf(options: RabbitmqOptions) {
+  const urls = parse(options.url);
+  const [url] = urls;
   const secure = options.tls === undefined ? url?.protocol === 'amqps:' : options.tls !== false;
   const user = url?.username === '' ? undefined : url?.username;
   const password = url?.password === '' ? undefined : url?.password;
@@ -107,22 +117,55 @@ function addressOf(options: RabbitmqOptions) {
     options.vhost === undefined ? url?.pathname.slice(1) : encodeURIComponent(options.vhost);
   return {
     protocol: secure ? 'amqps' : 'amqp',
-    hostname: options.host ?? (url?.hostname.replace(/^\[|\]$/g, '') || 'localhost'),
-    port: options.port ?? (Number(url?.port) || (secure ? 5671 : 5672)),
     username: options.username ?? decode(user) ?? 'guest',
     password: options.password ?? decode(password) ?? 'guest',
     vhost: vhost === undefined || vhost === '' ? '%2F' : vhost,
+    addresses: addressesOf(options, urls, secure ? 5671 : 5672),
   };
 }
 
-function parse(url: string | undefined): URL | undefined {
-  if (url === undefined) return undefined;
-  const example = "like 'amqp://user:password@host:5672/vhost'";
-  if (!URL.canParse(url)) throw new TypeError(`rabbitmq: url must be a URL ${example}`);
-  const parsed = new URL(url);
-  if (parsed.protocol !== 'amqp:' && parsed.protocol !== 'amqps:') {
+function addressesOf(
+  { host, port, hosts }: RabbitmqOptions,
+  urls: readonly URL[],
+  standardPort: number,
+): readonly Address[] {
+  if (hosts === undefined) {
+    const [first] = urls;
+    const places = host === undefined && urls.length > 0 ? urls : [first];
+    return places.map((url) => ({
+      host: host ?? (url?.hostname.replace(/^\[|\]$/g, '') || 'localhost'),
+      port: port ?? (Number(url?.port) || standardPort),
+    }));
+  }
+  if (host !== undefined) throw new TypeError('rabbitmq: give either host or hosts, not both');
+  if (!Array.isArray(hosts) || hosts.length === 0)
+    throw new TypeError("rabbitmq: hosts must be a list of addresses, e.g. ['localhost:5672']");
+  return hosts.map((text: unknown) => {
+    const address = parseAddress(text, port ?? standardPort);
+    if (address !== undefined) return address;
     throw new TypeError(
-      `rabbitmq: url must begin with amqp: or amqps:, got ${parsed.protocol}; write it ${example}`,
+      'rabbitmq: every host must be host:port, e.g. localhost:5672 or [::1]:5672',
+    );
+  });
+}
+
+/** One for each host that it names. */
+function parse(url: string | undefined): readonly URL[] {
+  if (url === undefined) return [];
+  const example = "like 'amqp://user:password@host:5672/vhost'";
+  const [, before = '', hosts = '', after = ''] =
+    /^([^:]*:\/\/(?:[^/?#]*@)?)([^/?#@]*)(.*)$/s.exec(url) ?? [];
+  const names = hosts.split(',').map((host) => host.trim());
+  const texts = names.map((host) => `${before}${host}${after}`);
+  const isWhole = names.length === 1 || !names.includes('');
+  if (!isWhole || !texts.every((text) => URL.canParse(text))) {
+    throw new TypeError(`rabbitmq: url must be a URL ${example}`);
+  }
+  const parsed = texts.map((text) => new URL(text));
+  const other = parsed.find(({ protocol }) => protocol !== 'amqp:' && protocol !== 'amqps:');
+  if (other !== undefined) {
+    throw new TypeError(
+      `rabbitmq: url must begin with amqp: or amqps:, got ${other.protocol}; write it ${example}`,
     );
   }
   return parsed;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { connect } from 'amqplib';
-import { testUrl } from '@duobus/brokers';
+import { nodeUrls, testUrl } from '@duobus/brokers';
 import { BusError } from '@duobus/core/driver';
 import { record, soon } from './support/driver.ts';
 import { partitionStream } from '../src/topology.ts';
@@ -93,7 +93,7 @@ describe('the log driver', () => {
   it('mends a stream whose maker died before it had written anything', async () => {
     await using driver = await openLog();
     const topic = await makeLog(driver);
-    const connection = await connect(await testUrl('rabbitmq'));
+    const connection = await connect(nodeUrls(testUrl('rabbitmq'))[0]);
     const channel = await connection.createChannel();
     const queue = partitionStream(topic.name, 0);
     await channel.prefetch(1);
@@ -166,7 +166,7 @@ describe('the log driver', () => {
     await using consumer = await Consumer.join(driver, topic);
     await append(driver, topic, ['a']);
     await consumer.until(() => consumer.texts.length === 1, 'it reads');
-    const connection = await connect(await testUrl('rabbitmq'));
+    const connection = await connect(nodeUrls(testUrl('rabbitmq'))[0]);
     const channel = await connection.createChannel();
     await channel.deleteQueue(partitionStream(topic.name, 0));
     await connection.close();

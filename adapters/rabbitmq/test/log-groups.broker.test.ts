@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Duplex } from 'node:stream';
 import { describe, it } from 'node:test';
 import { connect } from 'amqplib';
-import { startBroker, testUrl } from '@duobus/brokers';
+import { nodeUrls, startBroker, testUrl } from '@duobus/brokers';
 import type { AmqpConnection, AmqpMessage } from '../src/client.ts';
 import { groupStream } from '../src/topology.ts';
 import { soon } from './support/driver.ts';
@@ -55,7 +55,7 @@ describe('groups', () => {
   });
 
   it('never let an owner write that was taken for dead, though it can still publish', async () => {
-    const url = await testUrl('rabbitmq');
+    const [url] = nodeUrls(testUrl('rabbitmq'));
     const made: AmqpConnection[] = [];
     // it does not give itself up before it is thawed
     await using frozen = await openLog({
@@ -137,7 +137,7 @@ describe('groups', () => {
     await using driver = await openLog();
     const topic = await makeLog(driver);
     const queue = groupStream(topic.name, 'group');
-    const connection = await connect(await testUrl('rabbitmq'));
+    const connection = await connect(nodeUrls(testUrl('rabbitmq'))[0]);
     const channel = await connection.createConfirmChannel();
     await channel.assertQueue(queue, {
       durable: true,

@@ -14,6 +14,20 @@ describe('options', () => {
     );
   });
 
+  it('may name several nodes', () => {
+    const url = 'amqp://user:p%2C%40@a:1, b,[::1]:3/v';
+    assert.equal(readOptions({ url }).where, "amqp://a:1,b:5672,[::1]:3, vhost 'v'");
+    assert.equal(readOptions({ url, host: 'c' }).where, "amqp://c:1, vhost 'v'");
+    assert.equal(
+      readOptions({ url, hosts: ['d:4', 'e'], port: 5 }).where,
+      "amqp://d:4,e:5, vhost 'v'",
+    );
+    assert.throws(() => readOptions({ hosts: [] }), TypeError);
+    assert.throws(() => readOptions({ hosts: ['a'], host: 'b' }), TypeError);
+    assert.throws(() => readOptions({ hosts: ['u:p@a'] }), /every host must be host:port/);
+    assert.throws(() => readOptions({ url: 'amqp://a,,b' }), TypeError);
+  });
+
   it('are refused when they make no sense, without repeating a URL', () => {
     for (const url of ['http://user:hunter2@host', 'user:hunter2@host', '']) {
       assert.throws(

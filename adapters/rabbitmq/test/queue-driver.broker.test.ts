@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { BusError } from '@duobus/core/driver';
 import { connect } from 'amqplib';
-import { testUrl } from '@duobus/brokers';
+import { nodeUrls, testUrl } from '@duobus/brokers';
 import { exchangeName } from '../src/topology.ts';
 import {
   consume,
@@ -330,7 +330,7 @@ describe('the queue driver', { concurrency: 4 }, () => {
   it('consumes what others publish to the exchange, values of headers included', async () => {
     await using driver = await openDriver();
     await using sub = await subscription(driver);
-    const connection = await connect(await testUrl('rabbitmq'));
+    const connection = await connect(nodeUrls(testUrl('rabbitmq'))[0]);
     const channel = await connection.createConfirmChannel();
     const headers = {
       n: 7,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { describe, it } from 'node:test';
-import { startBroker, testUrl } from '@duobus/brokers';
+import { nodeUrls, startBroker, testUrl } from '@duobus/brokers';
 import { BusError } from '@duobus/core/driver';
 import { connect } from 'amqplib';
 import { exchangeName, queuesOf } from '../src/topology.ts';
@@ -114,7 +114,7 @@ describe('topics and subscriptions', { concurrency: 4 }, () => {
     await assert.rejects(() => driver.inspect(topic, 'gone', soon()), { code: 'DUOBUS_NOT_FOUND' });
     await driver.ensureSubscription(topic, 'gone', 'create', soon());
     assert.equal(await driver.ensureSubscription(topic, 'gone', 'check', soon()), 'existed');
-    const connection = await connect(await testUrl('rabbitmq'));
+    const connection = await connect(nodeUrls(testUrl('rabbitmq'))[0]);
     const channel = await connection.createChannel();
     await channel.deleteQueue(queuesOf(topic, 'gone').dead);
     await assert.rejects(

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions as NodeTlsOptions } from 'node:tls';
+import { type Address, formatAddress, parseAddress } from '@duobus/core/driver';
 
 /** What `node:tls` takes to check the server and to show a certificate of one's own. */
 export type RedisTls = Pick<NodeTlsOptions, 'ca' | 'cert' | 'key' | 'passphrase'> & {
@@ -50,11 +51,6 @@ export interface RedisStreamsOptions {
   readonly waitAof?: boolean;
   /** How long all this may take, in ms; then the outcome is not known and it is tried again. Default 5,000, minimum 1. */
   readonly waitTimeoutMs?: number;
-}
-
-export interface Address {
-  readonly host: string;
-  readonly port: number;
 }
 
 /** Options with every default filled in. */
@@ -221,15 +217,10 @@ function loginOf(login: string): Pick<RedisStreamsOptions, 'username' | 'passwor
 function hostsOf(hosts: unknown, standardPort: number): readonly Address[] {
   if (!Array.isArray(hosts) || hosts.length === 0)
     throw new TypeError("redis: hosts must be a list of addresses, e.g. ['localhost:6379']");
-  return hosts.map((address: unknown) => {
-    const match =
-      typeof address === 'string'
-        ? /^(?:\[([0-9A-Fa-f:.]+)\]|([^:\s[\]/@]+))(?::(\d{1,5}))?$/.exec(address)
-        : null;
-    const port = Number(match?.[3] ?? standardPort);
-    if (match === null || port < 1 || port > 65_535)
-      throw new TypeError('redis: every host must be host:port, e.g. localhost:6379 or [::1]:6379');
-    return { host: (match[1] ?? match[2]) as string, port };
+  return hosts.map((text: unknown) => {
+    const address = parseAddress(text, standardPort);
+    if (address !== undefined) return address;
+    throw new TypeError('redis: every host must be host:port, e.g. localhost:6379 or [::1]:6379');
   });
 }
 
@@ -238,9 +229,7 @@ function whereOf(
   cluster: boolean,
   sentinel: string | undefined,
 ): string {
-  const list = hosts
-    .map(({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`)
-    .join(', ');
+  const list = hosts.map(formatAddress).join(', ');
   if (cluster) return `the Redis Cluster at ${list}`;
   return sentinel === undefined ? `Redis at ${list}` : `'${sentinel}' of the sentinels at ${list}`;
 }

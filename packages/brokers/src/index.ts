@@ -23,6 +23,7 @@ export {
   startRedisSentinel,
 } from './redis-topologies.ts';
 export { sweep } from './instance.ts';
+export { nodeUrls } from './node-urls.ts';
 export { down, isLeftOut, type SharedBroker, type Status, status, testUrl, up } from './shared.ts';
 export {
   adapterNames,

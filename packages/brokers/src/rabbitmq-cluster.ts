@@ -40,8 +40,10 @@ export async function assembleRabbitmqCluster(site: Site): Promise<Assembly> {
   });
   const [first] = nodes.map(({ server }) => server);
   if (first === undefined) throw new Error('a cluster without nodes');
+  const others = names.slice(1).map((name) => `,127.0.0.1:${all[`${name}.amqp`]}`);
+  const url = `${first.endpoints.plain}${others.join('')}`;
   return {
-    endpoints: first.endpoints,
+    endpoints: { plain: url },
     ca: undefined,
     nodes,
     async launchHelper() {
@@ -55,7 +57,7 @@ export async function assembleRabbitmqCluster(site: Site): Promise<Assembly> {
       const status = await first.ctl(['cluster_status', '--formatter', 'json']);
       const { running_nodes: running } = JSON.parse(status) as { running_nodes: string[] };
       if (running.length < nodes.length) throw new Error(`running: ${running.join(', ')}`);
-      return rabbitmqHandshake(first.endpoints.plain);
+      return rabbitmqHandshake(url);
     },
   };
 }

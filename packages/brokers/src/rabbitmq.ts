@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { connect as connectAmqp } from 'amqplib';
 import { certificatesIn, makeCertificates } from './certificates.ts';
 import { debianRoot, userIn } from './debian-root.ts';
+import { nodeUrls } from './node-urls.ts';
 import { configLines, type StartOptions } from './options.ts';
 import { ensureFolder } from './paths.ts';
 import { accepts, type Ports } from './ports.ts';
@@ -94,7 +95,15 @@ export const rabbitmqWorkshop = (
   node: string = single().node,
 ): Workshop => workshop(programs, join(folder, 'home'), environment(ports, node));
 
+/** With the node of the URL; where it names several, with each of them. */
 export async function rabbitmqHandshake(url: string): Promise<string> {
+  const [first, ...others] = nodeUrls(url);
+  const version = await greet(first);
+  await Promise.all(others.map(greet));
+  return version;
+}
+
+async function greet(url: string): Promise<string> {
   const model = await connectAmqp(url, { timeout: 5_000 });
   model.on('error', () => undefined);
   const channel = await model.createChannel();

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { kafkaEndpoints, kafkaProperties } from '../src/kafka-properties.ts';
 import { ministackEnvironment } from '../src/ministack.ts';
+import { nodeUrls } from '../src/node-urls.ts';
 import { postgresConf } from '../src/postgres.ts';
 import { rabbitmqConf } from '../src/rabbitmq.ts';
 import { redisConf, redisEndpoints, sentinelConf } from '../src/redis-conf.ts';
@@ -89,6 +90,16 @@ describe('redisConf', () => {
       sentinelConf('/f', 5, 6, { downAfterMs: 700 }),
       /^sentinel monitor duobus 127.0.0.1 6 2$[^]*^sentinel down-after-milliseconds duobus 700$/m,
     );
+  });
+});
+
+describe('nodeUrls', () => {
+  it('are as many as the hosts', () => {
+    assert.deepEqual(nodeUrls('amqp://u:p,q@a:1,b:2/v'), [
+      'amqp://u:p,q@a:1/v',
+      'amqp://u:p,q@b:2/v',
+    ]);
+    assert.deepEqual(nodeUrls('amqp://localhost'), ['amqp://localhost']);
   });
 });
 

@@ -17,6 +17,7 @@ export { type Reading, Readings } from './groups/readings.ts';
 export { hasPointers, memberKey } from './groups/view.ts';
 export { Inbox } from './inbox.ts';
 export { abortable } from './internal/abort.ts';
+export { type Address, formatAddress, parseAddress } from './internal/address.ts';
 export { Bell } from './internal/bell.ts';
 export { Deque } from './internal/deque.ts';
 export { systemClock } from './internal/clock.ts';

@@ -6,7 +6,7 @@ export function foreignKafka(): Kafka {
   const url = testUrl('kafka');
   return new kafkajs.Kafka({
     clientId: 'foreign',
-    brokers: [url.replace(/^kafka:\/\//, '')],
+    brokers: url.replace(/^kafka:\/\//, '').split(','),
     logLevel: kafkajs.logLevel.NOTHING,
   });
 }

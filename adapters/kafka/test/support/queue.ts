@@ -178,7 +178,7 @@ export async function withAdmin<T>(
   url = testUrl('kafka'),
 ): Promise<T> {
   const kafka = new kafkajs.Kafka({
-    brokers: [new URL(url).host],
+    brokers: [...optionsOfUrl(url).brokers],
     logLevel: kafkajs.logLevel.NOTHING,
   });
   const admin = kafka.admin();
