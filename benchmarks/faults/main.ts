@@ -26,7 +26,7 @@ try {
   console.log(`${options.name}: seed ${options.seed}`);
   const { report, sightings } = await runs[options.name](options);
   console.log(render(report));
-  write(options.json, `${JSON.stringify(report, undefined, 2)}\n`);
+  write(options.json, `${JSON.stringify({ bus: options.bus, ...report }, undefined, 2)}\n`);
   write(options.events, sightings.map((sight) => `${JSON.stringify(sight)}\n`).join(''));
   if (!holds(report)) process.exitCode = 1;
 } catch (error) {
