@@ -78,7 +78,7 @@ export async function leaderKill(
   const report: FaultReport = {
     name: 'leader-kill',
     adapter,
-    broker: `${broker.version}, three nodes, ${setting.kind} bus, ${order === 'key' ? 'order by key' : 'no order'}`,
+    broker: `${broker.version}, three nodes, ${order === 'key' ? 'order by key' : 'no order'}`,
     seed: options.seed,
     figures: {
       'published (stored / rejected / unknown)': `${load.stored} / ${load.rejected} / ${load.unknown}`,
