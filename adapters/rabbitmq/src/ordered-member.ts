@@ -9,6 +9,7 @@ import { atMost } from './at-most.ts';
 import type { AmqpChannel } from './client.ts';
 import { Consumer } from './consumer.ts';
 import { surplus } from './fair-share.ts';
+import { HeadCount } from './head-count.ts';
 import type { Lease } from './lease.ts';
 import { endOf } from './member-end.ts';
 import { classify } from './native-errors.ts';
@@ -49,6 +50,7 @@ export class OrderedMember implements QueueMember, Settling {
   readonly #closing = new AbortController();
   readonly #partitions = new Map<number, OrderedPartition>();
   readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #heads = new HeadCount();
   #membership: Consumer | undefined;
   #control: AmqpChannel | undefined;
   #sharing: Promise<void> | undefined;
@@ -238,9 +240,14 @@ export class OrderedMember implements QueueMember, Settling {
     const all = [...this.#partitions.values()];
     const owned = all.filter(({ state }) => state === 'owned');
     const held = all.filter(({ state }) => state === 'held');
-    const mine = [...owned, ...held].map(({ partition }) => partition);
-    const tooMany = new Set(surplus(mine, this.#partitions.size, consumerCount));
+    const numbers = (some: readonly OrderedPartition[]): readonly number[] =>
+      some.map(({ partition }) => partition);
+    const members = this.#heads.present(consumerCount, numbers(held), Date.now());
+    const mine = numbers([...owned, ...held]);
+    const tooMany = new Set(surplus(mine, this.#partitions.size, members));
     for (const each of owned) if (tooMany.has(each.partition)) this.#revoke(each);
+    for (const { partition } of held)
+      if (tooMany.has(partition)) this.#heads.refused(partition, Date.now());
     await Promise.all(
       held.map((each) => (tooMany.has(each.partition) ? this.#yield(each) : this.#own(each))),
     );
