@@ -21,7 +21,7 @@ const verdict = (code: ErrorCode, help: string, retryable = false): Verdict => (
 
 /** What a broker says when a queue is there but cannot be used now: after a restart, or with a node down. */
 const transient =
-  /down or inaccessible|running replica|stopped by supervisor|timeout|timed out|no leader|not available|quorum/i;
+  /down or inaccessible|replica on the local node|stopped by supervisor|timeout|timed out|no leader|not available|quorum/i;
 
 /** Replies of the broker by AMQP reply code. */
 function fromReply(code: number, text: string): Verdict {

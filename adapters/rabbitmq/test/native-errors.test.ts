@@ -41,6 +41,15 @@ const table: readonly (readonly [
     true,
   ],
   [
+    'a stream that is starting, as 3.10 says it',
+    reply(
+      406,
+      "PRECONDITION_FAILED - queue 'queue 'q' in vhost '/'' does not have a replica on the local node",
+    ),
+    'DUOBUS_UNAVAILABLE',
+    true,
+  ],
+  [
     'another declaration',
     reply(406, "PRECONDITION_FAILED - inequivalent arg 'type' for exchange 'e' in vhost '/'"),
     'DUOBUS_TOPIC_MISMATCH',
