@@ -29,7 +29,8 @@ export const startKafkaCluster = (options: Omit<ClusterOptions, 'version'> = {})
  * Three RabbitMQ nodes, `nodeN@localhost` for `nodes[N - 1]`. `url` names all three, as `amqp://host,host,host`, which
  * amqplib does not understand: give it that of a node. Quorum queues and streams have a copy on each; classic queues are
  * lost with the node they were declared on, until it is back. All nodes down at once come back with
- * {@link Broker.start}: one alone waits for a majority.
+ * {@link Broker.start}: one alone waits for a majority. What consumers on a lost node hold is free after 5 s
+ * (`consumer_disconnected_timeout`).
  *
  * Which node leads a queue or a stream `ctl('list_queues', 'name', 'leader')` tells.
  */
