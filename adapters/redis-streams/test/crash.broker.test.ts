@@ -114,13 +114,16 @@ async function publisherOf(
   readonly driver: Log | TestDriver;
   batch(records: readonly OutboundRecord[]): Promise<string[]>;
 }> {
+  // made by others, who do not wait: `options` are for documents
   if (kind === 'log') {
+    await using maker = await openLog({}, url);
+    const topic = await makeTopic(maker);
     const driver = await openLog(options, url);
-    const topic = await makeTopic(driver);
     return { driver, batch: async (all) => statuses(await driver.append(topic, 0, all, soon())) };
   }
+  await using maker = await openDriver({}, url);
+  const { topic } = await subscription(maker);
   const driver = await openDriver(options, url);
-  const { topic } = await subscription(driver);
   return { driver, batch: async (all) => statuses(await driver.publish(topic, 0, all, soon())) };
 }
 
@@ -238,8 +241,10 @@ describe('a Redis that dies', () => {
 
   it('is not mistaken for its master once it is a replica', async () => {
     await using broker = await startRedisReplica();
+    // what the replica has not got is lost when its master becomes its replica
+    await using careful = await openLog({ waitReplicas: 1 }, broker.url);
+    const topic = await makeTopic(careful);
     await using log = await openLog({}, broker.url);
-    const topic = await makeTopic(log);
     const [replica] = broker.replicas;
     const { hostname, port } = new URL(replica?.url ?? '');
     await broker.master.ctl('replicaof', hostname, port);
