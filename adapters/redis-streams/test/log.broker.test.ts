@@ -43,10 +43,12 @@ describe('log of Redis', () => {
 
   it('gives places that are dense and whose time never goes back', async () => {
     const topic = await makeTopic(log);
-    const batches = await Promise.all(
-      [0, 10, 20].map((from) => log.append(topic, 0, records(numbered(from, 10)), soon())),
+    // the server knows the script after that: where it does not, calls under way may overtake each other, and are refused
+    const first = await log.append(topic, 0, records(numbered(0, 10)), soon());
+    const others = await Promise.all(
+      [10, 20].map((from) => log.append(topic, 0, records(numbered(from, 10)), soon())),
     );
-    const places = batches
+    const places = [first, ...others]
       .flat()
       .map((outcome) => (outcome.status === 'stored' ? outcome.place : undefined));
     assert.deepEqual(

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { BusError } from '@duobus/core/driver';
+import { nodesOf } from '../src/link.ts';
 import { soon } from './support/connection.ts';
 import {
   client,
@@ -255,7 +256,7 @@ describe('queues on Redis', () => {
     assert.deepEqual(await driver.names(topic, soon()), []);
   });
 
-  it('needs three connections for a hundred subscriptions', async () => {
+  it('needs three connections to a server for a hundred subscriptions', async () => {
     await using driver = await openDriver({ clientName: 'hundred' });
     await using made = await subscription(driver);
     const { topic } = made;
@@ -272,8 +273,11 @@ describe('queues on Redis', () => {
       assert.ok(event?.type === 'records');
       await member.settle(event.records.map(({ token }) => ({ token, verdict: 'done' })));
     }
-    const list = String(await client(driver).client('LIST'));
-    assert.equal(list.match(/ name=hundred-/g)?.length, 3);
+    for (const node of nodesOf(client(driver))) {
+      const list = String(await node.client('LIST'));
+      const count = list.match(/ name=hundred-/g)?.length ?? 0;
+      assert.ok(count <= 3, `${count} connections`);
+    }
     await Promise.all(members.map((member) => member.close()));
     await Promise.all(names.map((name) => driver.removeSubscription(topic, name, soon())));
     await driver.removeSubscription(topic, 'sub', soon());

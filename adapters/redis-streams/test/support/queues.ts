@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { testUrl } from '@duobus/brokers';
-import { Redis } from 'ioredis';
 import { BusError } from '@duobus/core/driver';
 import type {
   Leased,
@@ -13,7 +12,9 @@ import type {
   WantedTopic,
 } from '@duobus/core/driver';
 import { soon } from './connection.ts';
+import type { Client } from '../../src/client.ts';
 import { createAdapter, type RedisNative, type RedisStreamsOptions } from '../../src/index.ts';
+import { nodesOf } from '../../src/link.ts';
 
 export type TestDriver = QueueDriver<RedisNative> & AsyncDisposable;
 
@@ -192,16 +193,17 @@ export async function untilEmpty(driver: QueueDriver, topic: StoredTopic): Promi
   );
 }
 
-/** A connection of its own to the same server. */
-export function client(driver: TestDriver): Redis {
+/** The client the driver itself uses. */
+export function client(driver: TestDriver): Client {
   const { commands } = driver.native;
-  if (!(commands instanceof Redis)) throw new Error('not connected to a single server');
+  if (commands === undefined) throw new Error('not connected');
   return commands;
 }
 
 /** All keys of a topic but what the server remembers of publishers: that goes by itself. */
 export async function keysOf(driver: TestDriver, { name }: StoredTopic): Promise<string[]> {
-  const keys = await client(driver).keys(`{duobus:e:${name}}:*`);
+  const found = nodesOf(client(driver)).map((node) => node.keys(`{duobus:e:${name}}:*`));
+  const keys = (await Promise.all(found)).flat();
   const start = `{duobus:e:${name}}:`.length;
   return keys
     .map((key) => key.slice(start))
