@@ -1,11 +1,3 @@
-/** What `npm run bench -- --json` writes, as far as it is shown. */
-export interface BenchFigures {
-  readonly adapter: string;
-  readonly bus: string;
-  readonly raw: string | undefined;
-  readonly lines: readonly { readonly label: string; readonly ratio?: number }[];
-}
-
 /** What `npm run scale -- --json` writes, as far as it is shown. */
 export interface ScaleFigures {
   readonly adapter: string;
@@ -25,27 +17,6 @@ export interface FaultFigures {
     readonly holds: boolean;
     readonly detail: string;
   }[];
-}
-
-const measured: readonly (readonly [heading: string, label: string])[] = [
-  ['publish', 'publish, documents/s'],
-  ['consume', 'consume, documents/s'],
-  ['publish one at a time, p50 (less is better)', 'publish one at a time, p50 ms'],
-  ['memory (less is better)', 'largest RSS, MB'],
-];
-
-/** A line for each half: duobus divided by the client used by hand. */
-export function benchTable(all: readonly BenchFigures[]): string {
-  return table(
-    ['Adapter, bus', 'against', ...measured.map(([heading]) => heading)],
-    all.map(({ adapter, bus, raw = '-', lines }) => [
-      `${adapter}, ${bus}`,
-      raw,
-      ...measured.map(
-        ([, wanted]) => lines.find(({ label }) => label === wanted)?.ratio?.toFixed(2) ?? '-',
-      ),
-    ]),
-  );
 }
 
 const costs: readonly (readonly [label: string, key: string, digits: number])[] = [

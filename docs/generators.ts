@@ -8,14 +8,7 @@ import { memory } from '@duobus/memory';
 import { rabbitmq } from '@duobus/rabbitmq';
 import { redisStreams } from '@duobus/redis-streams';
 import { capabilitiesTable } from './capabilities-table.ts';
-import {
-  type BenchFigures,
-  benchTable,
-  type FaultFigures,
-  faultsTable,
-  type ScaleFigures,
-  scaleTable,
-} from './figures-table.ts';
+import { type FaultFigures, faultsTable, type ScaleFigures, scaleTable } from './figures-table.ts';
 import { casesTable, guaranteesTable } from './guarantees-table.ts';
 import { documentedOptions, optionsTable } from './options-table.ts';
 
@@ -60,7 +53,6 @@ export const generators: Readonly<Record<string, (...args: string[]) => string>>
   capabilities,
   guarantees: () => guaranteesTable(kept('.') as readonly Report[]),
   cases: () => casesTable(kept('.') as readonly Report[]),
-  bench: () => benchTable(kept('bench') as readonly BenchFigures[]),
   scale: (shape = '') => scaleTable(kept('scale') as readonly ScaleFigures[], shape),
   faults: () => faultsTable(kept('faults') as readonly FaultFigures[]),
 };

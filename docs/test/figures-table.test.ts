@@ -1,17 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { benchTable, faultsTable, scaleTable } from '../figures-table.ts';
+import { faultsTable, scaleTable } from '../figures-table.ts';
 
 describe('figures', () => {
-  it('of the bench are ratios', () => {
-    const lines = [
-      { label: 'publish, documents/s', ratio: 1.234 },
-      { label: 'largest RSS, MB', ratio: 0.9 },
-    ];
-    const [, , row] = benchTable([{ adapter: 'a', bus: 'event', raw: 'c', lines }]).split('\n');
-    assert.equal(row, '| a, event | c | 1.23 | - | - | 0.90 |');
-  });
-
   it('of scale are a column for each size, without lines that nobody has', () => {
     const figures = [
       { count: 1, connections: 3, startSeconds: 0.05, deliveries: 0 },
