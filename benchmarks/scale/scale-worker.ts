@@ -14,7 +14,6 @@ export interface Task {
 
 /** What it has cost until then. */
 export interface Mark {
-  readonly atMs: number;
   readonly cpuMs: number;
   readonly rssBytes: number;
   readonly sockets: number;
@@ -95,7 +94,6 @@ async function publishAll(
 async function mark(): Promise<void> {
   const { user, system } = process.cpuUsage();
   process.send?.({
-    atMs: Date.now(),
     cpuMs: (user + system) / 1_000,
     rssBytes: process.memoryUsage.rss(),
     sockets: process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length,

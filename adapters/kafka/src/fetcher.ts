@@ -41,9 +41,9 @@ const pauseMs = 200;
 export interface FetchPatience {
   /** How long connections may fail before it counts as a failure, in ms. */
   readonly troubleMs: number;
-  /** How long a fetch waits for records where none have come for a while, in ms. What is started meanwhile on the same
-   *  broker waits behind it. */
-  readonly idleWaitMs: number;
+  /** How long a fetch waits for records where none have come for a while, in ms: what is started meanwhile on the same
+   *  broker waits behind it. Default: no longer than any other. */
+  readonly idleWaitMs?: number | undefined;
 }
 
 /** Fetches for a member: one request per leader over the partitions with room, the next on the wire while the last is
@@ -207,9 +207,10 @@ export class Fetcher {
 
   /** Long only where no partition is left out, which might be wanted before the answer comes. */
   #waitMs(): number {
+    const { idleWaitMs = shortWaitMs } = this.#patience;
     if (this.#empty < idleAfter) return shortWaitMs;
     const all = [...this.#parts.values()].every(({ open, waiting }) => open && waiting === 0);
-    return all ? this.#patience.idleWaitMs : shortWaitMs;
+    return all ? idleWaitMs : shortWaitMs;
   }
 
   /** Whether there is something to decode. */

@@ -33,7 +33,7 @@ export interface MemberContext {
   readonly topic: string;
   readonly group: string;
   /** See `FetchPatience`. */
-  readonly idleWaitMs: number;
+  readonly idleWaitMs?: number;
   /** Called when it is closed. */
   left(): void;
 }

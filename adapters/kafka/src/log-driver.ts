@@ -27,9 +27,6 @@ import type { ReadLimits } from './reader.ts';
 import { binding } from './record-codec.ts';
 import { groupId, groupOf } from './topology.ts';
 
-/** A reset starts partitions anew, and is waited for. */
-const idleWaitMs = 200;
-
 /** The data bus half: a Kafka topic per topic, a Kafka group per group. */
 export class KafkaLogDriver implements LogDriver<KafkaClient> {
   readonly kind = 'log';
@@ -183,7 +180,6 @@ export class KafkaLogDriver implements LogDriver<KafkaClient> {
           },
           topic: topic.name,
           group,
-          idleWaitMs,
           left: () => this.#connection.left(member),
         });
         await member.open(inner);

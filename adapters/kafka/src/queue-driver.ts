@@ -29,7 +29,7 @@ import { dead, retries, type Subscription, Subscriptions } from './subscriptions
 import { keepsAll, ownPartitions } from './topology.ts';
 import { Trimmer } from './trimmer.ts';
 
-/** A process may have hundreds of subscriptions with nothing to do. */
+/** A process may have hundreds of subscriptions with nothing to do; nothing is reset here, so that nobody waits. */
 const idleWaitMs = 1_000;
 
 /** The event bus half: a Kafka topic per topic, a group and a topic of its own per subscription. */

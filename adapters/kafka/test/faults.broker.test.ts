@@ -51,7 +51,7 @@ async function appendUntilStored(
 ): Promise<readonly Outcome[]> {
   return await eventually(
     async () => {
-      await driver.open(soon()).catch(() => undefined);
+      await driver.open(soon()).catch(() => undefined); // tried again until it is stored
       return await driver.append(topic, partition, batch, soon());
     },
     (outcomes) => outcomes.every(({ status }) => status === 'stored'),

@@ -178,7 +178,7 @@ describe('the log on Kafka', () => {
     const abort = new AbortController();
     const given = driver.append(own, 0, records(['given up']), abort.signal);
     abort.abort(new Error('no patience'));
-    await given.catch(() => undefined);
+    await given.catch(() => undefined); // its outcome is what is given up
     for (const text of ['x', 'y', 'z']) {
       const [outcome] = await driver.append(own, 0, records([text]), soon());
       assert.equal(outcome?.status, 'stored');

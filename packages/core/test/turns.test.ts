@@ -4,13 +4,12 @@ import { type Deferred, deferred } from '../src/internal/deferred.ts';
 import { Turns } from '../src/internal/turns.ts';
 
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-const forever = new AbortController().signal;
 
 /** Work that ends when it is told to. */
 function worksOf(turns: Turns) {
   const begun: number[] = [];
   const ends = new Map<number, Deferred<void>>();
-  const start = (n: number, signal: AbortSignal = forever): Promise<number> => {
+  const start = (n: number, signal?: AbortSignal): Promise<number> => {
     const end = deferred();
     ends.set(n, end);
     return turns.run(async () => {
@@ -74,6 +73,6 @@ describe('Turns', () => {
     stop.abort(new Error('too late'));
     ends.get(1)?.resolve();
     assert.equal(await second, 1);
-    assert.equal(await turns.run(async () => 'free', forever), 'free');
+    assert.equal(await turns.run(async () => 'free'), 'free');
   });
 });

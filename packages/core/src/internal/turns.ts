@@ -11,7 +11,7 @@ export class Turns {
   }
 
   /** Runs `work` when its turn has come. Rejects with the signal's reason if it is aborted before. */
-  async run<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  async run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     await this.#enter(signal);
     try {
       return await work();
@@ -20,8 +20,8 @@ export class Turns {
     }
   }
 
-  #enter(signal: AbortSignal): Promise<void> | undefined {
-    signal.throwIfAborted();
+  #enter(signal: AbortSignal | undefined): Promise<void> | undefined {
+    signal?.throwIfAborted();
     if (this.#taken < this.#most) {
       this.#taken += 1;
       return undefined;
@@ -29,13 +29,13 @@ export class Turns {
     return new Promise((resolve, reject) => {
       const abort = (): void => {
         this.#waiting.take((other) => other === enter);
-        reject(signal.reason as Error);
+        reject(signal?.reason as Error);
       };
       const enter = (): void => {
-        signal.removeEventListener('abort', abort);
+        signal?.removeEventListener('abort', abort);
         resolve();
       };
-      signal.addEventListener('abort', abort, { once: true });
+      signal?.addEventListener('abort', abort, { once: true });
       this.#waiting.push(enter);
     });
   }

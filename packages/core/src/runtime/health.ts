@@ -35,9 +35,8 @@ export class HealthCheck {
   async look(): Promise<Health> {
     const connected = !this.#context.isClosed() && this.#halves.every((half) => half.link.up);
     const turns = new Turns(atOnce);
-    const never = new AbortController().signal;
     const handles = await Promise.all(
-      [...this.#handles].map((handle) => turns.run(() => this.#lookAt(handle, connected), never)),
+      [...this.#handles].map((handle) => turns.run(() => this.#lookAt(handle, connected))),
     );
     const neglected = this.#neglect?.neglected ?? [];
     return { ok: connected && handles.every(({ ok }) => ok), connected, handles, neglected };
