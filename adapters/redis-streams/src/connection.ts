@@ -8,6 +8,7 @@ import { classify, isMisled } from './native-errors.ts';
 import type { Settings } from './options.ts';
 import type { Script } from './script.ts';
 import { checkServer } from './server-check.ts';
+import { endTornWrite } from './whole-writes.ts';
 
 /** Where a script is run: what publishes does not wait behind what reads. */
 export type Lane = 'publishing' | 'commands';
@@ -176,7 +177,10 @@ export class Connection {
     this.#refuseClosed();
     try {
       if (purpose === 'commands') {
-        for (const node of nodesOf(link.client)) await checkServer(node, this.settings);
+        for (const node of nodesOf(link.client)) {
+          await checkServer(node, this.settings);
+          await endTornWrite(node, this.settings.where);
+        }
       }
     } catch (error) {
       link.end();

@@ -20,6 +20,9 @@ import { type Script, script } from './script.ts';
  *   S:dead         dead letters; S:deadstate: their later states; S:lister: who lists them
  *   S:ends         p -> last document to be let go of, while the subscription is being removed
  *
+ * Of a script that a crash of the server has torn, its first writes may be done, and the others not (decision 0029). So
+ * what must not be lost is written to its new place before it is taken from the old one.
+ *
  * A ref is `l` (log) or `o` (own) and the id with its ordinal padded, so that refs sort as ids do; in S:due it ends
  * with ! where the document may have been handed out since it was stored or given back.
  */
@@ -59,9 +62,11 @@ local function infoOf(stream, name)
   for i = 1, #info, 2 do if info[i] == name then return info[i + 1] end end
 end
 local function park(S, G, p, kind, id, score, mark)
-  if #redis.call('XCLAIM', streamOf(S, kind, p), G, '~', 0, id, 'JUSTID') == 0 then return 0 end
-  redis.call('ZADD', S .. ':due:' .. p, score, refOf(kind, id) .. mark)
-  return 1
+  local due, ref = S .. ':due:' .. p, refOf(kind, id) .. mark
+  redis.call('ZADD', due, score, ref)
+  if #redis.call('XCLAIM', streamOf(S, kind, p), G, '~', 0, id, 'JUSTID') == 1 then return 1 end
+  redis.call('ZREM', due, ref)
+  return 0
 end
 local function parkAll(S, G, p, consumer, limit)
   local moved = 0

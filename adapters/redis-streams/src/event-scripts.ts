@@ -140,8 +140,8 @@ for _, ref in ipairs(ripe) do
   local kind = string.sub(ref, 1, 1)
   local id, mark = idOf(ref)
   local bare = string.sub(ref, 1, #ref - #mark)
-  redis.call('ZREM', due, ref)
   local entry = redis.call('XCLAIM', streamOf(S, kind, p), G, me, 0, id)[1]
+  redis.call('ZREM', due, ref)
   if entry then
     parked[#parked + 1] = {kind, mark, redis.call('HGET', S .. ':state:' .. p, bare), entry}
   else
@@ -185,8 +185,8 @@ local operations = {
     local stream, first = streamOf(S, kind, p), at
     at = at + count
     if held then
-      redis.call('XACK', stream, G, unpack(ARGV, first, at - 1))
       redis.call('XDEL', stream, unpack(ARGV, first, at - 1))
+      redis.call('XACK', stream, G, unpack(ARGV, first, at - 1))
     end
     answer(held and 1 or 0)
   end,
@@ -244,10 +244,14 @@ local operations = {
     local kind, id, n, state = take(), take(), tonumber(take()), take()
     local stream = streamOf(S, kind, p)
     local entry = held and redis.call('XRANGE', stream, id, id)[1]
-    if not held or redis.call('XACK', stream, G, id) == 0 or not entry then return answer(0) end
+    if not entry then return answer(0) end
     local fields = entry[2]
     for _, text in ipairs({'duobus-state', state, 'duobus-partition', p}) do fields[#fields + 1] = text end
-    redis.call('XADD', S .. ':dead', '*', unpack(fields))
+    local letter = redis.call('XADD', S .. ':dead', '*', unpack(fields))
+    if redis.call('XACK', stream, G, id) == 0 then
+      redis.call('XDEL', S .. ':dead', letter)
+      return answer(0)
+    end
     redis.call('HDEL', S .. ':state:' .. p, refOf(kind, id))
     letGo(S, p, kind, id, n)
     answer(1)

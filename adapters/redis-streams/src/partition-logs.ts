@@ -4,6 +4,7 @@ import { appendedChannel, partitionKeys } from './keys.ts';
 import {
   adoptScript,
   boundsScript,
+  buryScript,
   placeAtScript,
   prepareScript,
   timeOfScript,
@@ -61,14 +62,7 @@ export class PartitionLogs {
   }
 
   async bounds(topic: StoredTopic, partition: number): Promise<Bounds> {
-    const [first, firstMs, next, ms] = await this.#run(boundsScript, topic, partition, [
-      topic.incarnation,
-    ]);
-    const end = { offset: next as number, time: ms as number };
-    return {
-      first: first === next ? end : { offset: first as number, time: firstMs as number },
-      end,
-    };
+    return (await this.#look(topic, partition)).bounds;
   }
 
   /** The first record of that time or later, else the end. */
@@ -87,13 +81,15 @@ export class PartitionLogs {
     const { log } = partitionKeys(topic, partition);
     const count = this.#counts.get(log) ?? 32;
     const start = await this.#idOf(topic, partition, from);
-    const looking = this.bounds(topic, partition);
+    const looking = this.#look(topic, partition);
     if (topic.compacted) await looking;
-    const [before, entries] = await Promise.all([
+    const [{ bounds: before, more }, entries] = await Promise.all([
       looking,
       this.#range(topic, partition, start, count),
     ]);
     const atEnd = entries.length < count;
+    if (more && (await this.#bury(topic, partition, entries, atEnd)))
+      return this.read(topic, partition, from, maxBytes);
     const records: LogRecord[] = [];
     const foreign: Buffer[] = [];
     for (const [id, fields] of entries) {
@@ -117,6 +113,52 @@ export class PartitionLogs {
       atEnd: atEnd && foreign.length === 0,
       bounds,
     };
+  }
+
+  async #look(
+    topic: StoredTopic,
+    partition: number,
+  ): Promise<{ readonly bounds: Bounds; readonly more: boolean }> {
+    const [first, firstMs, next, ms, more] = (await this.#run(boundsScript, topic, partition, [
+      topic.incarnation,
+    ])) as readonly [number, number, number, number, number];
+    const end = { offset: next, time: ms };
+    const bounds = { first: first === next ? end : { offset: first, time: firstMs }, end };
+    return { bounds, more: more === 1 };
+  }
+
+  /** A server that dies in the middle of a write and is started twice has a part of it after all, followed by what was
+   *  stored in its place: of entries with one ordinal only the last counts. Removes the others among these, and says
+   *  whether there were any. */
+  async #bury(
+    topic: StoredTopic,
+    partition: number,
+    entries: readonly Entry[],
+    atEnd: boolean,
+  ): Promise<boolean> {
+    const ghosts: string[] = [];
+    let later = atEnd ? Infinity : await this.#ordinalAfter(topic, partition, entries);
+    for (const entry of entries.toReversed()) {
+      if (!isOurs(entry[1])) continue;
+      const { offset } = placeOf(entry[0]);
+      if (offset < later) later = offset;
+      else ghosts.push(String(entry[0]));
+    }
+    if (ghosts.length === 0) return false;
+    const args = [topic.incarnation, appendedChannel(topic), partition, ...ghosts];
+    await this.#run(buryScript, topic, partition, args);
+    return true;
+  }
+
+  /** All of one write have one time: what comes after it shows whether it counts. */
+  async #ordinalAfter(
+    topic: StoredTopic,
+    partition: number,
+    entries: readonly Entry[],
+  ): Promise<number> {
+    const { time } = placeOf((entries.at(-1) as Entry)[0]);
+    const [next] = await this.#range(topic, partition, `${time + 1}-0`, 1);
+    return next === undefined || !isOurs(next[1]) ? Infinity : placeOf(next[0]).offset;
   }
 
   async #range(

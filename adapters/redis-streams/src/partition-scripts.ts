@@ -78,13 +78,16 @@ end
 if now > ms then ms = now end
 `;
 
-/** Of every key the newest record is kept, and of those that say that it is gone only for a day. */
+/** Of every key the newest record is kept, and of those that say that it is gone only for a day. What is replaced is removed
+ *  at the very end: of a write that a crash has torn only the beginning may be done (see decision 0029). */
 const compaction = `
+local replaced = {}
 local function compact(key, id, size, removal)
   local before = redis.call('HGET', newest, key)
   if before then
     local old, b = string.match(before, '^([^:]+):(%d+)$')
-    if redis.call('XDEL', log, old) == 1 then bytes = bytes - tonumber(b) end
+    if redis.call('XRANGE', log, old, old)[1] then bytes = bytes - tonumber(b) end
+    replaced[#replaced + 1] = old
   end
   redis.call('HSET', newest, key, id .. ':' .. number(size))
   if removal then redis.call('RPUSH', removals, id .. ' ' .. key) end
@@ -179,10 +182,12 @@ elseif redis.call('HLEN', publishers) > 16 then
   end
 end
 redis.call('HSET', publishers, ARGV[2], kept)
+for _, old in ipairs(replaced) do redis.call('XDEL', log, old) end
 redis.call('PUBLISH', ARGV[4], ARGV[5])
 return {'stored', ms, begin}`);
 
-/** ARGV: incarnation. Applies retention. Replies: gone, or bounds, first, its ms, next, ms of the last record. */
+/** ARGV: incarnation. Applies retention. Replies: gone, or bounds, first, its ms, next, ms of the last record, whether there
+ *  may be entries without a place of their own. */
 export const boundsScript: Script = script(`${prelude}${retention}
 trim(1000)
 if not compacted and redis.call('XLEN', log) ~= next - first then
@@ -204,7 +209,35 @@ if not compacted and redis.call('XLEN', log) ~= next - first then
   end
 end
 if changed then save() end
-return {'bounds', first, firstMs, next, ms}`);
+local more = compacted or redis.call('XLEN', log) > next - first
+return {'bounds', first, firstMs, next, ms, more and 1 or 0}`);
+
+/** ARGV: incarnation, channel, partition, ids of ghosts: entries of a write that a crash has torn, whose ordinals were given
+ *  again. They are removed; the newest of a key in a compacted topic is put at the end. Replies: gone, or the count. */
+export const buryScript: Script = script(`${prelude}${clock}
+local count, moved = 0, 0
+for at = 4, #ARGV do
+  local id = ARGV[at]
+  local entry = redis.call('XRANGE', log, id, id)[1]
+  if entry then
+    count = count + 1
+    local fields = entry[2]
+    local last = compacted and fields[3] == 'key' and redis.call('HGET', newest, fields[4])
+    if last and string.match(last, '^[^:]+') == id then
+      passForeign()
+      local copy = number(ms) .. '-' .. number(next)
+      redis.call('XADD', log, copy, unpack(fields))
+      redis.call('HSET', newest, fields[4], copy .. string.match(last, ':%d+$'))
+      next, moved = next + 1, moved + 1
+    end
+    redis.call('XDEL', log, id)
+  end
+end
+if moved > 0 then
+  save()
+  redis.call('PUBLISH', ARGV[2], ARGV[3])
+end
+return {'buried', count}`);
 
 /** ARGV: incarnation, channel, partition, ids. Entries of other writers, which have no ordinal, are put at the end as
  *  records. Replies: gone, or the count. */

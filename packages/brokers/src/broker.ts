@@ -42,6 +42,8 @@ export interface BrokerNode {
 /** A broker of one test's own, beside the shared one, to be hurt at will. In a cluster the verbs are for all nodes. */
 export interface Broker extends BrokerNode, AsyncDisposable {
   readonly version: string;
+  /** Where it keeps its configuration, its log and its data, until `stop`. */
+  readonly folder: string;
   /** PEM file of the authority to trust, when started with `tls`. */
   readonly ca: string | undefined;
   /** The servers it is made of: one, or those of a cluster. */
@@ -124,6 +126,7 @@ export async function openBroker(
   return {
     name,
     version,
+    folder: runFolder(name),
     url: endpoints.plain,
     endpoints,
     ca,
