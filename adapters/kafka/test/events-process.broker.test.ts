@@ -112,7 +112,7 @@ describe('processes that consume events from Kafka', { concurrency: 3 }, () => {
 
   for (const order of ['none', 'key'] as const) {
     it(`are replaced when they are killed: nothing is lost, and only what they held is repeated (order ${order})`, async () => {
-      const bus = await openBus();
+      await using bus = await openBus();
       const documents = topicOf(order);
       const first = await start(documents.name, order, 'slow');
       const ids = Array.from({ length: 200 }, (_, index) => `d-${index}`);
@@ -150,13 +150,12 @@ describe('processes that consume events from Kafka', { concurrency: 3 }, () => {
         (held) => held === 0,
       );
       await kill(second);
-      await bus.close();
     });
   }
 
   it('leave their retries and the attempts made to whoever comes after them', async () => {
     for (const order of ['none', 'key'] as const) {
-      const bus = await openBus();
+      await using bus = await openBus();
       const documents = topicOf(order);
       const first = await start(documents.name, order);
       await bus.events.publish(documents, { id: 'fails', key: 'a' });
@@ -175,12 +174,11 @@ describe('processes that consume events from Kafka', { concurrency: 3 }, () => {
       );
       assert.equal(of(second.lines, 'fails')[0]?.attempt, tried + 1);
       await kill(second);
-      await bus.close();
     }
   });
 
   it('get nothing of a partition that has gone to another while they were frozen', async () => {
-    const bus = await openBus();
+    await using bus = await openBus();
     const documents = topicOf('key');
     const frozen = await start(documents.name, 'key');
     await bus.events.publish(documents, { id: 'before', key: 'a' });
@@ -206,6 +204,5 @@ describe('processes that consume events from Kafka', { concurrency: 3 }, () => {
     for (const id of ids)
       assert.equal(of([...frozen.lines, ...heir.lines], id).length, 1, `${id} is handled once`);
     await Promise.all([kill(frozen), kill(heir)]);
-    await bus.close();
   });
 });

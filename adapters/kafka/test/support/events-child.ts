@@ -1,4 +1,4 @@
-import { connect, topic } from '@duobus/core';
+import { connect, retryAfter, topic } from '@duobus/core';
 
 /** A consumer process: prints every document it is handed before it handles it, and how often it was tried. */
 const [url = '', name = '', order = 'none', slowId = ''] = process.argv.slice(2);
@@ -25,8 +25,9 @@ await bus.events.subscribe(
     const { attempt, cause, redelivered } = delivery;
     process.stdout.write(`${JSON.stringify({ id, attempt, cause, redelivered })}\n`);
     if (id === slowId) await new Promise((resolve) => setTimeout(resolve, 600_000));
-    if (id === 'fails') throw new Error('it always fails');
+    // time enough to look at what is written, and to die, before the third attempt
+    if (id === 'fails') throw retryAfter(attempt === 1 ? 50 : 6_000);
   },
-  { backoff: { firstMs: 3_000, maxMs: 3_000 }, concurrency: 8 },
+  { concurrency: 8 },
 );
 process.stdout.write('{"ready":true}\n');
