@@ -129,7 +129,14 @@ export class Reader {
 
   async until(condition: (reader: Reader) => boolean, ms = 20_000): Promise<this> {
     const signal = soon(ms);
-    while (!condition(this)) this.events.push(...(await this.member.receive(signal)));
+    try {
+      while (!condition(this)) this.events.push(...(await this.member.receive(signal)));
+    } catch (cause) {
+      const seen = this.events.map((event) =>
+        event.type === 'records' ? event.records.map(idOf).join() : event.type,
+      );
+      throw new Error(`in vain after: ${seen.join(' ')}`, { cause });
+    }
     return this;
   }
 
