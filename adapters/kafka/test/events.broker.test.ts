@@ -182,18 +182,22 @@ describe('subscriptions on Kafka', { concurrency: 3 }, () => {
   it('refuses a Kafka topic that would drop documents', async () => {
     await using driver = await openQueue();
     const topic = await makeEventTopic(driver);
-    await withAdmin((admin) =>
-      admin.alterConfigs({
+    const name = `__duobus.event.${topic.name}`;
+    await withAdmin(async (admin) => {
+      await admin.alterConfigs({
         validateOnly: false,
-        resources: [
-          {
-            type: 2,
-            name: `__duobus.event.${topic.name}`,
-            configEntries: [{ name: 'retention.ms', value: '60000' }],
-          },
-        ],
-      }),
-    );
+        resources: [{ type: 2, name, configEntries: [{ name: 'retention.ms', value: '60000' }] }],
+      });
+      // the broker hears a little later of what the controller has been told
+      await eventually(
+        () =>
+          admin.describeConfigs({
+            includeSynonyms: false,
+            resources: [{ type: 2, name, configNames: ['retention.ms'] }],
+          }),
+        ({ resources }) => resources[0]?.configEntries[0]?.configValue === '60000',
+      );
+    });
     await assert.rejects(driver.ensureTopic(topic, 'create', soon()), {
       code: 'DUOBUS_TOPIC_MISMATCH',
       message: /retention\.ms=60000/,
