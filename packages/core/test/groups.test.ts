@@ -152,6 +152,29 @@ describe('groups over cells: shares', () => {
     await again.close();
   });
 
+  it('takes nothing from its successor of the same name when it leaves', async () => {
+    for (const looksFirst of [false, true]) {
+      const { clock, groups, cells } = world(1);
+      const before = await groups.join(topic, 'g', 'a', signal);
+      await tokensOf(clock, before);
+      await clock.advance(leaseMs);
+      const joining = groups.join(topic, 'g', 'a', signal);
+      if (looksFirst) {
+        await joining;
+        await clock.settle();
+      }
+      const closing = before.close();
+      const after = await joining;
+      await closing;
+      assert.ok(cells.value('member/a') !== undefined);
+      assert.deepEqual(partitionsOf(await told(clock, after), 'assigned'), [0]);
+      await clock.advance(leaseMs);
+      assert.ok(!types(await told(clock, after)).includes('lost'));
+      await after.close();
+      assert.equal(cells.value('member/a'), undefined);
+    }
+  });
+
   it('knows its own write although the answer was lost', async () => {
     const { clock, groups, cells } = world(1);
     const member = await groups.join(topic, 'g', 'a', signal);

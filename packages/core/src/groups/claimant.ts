@@ -63,6 +63,8 @@ export class Claimant {
   #unwatch: () => void = () => undefined;
   #beat = 0;
   #version: string | undefined;
+  /** What its last sign of life is known to have got: a later version may be that of a successor of the same name. */
+  #written: string | undefined;
   #beatenAt = 0;
   #partitions = 0;
   #over = false;
@@ -141,9 +143,9 @@ export class Claimant {
     const { id, leaseMs } = this.#options;
     return limited(this.#clock, leaseMs, async (signal) => {
       await this.#holdings.releaseAll(signal);
-      const [member] = await this.#cells.get([memberKey(id)], signal);
-      if (member === undefined) return;
-      const farewell = { key: memberKey(id), value: undefined, ifVersion: member.version };
+      if (this.#written === undefined) return;
+      const farewell = { key: memberKey(id), value: undefined, ifVersion: this.#written };
+      // a conflict: it is the successor's, or the answer to the last sign of life was lost and the lease ends
       await this.#cells.put([farewell], true, signal);
     });
   }
@@ -305,6 +307,7 @@ export class Claimant {
     const [mine, ...results] = await this.#cells.put([own, ...writes], news, signal);
     if (mine?.status !== 'written') return { alive: false, results };
     this.#version = mine.version;
+    this.#written = mine.version;
     this.#beatenAt = beganAt;
     this.#fresh.ring();
     return { alive: true, results };
