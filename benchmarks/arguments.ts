@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-export const adapters = ['memory', 'rabbitmq', 'kafka', 'redis-streams'] as const;
+export const adapters = ['memory', 'rabbitmq', 'kafka', 'redis-streams', 'sns-sqs'] as const;
 export type AdapterName = (typeof adapters)[number];
 export type BusKind = 'event' | 'data';
 
@@ -16,7 +16,7 @@ export interface Arguments {
   readonly million: boolean;
 }
 
-export const usage = `npm run bench -- --adapter memory|rabbitmq|kafka|redis-streams [options]
+export const usage = `npm run bench -- --adapter memory|rabbitmq|kafka|redis-streams|sns-sqs [options]
   --bus event|data     default: the bus the broker is made for (kafka: data, else event)
   --url URL            broker to use; default: one is started for the run and removed after it
   --documents N        per round and direction, 1 KiB of JSON each (default 20,000; --million 1,000,000)

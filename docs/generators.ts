@@ -7,10 +7,13 @@ import { kafka } from '@duobus/kafka';
 import { memory } from '@duobus/memory';
 import { rabbitmq } from '@duobus/rabbitmq';
 import { redisStreams } from '@duobus/redis-streams';
+import { snsSqs } from '@duobus/sns-sqs';
 import { capabilitiesTable } from './capabilities-table.ts';
+import { type Costs, costsTable } from './costs-table.ts';
 import { type FaultFigures, faultsTable, type ScaleFigures, scaleTable } from './figures-table.ts';
 import { casesTable, guaranteesTable } from './guarantees-table.ts';
 import { documentedOptions, optionsTable } from './options-table.ts';
+import { type Permissions, policies } from './policies.ts';
 
 const repository = fileURLToPath(new URL('../', import.meta.url));
 const results = join(repository, 'docs/results');
@@ -21,6 +24,7 @@ const adapters: Readonly<Record<string, () => Adapter>> = {
   rabbitmq: () => rabbitmq({ url: 'amqp://localhost' }),
   kafka: () => kafka({ brokers: ['localhost:9092'] }),
   'redis-streams': () => redisStreams(),
+  'sns-sqs': () => snsSqs({ bucket: 'my-bucket' }),
 };
 
 function options(file = '', name = ''): string {
@@ -47,6 +51,11 @@ function kept(folder: string): readonly { readonly adapter: string }[] {
     .toSorted((a, b) => order.indexOf(a.adapter) - order.indexOf(b.adapter));
 }
 
+/** What tests have found out about the one adapter that it is about. */
+function found(file: string): unknown {
+  return JSON.parse(readFileSync(join(results, file), 'utf8'));
+}
+
 /** By the first word of a marker; the other words are its arguments. */
 export const generators: Readonly<Record<string, (...args: string[]) => string>> = {
   options,
@@ -54,5 +63,7 @@ export const generators: Readonly<Record<string, (...args: string[]) => string>>
   guarantees: () => guaranteesTable(kept('.') as readonly Report[]),
   cases: () => casesTable(kept('.') as readonly Report[]),
   scale: (shape = '') => scaleTable(kept('scale') as readonly ScaleFigures[], shape),
+  costs: () => costsTable(found('costs/sns-sqs.json') as Costs),
+  permissions: () => policies(found('permissions/sns-sqs.json') as Permissions),
   faults: () => faultsTable(kept('faults') as readonly FaultFigures[]),
 };

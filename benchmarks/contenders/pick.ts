@@ -1,6 +1,8 @@
 import type { Contender, Setting } from '../contender.ts';
 import { amqplibContender } from './amqplib.ts';
 import { amqplibStreamContender } from './amqplib-stream.ts';
+import { awsContender } from './aws.ts';
+import { awsLogContender } from './aws-log.ts';
 import { duobusContender } from './duobus.ts';
 import { ioredisContender } from './ioredis.ts';
 import { ioredisLogContender } from './ioredis-log.ts';
@@ -10,7 +12,9 @@ import { kafkajsContender } from './kafkajs.ts';
 export function rawName({ adapter }: Pick<Setting, 'adapter'>): string | undefined {
   return adapter === 'memory'
     ? undefined
-    : { rabbitmq: 'amqplib', kafka: 'kafkajs', 'redis-streams': 'ioredis' }[adapter];
+    : { rabbitmq: 'amqplib', kafka: 'kafkajs', 'redis-streams': 'ioredis', 'sns-sqs': 'aws-sdk' }[
+        adapter
+      ];
 }
 
 export function pickContender(which: 'duobus' | 'raw', setting: Setting): Contender {
@@ -20,5 +24,7 @@ export function pickContender(which: 'duobus' | 'raw', setting: Setting): Conten
     return setting.bus === 'event' ? amqplibContender(setting) : amqplibStreamContender(setting);
   if (setting.adapter === 'redis-streams')
     return setting.bus === 'event' ? ioredisContender(setting) : ioredisLogContender(setting);
+  if (setting.adapter === 'sns-sqs')
+    return setting.bus === 'event' ? awsContender(setting) : awsLogContender(setting);
   throw new TypeError('the memory adapter has no client to compare with');
 }

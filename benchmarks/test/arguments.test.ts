@@ -50,7 +50,7 @@ describe('parseArguments', () => {
   });
 
   for (const [args, says] of [
-    [[], /--adapter must be one of memory, rabbitmq, kafka, redis-streams, got nothing/],
+    [[], /--adapter must be one of memory, rabbitmq, kafka, redis-streams, sns-sqs, got nothing/],
     [['--adapter', 'nats'], /got nats/],
     [['--adapter', 'kafka', '--bus', 'both'], /--bus must be event or data/],
     [['--adapter', 'kafka', '--rounds', '0'], /--rounds must be a positive integer, got 0/],

@@ -14,7 +14,7 @@ export interface Arguments {
 
 export const usage = `duobus-conformance: shows whether an adapter keeps the contract of duobus
 
-  --adapter NAME   memory, rabbitmq, kafka, redis-streams, or the package of an adapter
+  --adapter NAME   memory, rabbitmq, kafka, redis-streams, sns-sqs, or the package of an adapter
   --url URL        the broker; without it a broker for one of duobus's own is started here
   --report FILE    writes the results as JSON
   --case NAME      only this case; may be given several times

@@ -40,10 +40,19 @@ const own: ReadonlyMap<string, string> = new Map([
   ['rabbitmq', '@duobus/rabbitmq'],
   ['kafka', '@duobus/kafka'],
   ['redis-streams', '@duobus/redis-streams'],
+  ['sns-sqs', '@duobus/sns-sqs'],
 ]);
 
 /** Adapters whose brokers are started under another name. */
 const brokerOf: ReadonlyMap<string, string> = new Map([['redis-streams', 'redis']]);
+
+/** Times that a suite can wait for, where the usual ones are for a service that bills every request. */
+const optionsOf: ReadonlyMap<string, Readonly<Record<string, unknown>>> = new Map([
+  ['sns-sqs', { visibilityMs: 5_000, leaseMs: 5_000 }],
+]);
+
+/** Emulators stand for what cannot be started here; what kills them tells nothing about it. */
+const emulators: ReadonlyMap<string, string> = new Map([['sns-sqs', 'ministack']]);
 
 /** @throws Error that says what is missing. */
 export async function targetFor(args: Arguments): Promise<Target> {
@@ -89,18 +98,17 @@ async function startedTarget(adapter: string, slow: number): Promise<Target> {
     });
   }
   const broker = await brokers.startBroker(brokerOf.get(adapter) ?? adapter);
+  const emulator = emulators.get(adapter);
+  const options = optionsOf.get(adapter);
   return {
     harness: {
       name: adapter,
       slow,
-      versions: { ...versionsOf(own.get(adapter)), broker: broker.version },
-      ...overUrl(broker.url),
+      versions: { ...versionsOf(own.get(adapter)), broker: versionOf(broker, emulator) },
+      ...overUrl(broker.url, options === undefined ? {} : { options }),
       faults: {
         restart: () => broker.restart(),
-        kill9: async () => {
-          await broker.kill9();
-          await broker.start();
-        },
+        ...(emulator === undefined ? { kill9: () => killed(broker) } : {}),
       },
       ...brokerDepthOf(adapter, broker),
     },
@@ -108,10 +116,20 @@ async function startedTarget(adapter: string, slow: number): Promise<Target> {
   };
 }
 
+function versionOf({ version }: StartedBroker, emulator: string | undefined): string {
+  return emulator === undefined ? version : `emulated (${emulator} ${version})`;
+}
+
+async function killed(broker: StartedBroker): Promise<void> {
+  await broker.kill9();
+  await broker.start();
+}
+
 function brokerDepthOf(adapter: string, broker: StartedBroker): Pick<Harness, 'brokerDepth'> {
   if (adapter === 'rabbitmq') return { brokerDepth: (topic) => queuedIn(broker, topic) };
   if (adapter === 'redis-streams') return { brokerDepth: (topic) => streamedIn(broker, topic) };
   if (adapter === 'kafka') return { brokerDepth: (topic) => keptIn(broker, topic) };
+  if (adapter === 'sns-sqs') return { brokerDepth: (topic) => waitingIn(broker, topic) };
   return {};
 }
 
@@ -135,6 +153,37 @@ async function queuedIn(broker: StartedBroker, topic: string): Promise<number> {
   );
   const lines = text.split('\n').filter((line) => line.includes(topic) && !line.endsWith('stream'));
   return lines.reduce((sum, line) => sum + Number(line.split('\t')[1] ?? 0), 0);
+}
+
+/** What the emulator says is in the queues of a topic. */
+async function waitingIn({ url }: StartedBroker, topic: string): Promise<number> {
+  const ask = async <Reply>(verb: string, body: object): Promise<Reply> => {
+    const response = await fetch(`http://${new URL(url).host}/`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/x-amz-json-1.0',
+        'x-amz-target': `AmazonSQS.${verb}`,
+      },
+      body: JSON.stringify(body),
+    });
+    if (!response.ok) throw new Error(`${verb}: ${response.status} ${await response.text()}`);
+    return (await response.json()) as Reply;
+  };
+  const { QueueUrls = [] } = await ask<{ QueueUrls?: readonly string[] }>('ListQueues', {
+    QueueNamePrefix: `duobus-${topic}-`,
+  });
+  let kept = 0;
+  for (const QueueUrl of QueueUrls) {
+    const AttributeNames = ['', 'NotVisible', 'Delayed'].map(
+      (which) => `ApproximateNumberOfMessages${which}`,
+    );
+    const { Attributes } = await ask<{ Attributes: Readonly<Record<string, string>> }>(
+      'GetQueueAttributes',
+      { QueueUrl, AttributeNames },
+    );
+    for (const name of AttributeNames) kept += Number(Attributes[name] ?? 0);
+  }
+  return kept;
 }
 
 /** What of kafkajs' admin client is used here. */

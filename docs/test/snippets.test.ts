@@ -8,11 +8,12 @@ import { isLeftOut, testUrl } from '@duobus/brokers';
 import { root, snippetNames } from '../pages.ts';
 
 /** Snippets that need a broker of their own, and the variable its URL comes from. */
-type Kind = 'rabbitmq' | 'kafka' | 'redis';
+type Kind = 'rabbitmq' | 'kafka' | 'redis' | 'sns-sqs';
 const brokers: Readonly<Record<string, readonly [variable: string, kind: Kind]>> = {
   'adapter-rabbitmq.ts': ['RABBITMQ_URL', 'rabbitmq'],
   'adapter-kafka.ts': ['KAFKA_BROKERS', 'kafka'],
   'adapter-redis-streams.ts': ['REDIS_HOSTS', 'redis'],
+  'adapter-sns-sqs.ts': ['AWS_BUS_URL', 'sns-sqs'],
 };
 
 describe('the code of the documentation', () => {

@@ -78,7 +78,7 @@ function ministackServer(
 ): Server {
   const logFile = join(folder, 'server.log');
   const environment = ministackEnvironment(folder, port, options.config);
-  const plain = `sns+sqs://127.0.0.1:${port}`;
+  const plain = `sns+sqs://test:test@127.0.0.1:${port}`;
   return {
     endpoints: { plain },
     ca: undefined,

@@ -77,7 +77,7 @@ export const products: Readonly<Record<ProductName, Product>> = {
     command: 'ministack',
     versionOnPath: async () => (await ministackOnPath())?.version,
     fetching: fromPip,
-    dockerUrl: (port) => `sns+sqs://127.0.0.1:${port}`,
+    dockerUrl: (port) => `sns+sqs://test:test@127.0.0.1:${port}`,
     assemble: assembleMinistack,
   },
   postgres: {

@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { createAdapter, schemes, snsSqs } from '../src/index.ts';
+import { optionsOfUrl, settingsOf, type SnsSqsOptions } from '../src/options.ts';
+
+describe('options', () => {
+  it('have defaults', () => {
+    assert.deepEqual(settingsOf({ bucket: 'b' }), {
+      region: undefined,
+      bucket: 'b',
+      endpoint: undefined,
+      credentials: undefined,
+      prefix: 'duobus',
+      root: 'duobus/',
+      visibilityMs: 30_000,
+      pollMs: 20_000,
+      probes: 3,
+      leaseMs: 30_000,
+      lookEveryMs: 20_000,
+      connectTimeoutMs: 5_000,
+      requestTimeoutMs: 10_000,
+      where: 'AWS',
+    });
+    const emulated = settingsOf({ endpoint: 'http://127.0.0.1:4566/' });
+    assert.deepEqual(
+      [emulated.endpoint, emulated.bucket, emulated.region, emulated.where],
+      ['http://127.0.0.1:4566', 'duobus', 'us-east-1', 'http://127.0.0.1:4566'],
+    );
+  });
+
+  const urls: readonly [url: string, options: SnsSqsOptions][] = [
+    ['sns+sqs://eu-central-1/my-bucket', { region: 'eu-central-1', bucket: 'my-bucket' }],
+    ['sns+sqs:///my-bucket', { bucket: 'my-bucket' }],
+    ['sns+sqs://eu-central-1/my%2Dbucket/', { region: 'eu-central-1', bucket: 'my-bucket' }],
+    ['sns+sqs://127.0.0.1:4566', { endpoint: 'http://127.0.0.1:4566' }],
+    ['sns+sqs://localhost', { endpoint: 'http://localhost' }],
+    ['sns+sqs://[::1]:4566/b', { endpoint: 'http://[::1]:4566', bucket: 'b' }],
+    [
+      'sns+sqs://aws.example.com/b?tls=true&region=eu-west-1',
+      { endpoint: 'https://aws.example.com', region: 'eu-west-1', bucket: 'b' },
+    ],
+    [
+      'sns+sqs://key:se%2Fc%3Aret%40@127.0.0.1:4566?tls=false',
+      {
+        endpoint: 'http://127.0.0.1:4566',
+        credentials: { accessKeyId: 'key', secretAccessKey: 'se/c:ret@' },
+      },
+    ],
+  ];
+  for (const [url, options] of urls)
+    it(`come from ${url}`, () => {
+      assert.deepEqual(optionsOfUrl(url), options);
+      assert.doesNotThrow(() => settingsOf(optionsOfUrl(url)));
+    });
+
+  it('win over the URL', () => {
+    assert.deepEqual(schemes, ['sns+sqs']);
+    const { name, log } = createAdapter({
+      url: 'sns+sqs://eu-central-1/b',
+      options: { leaseMs: 5_000 },
+    });
+    assert.deepEqual([name, log?.capabilities.leaseMs], ['sns-sqs', 5_000]);
+    assert.throws(
+      () => createAdapter({ url: 'sns+sqs://127.0.0.1:4566', options: { bucket: '' } }),
+      /bucket must be/,
+    );
+  });
+
+  const wrong: readonly [given: unknown, says: RegExp][] = [
+    [null, /options must be an object/],
+    [{}, /bucket is missing.*my-bucket/],
+    [{ bucket: 7 }, /bucket must be a string that is not empty/],
+    [{ bucket: 'b', buckets: 'b' }, /unknown option 'buckets'.*region, bucket, endpoint/],
+    [{ bucket: 'b', region: '' }, /region must be/],
+    [{ endpoint: 'localhost:4566' }, /endpoint must look like http/],
+    [{ endpoint: 'http://user:hush@h' }, /endpoint must look like http/],
+    [{ endpoint: 'http://h/path' }, /endpoint must look like http/],
+    [{ bucket: 'b', prefix: 'a/b' }, /prefix must be of 1 to 16/],
+    [{ bucket: 'b', prefix: 'x'.repeat(17) }, /prefix must be of 1 to 16/],
+    [{ bucket: 'b', credentials: 'hush' }, /accessKeyId and secretAccessKey/],
+    [{ bucket: 'b', credentials: { accessKeyId: 'hush' } }, /accessKeyId and secretAccessKey/],
+    [
+      {
+        bucket: 'b',
+        credentials: { accessKeyId: 'a', secretAccessKey: 'hush', sessionToken: '' },
+      },
+      /sessionToken must be/,
+    ],
+    [{ bucket: 'b', visibilityMs: 2_500 }, /visibilityMs must be whole seconds/],
+    [
+      { bucket: 'b', visibilityMs: 1_000 },
+      /visibilityMs must be a whole number from 2000 to 600000/,
+    ],
+    [{ bucket: 'b', pollMs: 21_000 }, /pollMs must be a whole number from 1000 to 20000/],
+    [{ bucket: 'b', probes: 0 }, /probes must be a whole number from 1 to 20/],
+    [{ bucket: 'b', leaseMs: 999 }, /leaseMs must be a whole number from 1000/],
+    [{ bucket: 'b', lookEveryMs: '100' }, /lookEveryMs must be a whole number from 100/],
+    [{ bucket: 'b', connectTimeoutMs: 1 }, /connectTimeoutMs must be/],
+    [{ bucket: 'b', requestTimeoutMs: Infinity }, /requestTimeoutMs must be/],
+  ];
+  for (const [given, says] of wrong)
+    it(`are refused: ${says.source}, given ${JSON.stringify(given)}`, () => {
+      assert.throws(
+        () => snsSqs(given as SnsSqsOptions),
+        (error) =>
+          error instanceof TypeError &&
+          says.test(error.message) &&
+          error.message.startsWith('sns-sqs: ') &&
+          !error.message.includes('hush'),
+      );
+    });
+
+  const wrongUrls: readonly [url: string, says: RegExp][] = [
+    ['sqs://eu-central-1/b', /must look like sns\+sqs/],
+    ['sns+sqs://eu-central-1/b/c', /must look like sns\+sqs/],
+    ['sns+sqs://hush@127.0.0.1:4566', /credentials in the URL must be key:secret@/],
+    ['sns+sqs://:hush@127.0.0.1:4566', /credentials in the URL must be key:secret@/],
+    ['sns+sqs://k:hush:x@127.0.0.1:4566', /credentials in the URL must be key:secret@/],
+    ['sns+sqs://k:hush%ZZ@127.0.0.1:4566', /percent-encoded/],
+    ['sns+sqs://eu-central-1/b?bucket=c', /unknown parameter 'bucket'/],
+    ['sns+sqs://eu-central-1/b?tls=true', /tls of the URL is for endpoints/],
+    ['sns+sqs://127.0.0.1:4566/b?tls=yes', /tls of the URL must be true or false/],
+    ['sns+sqs://eu-central-1/%ZZ', /percent-encoded/],
+  ];
+  for (const [url, says] of wrongUrls)
+    it(`are refused: ${url}`, () => {
+      assert.throws(
+        () => createAdapter({ url }),
+        (error) =>
+          error instanceof TypeError &&
+          says.test(error.message) &&
+          !error.message.includes('hush') &&
+          error.cause === undefined,
+      );
+    });
+});
