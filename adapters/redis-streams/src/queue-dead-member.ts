@@ -1,4 +1,6 @@
 import {
+  farewell,
+  MemberInbox,
   Bell,
   type InboundRecord,
   type Leased,
@@ -8,9 +10,7 @@ import {
 } from '@duobus/core/driver';
 import type { ScriptArgument } from './connection.ts';
 import { endListScript, listDeadScript, settleDeadScript } from './event-admin-scripts.ts';
-import { farewell } from './farewell.ts';
-import { goneConsumer, lostConsumer } from './member-end.ts';
-import { MemberInbox } from './queue-inbox.ts';
+import { gone, lost } from './member-end.ts';
 import type { Entry } from './queue-lease.ts';
 import { Portion } from './queue-portion.ts';
 import { answerOf, eventChannel, type Scope } from './queue-scope.ts';
@@ -48,7 +48,7 @@ export class DeadMember implements QueueMember {
   readonly #scope: Scope;
   readonly #id: string;
   readonly #leaseMs: number;
-  readonly #inbox: MemberInbox;
+  readonly #inbox: MemberInbox<DeadLease>;
   readonly #bell = new Bell();
   readonly #portion = new Portion();
   readonly #unlisten: () => void;
@@ -62,7 +62,7 @@ export class DeadMember implements QueueMember {
     this.#scope = scope;
     this.#id = id;
     this.#leaseMs = scope.connection.settings.leaseMs;
-    this.#inbox = new MemberInbox(`the dead letters of ${scope.what}`, () => undefined);
+    this.#inbox = new MemberInbox(`the dead letters of ${scope.what}`);
     const { connection, topic } = scope;
     const { ended } = connection;
     const lost = (): void => this.#failed(ended.reason);
@@ -174,7 +174,7 @@ export class DeadMember implements QueueMember {
         const records = entries.map((entry, at) => new DeadLease(entry, states[at]));
         this.#drained = false;
         this.#portion.weigh(records);
-        this.#inbox.push({ type: 'records', partition: 0, records });
+        this.#inbox.records(0, records);
       }
       if (wanted && !told && (upTo === '' || cursor === upTo || entries.length < slice)) {
         told = true;
@@ -186,12 +186,12 @@ export class DeadMember implements QueueMember {
 
   #ended(status: 'gone' | 'lost'): void {
     const { topic, name } = this.#scope;
-    if (status === 'gone') this.#inbox.end(goneConsumer(topic.name, name));
+    if (status === 'gone') this.#inbox.end(gone(topic.name, name));
     else this.#failed(new Error('its lock was over'));
   }
 
   #failed(error: unknown): void {
-    this.#inbox.end(lostConsumer(this.#scope.what, error));
+    this.#inbox.end(lost(this.#scope.what, error));
     this.#bell.ring();
   }
 

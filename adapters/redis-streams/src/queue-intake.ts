@@ -47,6 +47,10 @@ export class Intake implements Hold {
     this.#events = events;
   }
 
+  start(): void {
+    this.ring();
+  }
+
   ring(): void {
     this.#rung = true;
     this.#pump();

@@ -1,7 +1,7 @@
 import { Bell, type QueueEvent } from '@duobus/core/driver';
 import { removeSliceScript } from './event-admin-scripts.ts';
 import { leaveScript, tendScript } from './event-scripts.ts';
-import { goneConsumer, lostConsumer } from './member-end.ts';
+import { gone, lost } from './member-end.ts';
 import { eventChannel, type Scope } from './queue-scope.ts';
 
 export interface LifeEvents {
@@ -38,15 +38,15 @@ export class Life {
   start(joinedAt: number): void {
     const { connection, topic } = this.#scope;
     this.#beatenAt = joinedAt;
-    const lost = (): void => this.failed(connection.ended.reason);
+    const onEnded = (): void => this.failed(connection.ended.reason);
     const { ended } = connection;
     const unlisten = connection.listen(eventChannel(topic), (message) => this.#heard(message));
-    ended.addEventListener('abort', lost, { once: true });
+    ended.addEventListener('abort', onEnded, { once: true });
     this.#unlisten = () => {
       unlisten();
-      ended.removeEventListener('abort', lost);
+      ended.removeEventListener('abort', onEnded);
     };
-    if (ended.aborted) lost();
+    if (ended.aborted) onEnded();
     this.#loop = this.#run();
   }
 
@@ -59,15 +59,15 @@ export class Life {
   }
 
   failed(error: unknown): void {
-    this.#end(lostConsumer(this.#scope.what, error));
+    this.#end(lost(this.#scope.what, error));
   }
 
   ended(status: 'gone' | 'lost'): void {
     const { topic, name, what } = this.#scope;
-    if (status === 'gone') this.#end(goneConsumer(topic.name, name));
+    if (status === 'gone') this.#end(gone(topic.name, name));
     else
       this.#end(
-        lostConsumer(
+        lost(
           what,
           `it showed no sign of life for ${this.#leaseMs} ms and was taken for dead: was its process frozen, or its event loop blocked?`,
         ),

@@ -1,7 +1,13 @@
-import type { QueueEvent, QueueMember, Settlement } from '@duobus/core/driver';
-import { type Farewell, farewell } from './farewell.ts';
-import { MemberInbox } from './queue-inbox.ts';
+import {
+  type Farewell,
+  farewell,
+  MemberInbox,
+  type QueueEvent,
+  type QueueMember,
+  type Settlement,
+} from '@duobus/core/driver';
 import { Intake } from './queue-intake.ts';
+import type { Lease } from './queue-lease.ts';
 import { Life } from './queue-life.ts';
 import type { Scope } from './queue-scope.ts';
 import { giveBackUnseen, noteState, settleBatch, type Settled } from './queue-settle.ts';
@@ -20,7 +26,7 @@ export interface Joined {
 export class UnorderedMember implements QueueMember {
   readonly #joined: Joined;
   readonly #life: Life;
-  readonly #inbox: MemberInbox;
+  readonly #inbox: MemberInbox<Lease>;
   readonly #intake: Intake;
   #closing: Promise<void> | undefined;
 
@@ -31,7 +37,7 @@ export class UnorderedMember implements QueueMember {
       ring: () => this.#intake.ring(),
       end: (event) => this.#end(event),
     });
-    this.#inbox = new MemberInbox(scope.what, () => this.#life.fresh());
+    this.#inbox = new MemberInbox(scope.what, { fresh: () => this.#life.fresh() });
     this.#intake = new Intake(scope, { partition: 0, token: '' }, id, credit, {
       records: (partition, records) => this.#inbox.records(partition, records),
       ended: (status) => this.#life.ended(status),

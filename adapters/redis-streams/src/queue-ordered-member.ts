@@ -1,15 +1,16 @@
 import {
-  Claimant,
+  ClaimedPartitions,
+  farewell,
+  MemberInbox,
   type QueueEvent,
   type QueueMember,
   type Settlement,
   systemClock,
 } from '@duobus/core/driver';
 import { adoptScript } from './event-scripts.ts';
-import { farewell } from './farewell.ts';
 import { cellsOf } from './queue-cells.ts';
-import { MemberInbox } from './queue-inbox.ts';
 import { Intake } from './queue-intake.ts';
+import type { Lease } from './queue-lease.ts';
 import { Life } from './queue-life.ts';
 import type { Joined } from './queue-member.ts';
 import { giveBackUnseen, noteState, settleBatch, type Settled } from './queue-settle.ts';
@@ -22,23 +23,13 @@ export interface OrderedOptions {
   partitions(signal: AbortSignal): Promise<number>;
 }
 
-/** A partition that is this member's. */
-interface Owned {
-  readonly token: number;
-  /** Once what earlier owners held has been taken over, and the runtime has been told. */
-  intake: Intake | undefined;
-  revoking: boolean;
-}
-
 /** A consumer of a subscription with order by key: owns its share of the partitions. */
 export class OrderedMember implements QueueMember {
   readonly #joined: Joined;
   readonly #credit: number;
   readonly #life: Life;
-  readonly #inbox: MemberInbox;
-  readonly #claimant: Claimant;
-  readonly #owned = new Map<number, Owned>();
-  #stopped = false;
+  readonly #inbox: MemberInbox<Lease>;
+  readonly #claimed: ClaimedPartitions<Intake, Lease>;
   #closing: Promise<void> | undefined;
 
   static async open(
@@ -48,7 +39,7 @@ export class OrderedMember implements QueueMember {
   ): Promise<OrderedMember> {
     const member = new OrderedMember(joined, options);
     try {
-      await member.#claimant.open(signal);
+      await member.#claimed.open(signal);
     } catch (error) {
       await member.close();
       throw error;
@@ -64,19 +55,18 @@ export class OrderedMember implements QueueMember {
       ring: (partition) => this.#ring(partition),
       end: (event) => this.#end(event),
     });
-    this.#inbox = new MemberInbox(scope.what, () => this.#fresh());
-    this.#claimant = new Claimant({
+    this.#inbox = new MemberInbox(scope.what, { fresh: () => this.#fresh() });
+    this.#claimed = new ClaimedPartitions<Intake, Lease>({
       cells: cellsOf(scope),
       clock: systemClock,
       leaseMs: scope.connection.settings.leaseMs,
-      id: owner,
+      owner,
+      inbox: this.#inbox,
       partitions,
-      events: {
-        assigned: (partition, token) => void this.#assigned(partition, token),
-        revoking: (partition, _token, _cause, withinMs) => this.#revoking(partition, withinMs),
-        revoked: (partition) => this.#revoked(partition),
-        ended: (error) => this.#life.failed(error),
-      },
+      open: (partition, token) => this.#intake(partition, token),
+      end: (_, unseen) => giveBackUnseen(scope, id, unseen),
+      lost: () => undefined, // whoever has it takes over what was held
+      failed: (error) => this.#life.failed(error),
     });
     this.#life.start(at);
   }
@@ -99,17 +89,11 @@ export class OrderedMember implements QueueMember {
 
   async release(partition: number): Promise<void> {
     this.#refuseClosed();
-    const owned = this.#owned.get(partition);
-    if (owned === undefined || this.#inbox.over) return;
-    this.#owned.delete(partition);
-    await owned.intake?.stop();
-    await this.#giveBack(partition);
-    await this.#claimant.release(partition, owned.token);
+    await this.#claimed.release(partition);
   }
 
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    await Promise.all([...this.#owned.values()].map(async ({ intake }) => intake?.stop()));
+  stop(): Promise<void> {
+    return this.#claimed.stop();
   }
 
   close(): Promise<void> {
@@ -119,9 +103,7 @@ export class OrderedMember implements QueueMember {
 
   async #close(): Promise<void> {
     const how = await farewell(async () => {
-      await this.stop();
-      await this.#giveBack();
-      await this.#claimant.close();
+      await this.#claimed.leave();
       await this.#life.leave();
     });
     this.#life.stop();
@@ -131,34 +113,24 @@ export class OrderedMember implements QueueMember {
 
   /** Two signs of life are given: one for who counts consumers, one for those who share the partitions. */
   #fresh(): Promise<void> | undefined {
-    const fresh = this.#life.fresh();
-    if (!this.#claimant.stale || this.#inbox.over) return fresh;
-    return Promise.all([fresh, this.#claimant.untilFresh()]).then(() => undefined);
+    const signs = [this.#life.fresh(), this.#claimed.fresh()].filter((sign) => sign !== undefined);
+    return signs.length === 0 ? undefined : Promise.all(signs).then(() => undefined);
   }
 
   #ring(partition: number | undefined): void {
-    if (partition !== undefined) this.#owned.get(partition)?.intake?.ring();
-    else for (const { intake } of this.#owned.values()) intake?.ring();
+    if (partition !== undefined) this.#claimed.get(partition)?.ring();
+    else for (const intake of this.#claimed.parts) intake.ring();
   }
 
-  async #assigned(partition: number, token: number): Promise<void> {
-    const owned: Owned = { token, intake: undefined, revoking: false };
-    this.#owned.set(partition, owned);
-    try {
-      await this.#adopt(partition, token);
-    } catch (error) {
-      this.#life.failed(error);
-      return;
-    }
-    if (this.#owned.get(partition) !== owned || this.#stopped || this.#inbox.over) return;
-    if (owned.revoking) {
-      this.#owned.delete(partition);
-      await this.#claimant.release(partition, token).catch((error) => this.#life.failed(error));
-      return;
-    }
-    this.#inbox.push({ type: 'assigned', partition });
-    owned.intake = this.#newIntake(partition, token);
-    owned.intake.ring();
+  async #intake(partition: number, token: number): Promise<Intake> {
+    await this.#adopt(partition, token);
+    const { scope, id } = this.#joined;
+    return new Intake(scope, { partition, token: String(token) }, id, this.#credit, {
+      records: (_, records) => this.#inbox.records(partition, records),
+      // somebody else owns it by now: the claimant is about to find out
+      ended: (status) => status === 'gone' && this.#life.ended(status),
+      failed: (error) => this.#life.failed(error),
+    });
   }
 
   /** What earlier owners held comes first, and they can settle no more of it. */
@@ -177,42 +149,8 @@ export class OrderedMember implements QueueMember {
     }
   }
 
-  #newIntake(partition: number, token: number): Intake {
-    const { scope, id } = this.#joined;
-    return new Intake(scope, { partition, token: String(token) }, id, this.#credit, {
-      records: (_, records) => this.#inbox.records(partition, records),
-      // somebody else owns it by now: the claimant is about to find out
-      ended: (status) => status === 'gone' && this.#life.ended(status),
-      failed: (error) => this.#life.failed(error),
-    });
-  }
-
-  #revoking(partition: number, withinMs: number): void {
-    const owned = this.#owned.get(partition);
-    if (owned === undefined) return;
-    owned.revoking = true;
-    if (owned.intake === undefined) return;
-    void owned.intake.stop();
-    this.#inbox.forget(partition);
-    this.#inbox.push({ type: 'revoking', partition, withinMs });
-  }
-
-  #revoked(partition: number): void {
-    const owned = this.#owned.get(partition);
-    if (owned === undefined) return;
-    this.#owned.delete(partition);
-    void owned.intake?.stop();
-    this.#inbox.takeUnseen(partition);
-    if (owned.intake !== undefined) this.#inbox.push({ type: 'revoked', partition });
-  }
-
-  #giveBack(partition?: number): Promise<void> {
-    const { scope, id } = this.#joined;
-    return giveBackUnseen(scope, id, this.#inbox.takeUnseen(partition));
-  }
-
   #end(event: QueueEvent): void {
-    void this.stop();
+    void this.#claimed.stop();
     this.#inbox.end(event);
   }
 

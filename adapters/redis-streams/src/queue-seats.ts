@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { StoredTopic } from '@duobus/core/driver';
-import type { Farewell } from './farewell.ts';
+import type { Farewell, StoredTopic } from '@duobus/core/driver';
 
 /** Where a member of this process sits. */
 export interface Seat {

@@ -7,9 +7,8 @@ import {
   GetQueueUrlCommand,
   ReceiveMessageCommand,
 } from '@aws-sdk/client-sqs';
-import { BusError } from '@duobus/core/driver';
+import { farewell, BusError } from '@duobus/core/driver';
 import type { Connection } from './connection.ts';
-import { farewell } from './queue-farewell.ts';
 import { pauseAfter } from './queue-insist.ts';
 import { queueArnOf } from './queue-names.ts';
 

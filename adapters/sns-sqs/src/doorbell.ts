@@ -1,10 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { CreateTopicCommand, PublishCommand } from '@aws-sdk/client-sns';
-import { BusError } from '@duobus/core/driver';
+import { farewell, BusError } from '@duobus/core/driver';
 import type { Doorbell } from '@duobus/object-log';
 import { BellQueue, type BellQueueOptions } from './bell-queue.ts';
 import type { Connection } from './connection.ts';
-import { farewell } from './queue-farewell.ts';
 
 /** Rings of one channel are sent that often at most: what comes in between goes together. */
 const gatherMs = 20;

@@ -3,10 +3,9 @@ import {
   ChangeMessageVisibilityBatchCommand,
   DeleteMessageBatchCommand,
 } from '@aws-sdk/client-sqs';
-import { BusError } from '@duobus/core/driver';
+import { inParallel, BusError } from '@duobus/core/driver';
 import { insist, isPassing } from './queue-insist.ts';
 import type { Lease } from './queue-lease.ts';
-import { chunked, inParallel } from './queue-parallel.ts';
 import type { Scope } from './queue-scope.ts';
 
 interface Answer {
@@ -116,4 +115,14 @@ function failedEntry({ Code, Message }: BatchResultErrorEntry, tried: string): B
     `SQS: cannot ${tried}: ${Code}${Message === undefined ? '' : ` (${Message})`}; it is tried again`,
     { retryable: true },
   );
+}
+
+/** As many as SNS and SQS take in one request. */
+export const batchSize = 10;
+
+export function* chunked<Item>(
+  items: readonly Item[],
+  size: number = batchSize,
+): Iterable<readonly Item[]> {
+  for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size);
 }

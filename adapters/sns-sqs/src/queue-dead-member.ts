@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { SendMessageCommand } from '@aws-sdk/client-sqs';
 import {
+  inParallel,
+  farewell,
+  MemberInbox,
   Bell,
   type InboundRecord,
   type Leased,
@@ -15,12 +18,9 @@ import {
   type StoredDeadLetter,
   writeDeadLetter,
 } from './queue-dead-letters.ts';
-import { farewell } from './queue-farewell.ts';
-import { MemberInbox } from './queue-inbox.ts';
 import { insist } from './queue-insist.ts';
-import { lostConsumer } from './queue-member-end.ts';
+import { lost } from './queue-member-end.ts';
 import { ownGroup } from './queue-names.ts';
-import { inParallel } from './queue-parallel.ts';
 import type { Scope } from './queue-scope.ts';
 import type { Settled } from './queue-settle.ts';
 import { encodeRecord } from './record-codec.ts';
@@ -59,9 +59,9 @@ class DeadLease implements Leased {
 export class DeadMember implements QueueMember {
   readonly #scope: Scope;
   readonly #ended: AbortSignal;
-  readonly #inbox: MemberInbox;
+  readonly #inbox: MemberInbox<DeadLease>;
   readonly #bell = new Bell();
-  readonly #lost: () => void;
+  readonly #onEnded: () => void;
   readonly #loop: Promise<void>;
   /** Everything found has been received. */
   #drained = true;
@@ -72,9 +72,9 @@ export class DeadMember implements QueueMember {
     this.#scope = scope;
     this.#ended = scope.connection.ended;
     this.#inbox = new MemberInbox(`the dead letters of ${scope.what}`);
-    this.#lost = () => this.#failed(this.#ended.reason);
-    this.#ended.addEventListener('abort', this.#lost, { once: true });
-    if (this.#ended.aborted) this.#lost();
+    this.#onEnded = () => this.#failed(this.#ended.reason);
+    this.#ended.addEventListener('abort', this.#onEnded, { once: true });
+    if (this.#ended.aborted) this.#onEnded();
     this.#loop = this.#list().catch((error: unknown) => this.#failed(error));
   }
 
@@ -112,7 +112,7 @@ export class DeadMember implements QueueMember {
   }
 
   async #close(): Promise<void> {
-    this.#ended.removeEventListener('abort', this.#lost);
+    this.#ended.removeEventListener('abort', this.#onEnded);
     await this.stop();
     await farewell(() => this.#loop);
     this.#inbox.close();
@@ -134,7 +134,7 @@ export class DeadMember implements QueueMember {
       if (found.length > 0) {
         this.#drained = false;
         const records = found.map((letter) => new DeadLease(letter));
-        this.#inbox.push({ type: 'records', partition: 0, records });
+        this.#inbox.records(0, records);
       }
       after = objects.at(-1)?.key;
       if (!more || after === undefined) break;
@@ -208,7 +208,7 @@ export class DeadMember implements QueueMember {
   }
 
   #failed(error: unknown): void {
-    this.#inbox.end(lostConsumer(`the dead letters of ${this.#scope.what}`, error));
+    this.#inbox.end(lost(`the dead letters of ${this.#scope.what}`, error));
     this.#bell.ring();
   }
 

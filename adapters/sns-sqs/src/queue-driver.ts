@@ -1,5 +1,6 @@
 import { GetQueueAttributesCommand } from '@aws-sdk/client-sqs';
 import {
+  inParallel,
   abortable,
   type Binding,
   BusError,
@@ -23,7 +24,6 @@ import { Lingering } from './queue-lingering.ts';
 import { Member } from './queue-member.ts';
 import { subscriptionPrefix, topicArnOf } from './queue-names.ts';
 import { OrderedMember } from './queue-ordered-member.ts';
-import { inParallel } from './queue-parallel.ts';
 import { width } from './queue-batches.ts';
 import { QueuePublisher } from './queue-publisher.ts';
 import { Pulse } from './queue-pulse.ts';

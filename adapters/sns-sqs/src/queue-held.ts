@@ -1,8 +1,8 @@
-import { hideCommand, isRefused, width } from './queue-batches.ts';
+import { inParallel } from '@duobus/core/driver';
+import { chunked, hideCommand, isRefused, width } from './queue-batches.ts';
 import { longestLeaseMs } from './queue-capabilities.ts';
 import { isPassing } from './queue-insist.ts';
 import type { Lease } from './queue-lease.ts';
-import { chunked, inParallel } from './queue-parallel.ts';
 import type { Scope } from './queue-scope.ts';
 
 export interface HeldEvents {

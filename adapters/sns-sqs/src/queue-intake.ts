@@ -4,7 +4,7 @@ import { BusError } from '@duobus/core/driver';
 import { firstVisibilityMs } from './queue-held.ts';
 import { isOverLimit } from './native-errors.ts';
 import { isPassing, pauseAfter } from './queue-insist.ts';
-import { batchSize } from './queue-parallel.ts';
+import { batchSize } from './queue-batches.ts';
 import type { Asked } from './queue-lease.ts';
 import type { Pulse } from './queue-pulse.ts';
 import type { Scope } from './queue-scope.ts';

@@ -1,7 +1,6 @@
 import type { Message } from '@aws-sdk/client-sqs';
-import type { InboundRecord, Leased } from '@duobus/core/driver';
+import { inParallel, type InboundRecord, type Leased } from '@duobus/core/driver';
 import { readNote, type StoredNote, writeNote } from './queue-notes.ts';
-import { inParallel } from './queue-parallel.ts';
 import type { Scope } from './queue-scope.ts';
 import { decodeRecord } from './record-codec.ts';
 
@@ -67,6 +66,9 @@ export class Lease implements Leased {
     return performance.now() >= this.deadline;
   }
 }
+
+/** Whether it is certainly ours: of what is not, somebody else may have it. */
+export const isHeld = ({ over, expired }: Lease): boolean => !over && !expired;
 
 /** The messages with what is kept of them; it is looked for only where there may be something. */
 export async function leasesOf(

@@ -1,7 +1,12 @@
-import type { QueueEvent, QueueMember, Settlement } from '@duobus/core/driver';
-import { farewell } from './queue-farewell.ts';
-import { MemberInbox } from './queue-inbox.ts';
-import { lostConsumer } from './queue-member-end.ts';
+import {
+  farewell,
+  MemberInbox,
+  type QueueEvent,
+  type QueueMember,
+  type Settlement,
+} from '@duobus/core/driver';
+import { isHeld, type Lease } from './queue-lease.ts';
+import { lost } from './queue-member-end.ts';
 import { Part, type PartOptions } from './queue-part.ts';
 import type { Scope } from './queue-scope.ts';
 import type { Settled } from './queue-settle.ts';
@@ -9,24 +14,24 @@ import type { Settled } from './queue-settle.ts';
 /** A competing consumer of a subscription without order: it has one queue. */
 export class Member implements QueueMember {
   readonly #ended: AbortSignal;
-  readonly #inbox: MemberInbox;
+  readonly #inbox: MemberInbox<Lease>;
   readonly #part: Part;
-  readonly #lost: () => void;
+  readonly #onEnded: () => void;
   #closing: Promise<void> | undefined;
 
   constructor(scope: Scope, options: PartOptions) {
     const { ended } = scope.connection;
-    const failed = (error: unknown): void => this.#end(lostConsumer(scope.what, error));
+    const failed = (error: unknown): void => this.#end(lost(scope.what, error));
     this.#ended = ended;
-    this.#inbox = new MemberInbox(scope.what);
+    this.#inbox = new MemberInbox(scope.what, { isHeld });
     this.#part = new Part(scope, options, {
       records: (partition, records) => this.#inbox.records(partition, records),
       expired: () => undefined, // others go on with those
       failed,
     });
-    this.#lost = () => failed(ended.reason);
-    ended.addEventListener('abort', this.#lost, { once: true });
-    if (ended.aborted) this.#lost();
+    this.#onEnded = () => failed(ended.reason);
+    ended.addEventListener('abort', this.#onEnded, { once: true });
+    if (ended.aborted) this.#onEnded();
     else this.#part.start();
   }
 
@@ -50,9 +55,8 @@ export class Member implements QueueMember {
     await Promise.resolve(); // there are no partitions to release
   }
 
-  async stop(): Promise<void> {
-    this.#part.stop();
-    await Promise.resolve();
+  stop(): Promise<void> {
+    return this.#part.stop();
   }
 
   close(): Promise<void> {
@@ -61,13 +65,13 @@ export class Member implements QueueMember {
   }
 
   async #close(): Promise<void> {
-    this.#ended.removeEventListener('abort', this.#lost);
+    this.#ended.removeEventListener('abort', this.#onEnded);
     await farewell(() => this.#part.end(this.#inbox.takeUnseen()));
     this.#inbox.close();
   }
 
   #end(event: QueueEvent): void {
-    this.#part.stop();
+    void this.#part.stop();
     this.#inbox.end(event);
   }
 

@@ -1,15 +1,15 @@
 import {
   type Cells,
-  Claimant,
+  ClaimedPartitions,
+  farewell,
+  MemberInbox,
   type QueueEvent,
   type QueueMember,
   type Settlement,
   systemClock,
 } from '@duobus/core/driver';
-import { farewell } from './queue-farewell.ts';
-import { MemberInbox } from './queue-inbox.ts';
-import type { Lease } from './queue-lease.ts';
-import { frozenConsumer, lostConsumer } from './queue-member-end.ts';
+import { isHeld, type Lease } from './queue-lease.ts';
+import { frozen, lost } from './queue-member-end.ts';
 import { Part, type PartOptions } from './queue-part.ts';
 import type { Scope } from './queue-scope.ts';
 import type { Settled } from './queue-settle.ts';
@@ -27,14 +27,6 @@ export interface OrderedOptions extends PartOptions {
   left(): void;
 }
 
-/** A partition that is this member's. */
-interface Owned {
-  readonly token: number;
-  /** Once the runtime has been told. */
-  part: Part | undefined;
-  revoking: boolean;
-}
-
 /**
  * A consumer of a subscription with order by key: owns its share of the partitions, each with a queue of its own. Of one key
  * SQS hands out nothing more while something is held, to nobody, so that order survives whatever happens to owners.
@@ -43,12 +35,10 @@ export class OrderedMember implements QueueMember {
   readonly #scope: Scope;
   readonly #options: OrderedOptions;
   readonly #ended: AbortSignal;
-  readonly #inbox: MemberInbox;
-  readonly #claimant: Claimant;
-  readonly #owned = new Map<number, Owned>();
+  readonly #inbox: MemberInbox<Lease>;
+  readonly #claimed: ClaimedPartitions<Part, Lease>;
   readonly #partOf = new WeakMap<object, Part>();
-  readonly #lost: () => void;
-  #stopped = false;
+  readonly #onEnded: () => void;
   #closing: Promise<void> | undefined;
 
   static async open(
@@ -58,7 +48,7 @@ export class OrderedMember implements QueueMember {
   ): Promise<OrderedMember> {
     const member = new OrderedMember(scope, options);
     try {
-      await member.#claimant.open(signal);
+      await member.#claimed.open(signal);
     } catch (error) {
       await member.close();
       throw error;
@@ -71,25 +61,23 @@ export class OrderedMember implements QueueMember {
     this.#scope = scope;
     this.#options = options;
     this.#ended = ended;
-    this.#inbox = new MemberInbox(scope.what, () =>
-      this.#claimant.stale && !this.#inbox.over ? this.#claimant.untilFresh() : undefined,
-    );
-    this.#claimant = new Claimant({
+    this.#inbox = new MemberInbox(scope.what, { isHeld, fresh: () => this.#claimed.fresh() });
+    this.#claimed = new ClaimedPartitions<Part, Lease>({
       cells: options.cells,
       clock: systemClock,
       leaseMs: settings.leaseMs,
-      id: options.owner,
-      partitions: (signal) => options.partitions(signal),
-      events: {
-        assigned: (partition, token) => void this.#assigned(partition, token),
-        revoking: (partition, _token, _cause, withinMs) => this.#revoking(partition, withinMs),
-        revoked: (partition) => this.#revoked(partition),
-        ended: (error) => this.#failed(error),
-      },
+      owner: options.owner,
+      inbox: this.#inbox,
+      partitions: (during) => options.partitions(during),
+      open: (partition) => this.#part(partition),
+      end: (part, unseen) => part.end(unseen),
+      // it goes back and keeps its order; what cannot be given back comes back by itself
+      lost: (part, unseen) => void part.end(unseen).catch(() => undefined),
+      failed: (error) => this.#failed(error),
     });
-    this.#lost = () => this.#failed(ended.reason);
-    ended.addEventListener('abort', this.#lost, { once: true });
-    if (ended.aborted) this.#lost();
+    this.#onEnded = () => this.#failed(ended.reason);
+    ended.addEventListener('abort', this.#onEnded, { once: true });
+    if (ended.aborted) this.#onEnded();
   }
 
   receive(signal: AbortSignal): Promise<readonly QueueEvent[]> {
@@ -126,21 +114,11 @@ export class OrderedMember implements QueueMember {
 
   async release(partition: number): Promise<void> {
     this.#refuseClosed();
-    const owned = this.#owned.get(partition);
-    if (owned === undefined || this.#inbox.over) return;
-    this.#owned.delete(partition);
-    try {
-      await owned.part?.end(this.#inbox.takeUnseen(partition));
-    } finally {
-      // what could not be given back comes back by itself
-      await this.#claimant.release(partition, owned.token);
-    }
+    await this.#claimed.release(partition);
   }
 
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    for (const { part } of this.#owned.values()) part?.stop();
-    await Promise.resolve();
+  stop(): Promise<void> {
+    return this.#claimed.stop();
   }
 
   close(): Promise<void> {
@@ -149,84 +127,33 @@ export class OrderedMember implements QueueMember {
   }
 
   async #close(): Promise<void> {
-    this.#ended.removeEventListener('abort', this.#lost);
-    this.#stopped = true;
-    const parts = [...this.#owned.values()].flatMap(({ part }) => part ?? []);
-    const leaving = this.#leave(parts);
+    this.#ended.removeEventListener('abort', this.#onEnded);
+    // nobody may sit here before this one has left, however long that takes
+    const leaving = this.#claimed.leave().finally(() => this.#options.left());
     await farewell(() => leaving);
     this.#inbox.close();
   }
 
-  /** However long it takes to give everything back: nobody may sit here before this one has left. */
-  async #leave(parts: readonly Part[]): Promise<void> {
-    try {
-      await Promise.allSettled(
-        parts.map((part) => part.end(this.#inbox.takeUnseen(part.partition))),
-      );
-    } finally {
-      await this.#claimant.close().finally(() => this.#options.left());
-    }
-  }
-
-  async #assigned(partition: number, token: number): Promise<void> {
-    const owned: Owned = { token, part: undefined, revoking: false };
-    this.#owned.set(partition, owned);
-    let scope: Scope;
-    try {
-      scope = await this.#options.scopeOf(partition, this.#ended);
-    } catch (error) {
-      this.#failed(error);
-      return;
-    }
-    if (this.#owned.get(partition) !== owned || this.#stopped || this.#inbox.over) return;
-    if (owned.revoking) {
-      this.#owned.delete(partition);
-      await this.#claimant.release(partition, token).catch((error) => this.#failed(error));
-      return;
-    }
-    this.#inbox.push({ type: 'assigned', partition });
-    owned.part = new Part(scope, this.#options, {
-      records: (_, records) => this.#records(owned, partition, records),
+  async #part(partition: number): Promise<Part> {
+    const scope = await this.#options.scopeOf(partition, this.#ended);
+    const part: Part = new Part(scope, this.#options, {
+      records: (_, records) => {
+        for (const lease of records) this.#partOf.set(lease, part);
+        this.#inbox.records(partition, records);
+      },
       // what comes after one that is lost may not be handled before it
-      expired: () => this.#end(frozenConsumer(scope.what, scope.connection.settings.visibilityMs)),
+      expired: () => this.#end(frozen(scope.what, scope.connection.settings.visibilityMs)),
       failed: (error) => this.#failed(error),
     });
-    owned.part.start();
-  }
-
-  #records({ part }: Owned, partition: number, records: readonly Lease[]): void {
-    for (const lease of records) this.#partOf.set(lease, part as Part);
-    this.#inbox.records(partition, records);
-  }
-
-  #revoking(partition: number, withinMs: number): void {
-    const owned = this.#owned.get(partition);
-    if (owned === undefined) return;
-    owned.revoking = true;
-    if (owned.part === undefined) return;
-    owned.part.stop();
-    this.#inbox.forget(partition);
-    this.#inbox.push({ type: 'revoking', partition, withinMs });
-  }
-
-  /** Somebody else has it: what was held of it goes back, and keeps its order. */
-  #revoked(partition: number): void {
-    const owned = this.#owned.get(partition);
-    if (owned === undefined) return;
-    this.#owned.delete(partition);
-    const unseen = this.#inbox.takeUnseen(partition);
-    if (owned.part === undefined) return;
-    this.#inbox.push({ type: 'revoked', partition });
-    // what cannot be given back comes back by itself
-    owned.part.end(unseen).catch(() => undefined);
+    return part;
   }
 
   #failed(error: unknown): void {
-    this.#end(lostConsumer(this.#scope.what, error));
+    this.#end(lost(this.#scope.what, error));
   }
 
   #end(event: QueueEvent): void {
-    void this.stop();
+    void this.#claimed.stop();
     this.#inbox.end(event);
   }
 

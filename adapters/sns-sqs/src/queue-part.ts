@@ -75,14 +75,14 @@ export class Part {
   }
 
   /** Receives no more. What comes for requests that still run is given back. */
-  stop(): void {
+  async stop(): Promise<void> {
     this.#intake.stop();
     this.#lingering.add(this.#intake);
   }
 
   /** Gives everything back: `unseen` was never handed out. */
   async end(unseen: readonly Lease[]): Promise<void> {
-    this.stop();
+    void this.stop();
     const mine = unseen.filter((lease) => this.#settlements.isHeld(lease));
     this.#held.drop(mine);
     const rest = this.#held.end().filter(({ over, expired }) => !over && !expired);

@@ -15,7 +15,7 @@ import type { Connection } from './connection.ts';
 import { maxMessageBytes } from './queue-capabilities.ts';
 import { insist } from './queue-insist.ts';
 import { groupOf } from './queue-names.ts';
-import { batchSize } from './queue-parallel.ts';
+import { batchSize } from './queue-batches.ts';
 import { encodeRecord, type EncodedRecord } from './record-codec.ts';
 
 /** Requests of one topic at the same time. */

@@ -1,8 +1,7 @@
-import { BusError, type StoredTopic } from '@duobus/core/driver';
+import { inParallel, BusError, type StoredTopic } from '@duobus/core/driver';
 import type { ObjectStore } from '@duobus/object-log';
 import { width } from './queue-batches.ts';
 import { subscriptionsPrefix } from './queue-names.ts';
-import { inParallel } from './queue-parallel.ts';
 
 /** A subscription as it is stored. */
 export interface Registration {

@@ -1,11 +1,10 @@
-import type { Settlement } from '@duobus/core/driver';
+import { inParallel, type Settlement } from '@duobus/core/driver';
 import { deleteMessages, hideMessages, width } from './queue-batches.ts';
 import { longestLeaseMs } from './queue-capabilities.ts';
 import { deadKey, removeDeadLetter, writeDeadLetter } from './queue-dead-letters.ts';
 import type { Held } from './queue-held.ts';
 import { Lease, noteOn } from './queue-lease.ts';
 import { removeNote } from './queue-notes.ts';
-import { inParallel } from './queue-parallel.ts';
 import type { Scope } from './queue-scope.ts';
 
 export type Settled = 'settled' | 'lost';

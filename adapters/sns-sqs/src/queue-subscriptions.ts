@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { SubscribeCommand, UnsubscribeCommand } from '@aws-sdk/client-sns';
 import { CreateQueueCommand, DeleteQueueCommand, GetQueueUrlCommand } from '@aws-sdk/client-sqs';
-import { BusError, type StoredTopic, type TopologyMode } from '@duobus/core/driver';
+import { inParallel, BusError, type StoredTopic, type TopologyMode } from '@duobus/core/driver';
 import type { Connection } from './connection.ts';
 import { width } from './queue-batches.ts';
 import { keepsForMs } from './queue-capabilities.ts';
 import { queueArnOf, queueName, subscriptionPrefix, topicArnOf } from './queue-names.ts';
 import { untilKnown } from './queue-insist.ts';
-import { inParallel } from './queue-parallel.ts';
 import { probe } from './queue-probe.ts';
 import type { Provided, Registered, Registration, SubscriptionRegistry } from './queue-registry.ts';
 import { Scope, subscriptionGone } from './queue-scope.ts';

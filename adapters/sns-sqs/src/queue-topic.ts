@@ -1,10 +1,9 @@
 import { CreateTopicCommand, DeleteTopicCommand } from '@aws-sdk/client-sns';
-import { BusError, type StoredTopic, type WantedTopic } from '@duobus/core/driver';
+import { inParallel, BusError, type StoredTopic, type WantedTopic } from '@duobus/core/driver';
 import type { TopicNotes } from '@duobus/object-log';
 import type { Connection } from './connection.ts';
 import { width } from './queue-batches.ts';
 import { topicArnOf, topicName } from './queue-names.ts';
-import { inParallel } from './queue-parallel.ts';
 
 /** Makes the SNS topics of an event topic that has no record yet. */
 export async function makeTopic(

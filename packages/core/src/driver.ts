@@ -10,6 +10,11 @@ export { BusError } from './errors.ts';
 export type { ErrorCode } from './errors.ts';
 export { assign } from './groups/assignment.ts';
 export { Claimant, type ClaimantOptions, type ClaimEvents } from './groups/claimant.ts';
+export {
+  ClaimedPartitions,
+  type ClaimedPartitionsOptions,
+  type ClaimedPart,
+} from './groups/claimed-partitions.ts';
 export type { Cell, CellResult, Cells, CellWrite } from './groups/cells.ts';
 export type { PartitionReader, ReaderEvents } from './groups/cells-member.ts';
 export { type Groups, groupsOver, type GroupsOptions } from './groups/groups-over.ts';
@@ -20,6 +25,10 @@ export { abortable } from './internal/abort.ts';
 export { type Address, formatAddress, parseAddress } from './internal/address.ts';
 export { Bell } from './internal/bell.ts';
 export { Deque } from './internal/deque.ts';
+export { type Farewell, farewell } from './internal/farewell.ts';
+export { inParallel } from './internal/in-parallel.ts';
+export { lostConsumer } from './member-end.ts';
+export { MemberInbox, type MemberInboxOptions } from './member-inbox.ts';
 export { systemClock } from './internal/clock.ts';
 export type { Clock } from './internal/clock.ts';
 export { Registry, sameTopic } from './registry.ts';

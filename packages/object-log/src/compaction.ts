@@ -1,5 +1,5 @@
+import { inParallel } from '@duobus/core/driver';
 import { randomBytes } from 'node:crypto';
-import { inParallel } from './in-parallel.ts';
 import type { ListedSegment } from './listed-segments.ts';
 import type { StoredObject } from './object-store.ts';
 import type { PartitionLog } from './partition-log.ts';

@@ -1,5 +1,4 @@
-import { BusError, hasPointers, type StoredTopic } from '@duobus/core/driver';
-import { inParallel } from './in-parallel.ts';
+import { inParallel, BusError, hasPointers, type StoredTopic } from '@duobus/core/driver';
 import { cellsRing, topicRing } from './log-channel.ts';
 import { listAll, ObjectCells } from './object-cells.ts';
 import type { Doorbell, ListedObject, ObjectStore } from './object-store.ts';

@@ -1,6 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import type { Cell, CellResult, Cells, CellWrite } from '@duobus/core/driver';
-import { inParallel } from './in-parallel.ts';
+import {
+  inParallel,
+  type Cell,
+  type CellResult,
+  type Cells,
+  type CellWrite,
+} from '@duobus/core/driver';
 import type { ListedObject, ObjectStore, StoredObject } from './object-store.ts';
 import { encodeState, parseState, unknownVersion } from './partition-start.ts';
 

@@ -1,4 +1,5 @@
 import {
+  inParallel,
   type Binding,
   type Bounds,
   BusError,
@@ -22,7 +23,6 @@ import {
 } from '@duobus/core/driver';
 import { GroupCells } from './group-cells.ts';
 import { History, type ReadLimits } from './history.ts';
-import { inParallel } from './in-parallel.ts';
 import { channelOf, topicRing } from './log-channel.ts';
 import { LogReader } from './log-reader.ts';
 import type { ObjectLogOptions } from './options.ts';

@@ -1,9 +1,9 @@
-/** Runs `work` for all items, so many at a time, and resolves to the results in their order. Waits for all that have begun
- *  before it rejects. */
+/** Runs `work` for all items, so many at a time, and resolves to the results in their order. After an error nothing more
+ *  begins; it rejects when what was under way has ended. */
 export async function inParallel<Item, Result>(
   items: readonly Item[],
   atOnce: number,
-  work: (item: Item) => Promise<Result>,
+  work: (item: Item, at: number) => Promise<Result>,
 ): Promise<readonly Result[]> {
   const results: Result[] = [];
   const errors: unknown[] = [];
@@ -13,7 +13,7 @@ export async function inParallel<Item, Result>(
       const at = next;
       next += 1;
       try {
-        results[at] = await work(items[at] as Item);
+        results[at] = await work(items[at] as Item, at);
       } catch (error) {
         errors.push(error);
       }

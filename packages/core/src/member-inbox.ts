@@ -1,21 +1,31 @@
-import { abortable, BusError, Inbox, type QueueEvent } from '@duobus/core/driver';
-import type { Lease } from './queue-lease.ts';
+import type { Leased, QueueEvent } from './driver.ts';
+import { BusError } from './errors.ts';
+import { Inbox } from './inbox.ts';
+import { abortable } from './internal/abort.ts';
 
-/** What a member has found out and has not told yet. */
-export class MemberInbox {
+export interface MemberInboxOptions<Lease> {
+  /** What to wait for before documents are handed out; `undefined`: nothing. */
+  readonly fresh?: () => Promise<void> | undefined;
+  /** Whether it is certainly the member's still: what is not is left out. Default: it is. */
+  readonly isHeld?: (lease: Lease) => boolean;
+}
+
+/** What a member of a subscription has found out and has not told yet. */
+export class MemberInbox<Lease extends Leased> {
   readonly #inbox = new Inbox<QueueEvent | undefined>();
   readonly #what: string;
-  readonly #fresh: () => Promise<void> | undefined;
+  readonly #options: MemberInboxOptions<Lease>;
   /** Taken out, but whoever received has gone. */
   #back: readonly QueueEvent[] = [];
-  readonly #unseen = new Set<Lease>();
+  /** With its partition. */
+  readonly #unseen = new Map<Lease, number>();
   #over = false;
   #closed = false;
 
-  /** `fresh`: what to wait for before documents are handed out. */
-  constructor(what: string, fresh: () => Promise<void> | undefined) {
+  /** `what` completes "this consumer of ...". */
+  constructor(what: string, options: MemberInboxOptions<Lease> = {}) {
     this.#what = what;
-    this.#fresh = fresh;
+    this.#options = options;
   }
 
   /** The member is lost or gone. */
@@ -28,26 +38,27 @@ export class MemberInbox {
   }
 
   records(partition: number, records: readonly Lease[]): void {
-    for (const lease of records) this.#unseen.add(lease);
+    for (const lease of records) this.#unseen.set(lease, partition);
     this.push({ type: 'records', partition, records });
   }
 
+  /** As QueueMember.receive. */
   async receive(signal: AbortSignal): Promise<readonly QueueEvent[]> {
     for (;;) {
       if (this.#closed) throw this.closed();
       if (this.#back.length === 0) this.#back = await this.#take(signal);
-      const fresh = this.#fresh();
+      const fresh = this.#options.fresh?.();
       if (fresh !== undefined) await abortable(fresh, signal);
-      const events = this.#back;
+      const events = this.#back.flatMap((event) => this.#handOut(event));
       this.#back = [];
-      if (events.length > 0) return this.#handOut(events);
+      if (events.length > 0) return events;
     }
   }
 
-  /** What has been put in of a partition, or of all, and nobody has seen. */
+  /** What has been put in of a partition, or of all, and nobody has seen; nobody will. */
   takeUnseen(partition?: number): readonly Lease[] {
-    const mine = [...this.#unseen].filter(
-      ({ hold }) => partition === undefined || hold.partition === partition,
+    const mine = [...this.#unseen].flatMap(([lease, of]) =>
+      partition === undefined || of === partition ? [lease] : [],
     );
     for (const lease of mine) this.#unseen.delete(lease);
     this.forget(partition);
@@ -62,7 +73,7 @@ export class MemberInbox {
     this.#back = this.#back.filter((event) => !matches(event));
   }
 
-  /** The last event, but for the first call. */
+  /** The last event: what ends it first counts. */
   end(event: QueueEvent): void {
     if (this.#over || this.#closed) return;
     this.forget();
@@ -83,10 +94,12 @@ export class MemberInbox {
     return (await this.#inbox.receive(signal)).filter((event) => event !== undefined);
   }
 
-  #handOut(events: readonly QueueEvent[]): readonly QueueEvent[] {
-    for (const event of events)
-      if (event.type === 'records')
-        for (const lease of event.records) this.#unseen.delete(lease as Lease);
-    return events;
+  #handOut(event: QueueEvent): readonly QueueEvent[] {
+    if (event.type !== 'records') return [event];
+    const { isHeld = () => true } = this.#options;
+    const records = (event.records as readonly Lease[]).filter(
+      (lease) => this.#unseen.delete(lease) && isHeld(lease),
+    );
+    return records.length === 0 ? [] : [{ ...event, records }];
   }
 }
