@@ -47,8 +47,9 @@ export class Subscriptions {
       if (found?.state === 'ready') {
         // after its record was read: whoever adds partitions later finds this subscription
         const partitions = await this.#facts.partitions(topic, signal);
-        if (mode === 'check' || queuesOf(found).length >= partitions)
-          return created ? 'created' : 'existed';
+        if (queuesOf(found).length >= partitions) return created ? 'created' : 'existed';
+        if (mode === 'check')
+          throw incomplete(topic.name, name, queuesOf(found).length, partitions);
         await this.#fill(topic, name, found, partitions, signal);
         continue;
       }
@@ -257,6 +258,15 @@ export class Subscriptions {
       return found.QueueUrl;
     }
   }
+}
+
+/** Whoever adds partitions gives them queues; it is doing so now, or has died over it. */
+function incomplete(topic: string, name: string, has: number, partitions: number): BusError {
+  return new BusError(
+    'DUOBUS_NOT_FOUND',
+    `SNS/SQS: subscription '${name}' of topic '${topic}' has queues for ${has} of ${partitions} partitions: try again, or run once with topology 'create'`,
+    { retryable: true, context: { topic, name } },
+  );
 }
 
 function queuesOf({ queues }: Registration): readonly Provided[] {

@@ -94,14 +94,19 @@ async function publish({ events, data }: Bus, topics: Topics): Promise<void> {
 }
 
 /** Fails, retries, gives up, is redriven, and is handled in the end. */
-async function consume(bus: Bus, topics: Topics): Promise<void> {
+async function consume(bus: Bus, proxy: Proxy, topics: Topics): Promise<void> {
   await Promise.all(
-    (['plain', 'ordered', 'data'] as const).map((one) => consumeOne(bus, topics, one)),
+    (['plain', 'ordered', 'data'] as const).map((one) => consumeOne(bus, proxy, topics, one)),
   );
   assert.ok((await bus.health()).connected);
 }
 
-async function consumeOne({ events, data }: Bus, topics: Topics, one: keyof Topics): Promise<void> {
+async function consumeOne(
+  { events, data }: Bus,
+  proxy: Proxy,
+  topics: Topics,
+  one: keyof Topics,
+): Promise<void> {
   const to = topics[one];
   const on = one === 'data' ? data : events;
   let isMended = false;
@@ -109,8 +114,12 @@ async function consumeOne({ events, data }: Bus, topics: Topics, one: keyof Topi
   const options = { maxAttempts: 2, backoff: { firstMs: 1, maxMs: 1 } };
   const handler = async ({ n }: Doc): Promise<void> => {
     if (n === 1 && !isMended) throw new Error('not yet');
-    // longer than it is hidden at first
-    if (n === 2 && !isMended) await new Promise((resolve) => setTimeout(resolve, 1_500));
+    // until it has been kept from others
+    if (n === 2 && !isMended && one !== 'data')
+      await eventually(
+        async () => proxy.count('ChangeMessageVisibilityBatch'),
+        (count) => count > 0,
+      );
     handled.add(n);
   };
   const handle = await on.subscribe(to, 'a', handler, options);
@@ -150,7 +159,9 @@ describe('what AWS has to allow', () => {
       create(bus, proxy, topics),
     );
     const published = await actionsIn({ topology: 'check' }, (bus) => publish(bus, topics));
-    const consumed = await actionsIn({ topology: 'check' }, (bus) => consume(bus, topics));
+    const consumed = await actionsIn({ topology: 'check' }, (bus, proxy) =>
+      consume(bus, proxy, topics),
+    );
     const removed = await actionsIn({ topology: 'create' }, (bus) => remove(bus, topics));
     const found = {
       // whoever subscribes to make a subscription also consumes from it

@@ -80,7 +80,19 @@ describe('what a member holds', () => {
       ['fresh', 'settling'],
     );
     const before = asked.length;
-    await new Promise((resolve) => setTimeout(resolve, 1_200));
+    // another that would be asked for as often
+    const sentinel: [string | undefined, number | undefined][] = [];
+    const other = new Held(
+      scopeOf(sentinel, []),
+      { freed: () => undefined, expired: () => undefined, failed: assert.fail },
+      never,
+    );
+    other.add([leaseSince(0, 'sentinel')]);
+    await eventually(
+      async () => sentinel.length,
+      (count) => count >= 2,
+    );
+    other.end();
     assert.equal(asked.length, before, 'nothing more is asked after the end');
   });
 });

@@ -84,7 +84,7 @@ describe('order by key on SNS and SQS', () => {
     await untilEmpty(opened, topic);
   });
 
-  it('hands over at once when a member leaves, and takes a dead one’s partitions when its lease is over', async () => {
+  it('takes a dead member’s partitions when its lease is over', async () => {
     await using proxy = await Proxy.to(endpoint());
     await using dying = await openDriver({ endpoint: proxy.url, leaseMs: 2_000 });
     await using other = await openDriver({ leaseMs: 2_000 });
@@ -115,13 +115,22 @@ describe('order by key on SNS and SQS', () => {
       ],
     );
     assert.deepEqual(await next.done(next.find('a.4')), ['settled']);
-    const third = await consume(other, topic);
     await next.member.close();
-    const leftAt = performance.now();
-    await third.until(({ assigned }) => assigned.length === 2);
-    assert.ok(performance.now() - leftAt < 1_500, `${performance.now() - leftAt} ms`);
-    await third.member.close();
     await untilEmpty(other, topic);
+  });
+
+  it('hands over at once when a member leaves', async () => {
+    // much longer than `until` waits, and so is the time between looks
+    const leaseMs = 240_000;
+    await using one = await openDriver({ leaseMs });
+    await using other = await openDriver({ leaseMs });
+    await using made = await subscription(one, 'key', 2);
+    const leaving = await consume(one, made.topic);
+    await leaving.until(({ assigned }) => assigned.length === 2);
+    const next = await consume(other, made.topic);
+    await leaving.member.close();
+    await next.until(({ assigned }) => assigned.length === 2);
+    await next.member.close();
   });
 
   it('holds back a key behind a document that is held, and no other', async () => {
@@ -242,7 +251,8 @@ describe('order by key on SNS and SQS', () => {
   });
 
   it('is lost when others take it for dead, and who follows in its process has its partitions at once', async () => {
-    await using opened = await openDriver({ leaseMs: 8_000 });
+    // who looks notices within 15 s; without its seat its successor would wait for 60
+    await using opened = await openDriver({ leaseMs: 60_000 });
     await using made = await subscription(opened, 'key', 3);
     const { topic } = made;
     const { store, settings } = opened.connection;
@@ -256,10 +266,8 @@ describe('order by key on SNS and SQS', () => {
     for (const { key } of objects) await store.remove(key, undefined, signal);
     await reader.until(({ events }) => events.at(-1)?.type === 'lost');
     await reader.member.close();
-    const at = performance.now();
     const next = await consume(opened, topic);
     await next.until(({ assigned }) => assigned.length === 3);
-    assert.ok(performance.now() - at < 2_000, `${performance.now() - at} ms`);
     await next.member.close();
   });
 

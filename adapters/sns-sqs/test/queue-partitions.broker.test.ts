@@ -107,6 +107,10 @@ describe('partitions that are added to an event topic', () => {
     const { topic } = made;
     const more = await opened.driver.alterTopic(topic, { ...topic, partitions: 2 }, soon());
     await reregister(opened, topic, (stored) => ({ ...stored, queues: stored.queues.slice(0, 1) }));
+    await assert.rejects(
+      opened.driver.ensureSubscription(more, 'sub', 'check', soon()),
+      /has queues for 1 of 2 partitions: try again, or run once with topology 'create'/,
+    );
     const reader = await consume(opened, more);
     await reader.until(({ assigned }) => assigned.length === 2);
     await publish(opened, more, 1, [record('a', 'k')]);

@@ -35,7 +35,11 @@ export class Proxy implements AsyncDisposable {
   readonly #ended = new AbortController();
   /** Asked for every request. */
   fault: (seen: Seen) => Fault | undefined = () => undefined;
+  /** Told when the server has answered. */
+  answered: (seen: Seen) => void = () => undefined;
   readonly seen: Seen[] = [];
+  /** By action: what has no answer yet. */
+  readonly #open = new Map<string, number>();
 
   static async to(upstream: string): Promise<Proxy> {
     const proxy = new Proxy(upstream);
@@ -52,6 +56,11 @@ export class Proxy implements AsyncDisposable {
 
   get url(): string {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** How many of these wait for an answer. */
+  open(action: string): number {
+    return this.#open.get(action) ?? 0;
   }
 
   count(action: string): number {
@@ -84,6 +93,8 @@ export class Proxy implements AsyncDisposable {
       body,
     };
     this.seen.push(seen);
+    this.#open.set(action, this.open(action) + 1);
+    response.once('close', () => this.#open.set(action, this.open(action) - 1));
     const fault = this.fault(seen);
     if (fault === 'cut') {
       response.destroy();
@@ -112,6 +123,7 @@ export class Proxy implements AsyncDisposable {
       ...(bytes.length === 0 ? {} : { body: batch?.rest ?? bytes }),
     });
     const said = Buffer.from(await answer.arrayBuffer());
+    this.answered(seen);
     if (fault === 'lose') {
       response.destroy();
       return;
