@@ -1,8 +1,7 @@
 import { inParallel } from '@duobus/core/driver';
 import { chunked, hideCommand, isRefused, width } from './queue-batches.ts';
-import { longestLeaseMs } from './queue-capabilities.ts';
 import { isPassing } from './queue-insist.ts';
-import type { Lease } from './queue-lease.ts';
+import { hideableMs, type Lease } from './queue-lease.ts';
 import type { Scope } from './queue-scope.ts';
 
 export interface HeldEvents {
@@ -12,9 +11,6 @@ export interface HeldEvents {
   expired(leases: readonly Lease[]): void;
   failed(error: unknown): void;
 }
-
-/** SQS refuses more than twelve hours in all, by its own clock. */
-const marginMs = 60_000;
 
 /** What a member holds: kept from others for as long as it is held, however long that is, by one timer for all. */
 export class Held {
@@ -127,8 +123,8 @@ export class Held {
     if (lost.length > 0) this.#events.expired(lost);
   }
 
-  #mayTake({ receivedAt }: Lease, now: number): number {
-    return Math.min(this.#visibilityMs, receivedAt + longestLeaseMs - marginMs - now);
+  #mayTake(lease: Lease, now: number): number {
+    return Math.min(this.#visibilityMs, hideableMs(lease, now));
   }
 }
 

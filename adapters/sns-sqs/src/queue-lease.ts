@@ -1,8 +1,12 @@
 import type { Message } from '@aws-sdk/client-sqs';
 import { inParallel, type InboundRecord, type Leased } from '@duobus/core/driver';
+import { longestLeaseMs } from './queue-capabilities.ts';
 import { readNote, type StoredNote, writeNote } from './queue-notes.ts';
 import type { Scope } from './queue-scope.ts';
 import { decodeRecord } from './record-codec.ts';
+
+/** SQS refuses more than twelve hours in all, by its own clock. */
+const marginMs = 60_000;
 
 /** When and for how long SQS has taken messages. */
 export interface Asked {
@@ -65,6 +69,11 @@ export class Lease implements Leased {
   get expired(): boolean {
     return performance.now() >= this.deadline;
   }
+}
+
+/** For how long from `now` on SQS still hides it from others. */
+export function hideableMs({ receivedAt }: Lease, now: number): number {
+  return receivedAt + longestLeaseMs - marginMs - now;
 }
 
 /** Whether it is certainly ours: of what is not, somebody else may have it. */

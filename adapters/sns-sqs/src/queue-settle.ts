@@ -1,18 +1,14 @@
 import { inParallel, type Settlement } from '@duobus/core/driver';
 import { deleteMessages, hideMessages, width } from './queue-batches.ts';
-import { longestLeaseMs } from './queue-capabilities.ts';
 import { deadKey, removeDeadLetter, writeDeadLetter } from './queue-dead-letters.ts';
 import type { Held } from './queue-held.ts';
-import { Lease, noteOn } from './queue-lease.ts';
+import { hideableMs, Lease, noteOn } from './queue-lease.ts';
 import { removeNote } from './queue-notes.ts';
 import type { Scope } from './queue-scope.ts';
 
 export type Settled = 'settled' | 'lost';
 
 type Of<Verdict extends Settlement['verdict']> = Extract<Settlement, { readonly verdict: Verdict }>;
-
-/** SQS refuses more than twelve hours in all, by its own clock. */
-const marginMs = 60_000;
 
 /** Settles for one member. A token that is not held any more is 'lost'. */
 export class Settlements {
@@ -139,6 +135,6 @@ export async function giveBackUnseen(
 
 function secondsOf(lease: Lease, settlement: Of<'again' | 'back'>): number {
   if (settlement.verdict === 'back') return 0;
-  const left = lease.receivedAt + longestLeaseMs - marginMs - performance.now();
+  const left = hideableMs(lease, performance.now());
   return Math.max(0, Math.min(Math.ceil(settlement.delayMs / 1_000), Math.floor(left / 1_000)));
 }

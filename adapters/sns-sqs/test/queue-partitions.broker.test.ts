@@ -3,9 +3,13 @@ import { describe, it } from 'node:test';
 import type { StoredTopic } from '@duobus/core/driver';
 import { TopicShelf } from '@duobus/object-log';
 import { makePartitions } from '../src/queue-topic.ts';
-import { soon } from './support/queue-connection.ts';
+import { ListSubscriptionsCommand } from '@aws-sdk/client-sns';
+import { ListQueuesCommand } from '@aws-sdk/client-sqs';
+import { Proxy } from './support/proxy.ts';
+import { endpoint, soon } from './support/queue-connection.ts';
 import {
   consume,
+  eventually,
   openDriver,
   publish,
   record,
@@ -121,5 +125,74 @@ describe('partitions that are added to an event topic', () => {
     await reader.done(...reader.leased);
     await reader.member.close();
     await untilEmpty(opened, topic);
+  });
+
+  it('get nothing before every subscription has a queue for them, and hold up nothing else', async () => {
+    await using proxy = await Proxy.to(endpoint());
+    await using opened = await openDriver();
+    await using made = await subscription(opened, 'key', 2);
+    const { topic } = made;
+    const more = await alterAndDie(opened, topic, 3);
+    // one that knows nothing of the topic yet
+    await using through = await openDriver({ endpoint: proxy.url });
+    proxy.fault = ({ action }) =>
+      action === 'CreateQueue' ? { answer: 403, code: 'AccessDenied' } : undefined;
+    const [refused] = await through.driver.publish(more, 2, [record('a', 'k')], soon());
+    assert.equal(refused?.status, 'rejected');
+    assert.equal(proxy.count('PublishBatch'), 0);
+    for (const partition of [0, 1])
+      await publish(through, more, partition, [record(`b${partition}`, 'k')]);
+    proxy.fault = () => undefined;
+    await publish(through, more, 2, [record('c', 'k')]);
+    const reader = await consume(opened, more);
+    await reader.drain(3);
+    assert.deepEqual(reader.ids.toSorted(), ['b0', 'b1', 'c']);
+    await reader.member.close();
+  });
+
+  it('leave nothing behind of a subscription that is removed at the same time', async () => {
+    await using proxy = await Proxy.to(endpoint());
+    await using opened = await openDriver();
+    await using made = await subscription(opened, 'key', 1);
+    const { topic } = made;
+    await opened.driver.ensureSubscription(topic, 'second', 'create', soon());
+    const { uid } = await registration(opened, topic, 'second');
+    const more = await alterAndDie(opened, topic, 2);
+    await using through = await openDriver({ endpoint: proxy.url });
+    // it waits there until the other has gone
+    proxy.fault = ({ action, body }) =>
+      action === 'Subscribe' && body.includes(uid) ? { answer: 404, code: 'NotFound' } : undefined;
+    const published = publish(through, more, 1, [record('a', 'k')]);
+    await eventually(
+      async () =>
+        proxy.seen.some(({ action, body }) => action === 'Subscribe' && body.includes(uid)),
+      (waits) => waits,
+    );
+    await opened.driver.removeSubscription(topic, 'second', soon());
+    proxy.fault = () => undefined;
+    await published;
+    const { sns, sqs } = opened.native;
+    const { QueueUrls = [] } = await sqs.send(new ListQueuesCommand({}));
+    assert.ok(QueueUrls.length < 1_000, 'all of them');
+    assert.deepEqual(
+      QueueUrls.filter((url) => url.includes(uid)),
+      [],
+    );
+    const endpoints: string[] = [];
+    for (let NextToken: string | undefined, first = true; first || NextToken !== undefined; ) {
+      first = false;
+      const page = await sns.send(new ListSubscriptionsCommand(NextToken ? { NextToken } : {}));
+      endpoints.push(...(page.Subscriptions ?? []).map(({ Endpoint }) => Endpoint ?? ''));
+      ({ NextToken } = page);
+    }
+    assert.ok(endpoints.some((each) => each.includes(topic.name)));
+    assert.deepEqual(
+      endpoints.filter((each) => each.includes(uid)),
+      [],
+    );
+    await eventually(
+      () => opened.driver.inspect(more, 'sub', soon()),
+      ({ ready }) => ready === 1,
+    );
   });
 });
