@@ -1,38 +1,50 @@
-import { crash } from './scenes/crash.ts';
-import { deadLetter } from './scenes/dead-letter.ts';
-import { fanOut } from './scenes/fan-out.ts';
-import { history } from './scenes/history.ts';
-import { lateSubscriber } from './scenes/late-subscriber.ts';
-import { replay } from './scenes/replay.ts';
-import { BrokenPromise, checksPassed, say, title } from './story.ts';
-import { summary } from './summary.ts';
-import { World } from './world.ts';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { BrokenPromise, checksPassed, say, title } from '../telling.ts';
+import { parseArguments } from './arguments.ts';
+import { hireHere, hireProcess } from './employee.ts';
+import { readFacts, readMeasured } from './facts.ts';
+import { runShop } from './scenario.ts';
+import { summarize } from './summary.ts';
 
-/** Tells the story of a web shop on two buses, and checks every claim it makes. */
+/** A shop of seven services, on any broker. */
 async function main(): Promise<void> {
+  const { events, data, orders, json } = parseArguments(process.argv.slice(2));
   const began = performance.now();
-  title('duobus: a web shop on two buses');
-  say('An event bus tells services what happened: each has a queue, and reading removes.');
-  say('A data bus keeps what was said: each reader has a pointer, and can go back.');
-  const world = await World.open();
+  const run = `${Date.now().toString(36)}${process.pid.toString(36)}`;
+  const isEmbedded = [events, data].some((url) => url.startsWith('memory:'));
+  title(`The shop: seven services, ${isEmbedded ? 'in one process' : 'a process each'}`);
+  say(`event bus: ${schemeOf(events)}`);
+  say(`data bus:  ${schemeOf(data)}`);
+  const folder = await mkdtemp(join(tmpdir(), 'duobus-shop-'));
   try {
-    const services = await fanOut(world);
-    await lateSubscriber(world);
-    await crash(world, services);
-    const analytics = await history(world);
-    await replay(world, analytics);
-    await deadLetter(world, services);
-    await summary(world, analytics.bus);
+    const incidents = await runShop({
+      target: { events, data },
+      hire: isEmbedded ? hireHere : hireProcess,
+      orders,
+      run,
+      folder,
+    });
+    const facts = readFacts(folder);
+    const measured = readMeasured(folder);
+    summarize(facts, measured);
+    const seconds = ((performance.now() - began) / 1000).toFixed(1);
+    title(`\nAll ${checksPassed()} claims hold, after ${seconds} s.`);
+    if (json !== undefined)
+      await writeFile(json, `${JSON.stringify({ facts, measured, incidents }, null, 2)}\n`);
   } finally {
-    await world.close();
+    await rm(folder, { recursive: true, force: true });
   }
-  const seconds = ((performance.now() - began) / 1000).toFixed(1);
-  title(`\nThe story holds: ${checksPassed()} of ${checksPassed()} checks in ${seconds} s.`);
 }
+
+/** An address may hold a password. */
+const schemeOf = (url: string): string => url.slice(0, url.indexOf(':'));
 
 try {
   await main();
 } catch (error) {
-  console.error(error instanceof BrokenPromise ? `\nFAILED: ${error.message}` : error);
+  const isTold = error instanceof BrokenPromise || error instanceof TypeError;
+  console.error(isTold ? `\nFAILED: ${error.message}` : error);
   process.exitCode = 1;
 }

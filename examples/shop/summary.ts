@@ -1,54 +1,46 @@
-import type { Bus } from '@duobus/core';
-import { type Ledger, ms, quantile } from './ledger.ts';
-import { check, say, title, until } from './story.ts';
-import type { World } from './world.ts';
+import { euros, ms } from '../figures.ts';
+import { check, say, title } from '../telling.ts';
+import type { Facts, Measured } from './facts.ts';
 
-/** Counts once more, over everything, and prints the figures of the run. */
-export async function summary(world: World, bus: Bus): Promise<void> {
-  const { shop, topics, ledgers } = world;
-  const { loyalty: _, ...complete } = ledgers;
-  const all = shop.orderIds;
-  const everyone = Object.values(complete);
-  await until('every service has handled every order', () =>
-    everyone.every((ledger) => ledger.missing(all).length === 0),
-  );
-  const lost = everyone.reduce((sum, ledger) => sum + ledger.missing(all).length, 0);
-  const names = await bus.events.subscriptions(topics.orderPlaced);
-  await until('all queues are empty', async () => (await left(bus, world, names)) === 0);
-  await until('analytics is at the end', async () => (await behind(bus, world)) === 0);
-
-  console.log('');
-  title('In figures');
-  say(`published   ${all.length} orders on each of two buses, ${2 * all.length} documents`);
-  for (const ledger of Object.values(ledgers)) say(line(ledger, notes[ledger.service]));
+/** Counts once more, over what every service has written down. */
+export function summarize(facts: Facts, { staleness, repetitions }: Measured): void {
+  const { orders, payments, parcels, mails, loyalty, analytics, orderView } = facts;
+  title('\nThe day in figures');
+  say(`orders      ${orders.placed} placed, ${euros(orders.cents)}`);
   say(
-    `left over   ${await left(bus, world, names)} in ${names.length} queues; analytics is ${await behind(bus, world)} orders behind`,
+    `payments    ${payments.charged} charged, ${euros(payments.cents)}; ${payments.refused} refused`,
   );
-  check(`lost 0 of ${everyone.length * all.length} hand-overs that were due`, lost === 0, lost);
-  const complaints = await world.complaints();
-  check('every service is healthy', complaints.length === 0, complaints);
-}
-
-const notes: Readonly<Record<string, string>> = {
-  shipping: 'it packs slowly, and was dead for a while',
-  loyalty: 'subscribed later',
-  analytics: 'of orders placed after it joined',
-};
-
-function line(ledger: Ledger, note: string | undefined): string {
-  const { latencies, orders, runs, service } = ledger;
-  const repeated = runs === orders ? '' : `, ${runs - orders} runs were repetitions`;
-  const lag = `publish to handled: half within ${ms(quantile(latencies, 0.5))}, 99 % within ${ms(quantile(latencies, 0.99))}`;
-  return `${service.padEnd(11)} handled ${orders} orders${repeated}; ${lag}${note === undefined ? '' : ` (${note})`}`;
-}
-
-async function behind(bus: Bus, world: World): Promise<number> {
-  return (await bus.data.lag(world.topics.orders, 'analytics')).records;
-}
-
-async function left(bus: Bus, world: World, names: readonly string[]): Promise<number> {
-  const depths = await Promise.all(
-    names.map((name) => bus.events.depth(world.topics.orderPlaced, name)),
+  say(`shipping    ${parcels} parcels`);
+  say(`mailer      ${mails.shipped} mails of parcels, ${mails.refused} of refusals`);
+  say(`loyalty     ${loyalty.points} points for ${loyalty.payments} payments`);
+  say(`analytics   ${euros(analytics.cents)} (with the bug: ${euros(analytics.wrongCents)})`);
+  say(`read model  ${orderView.shipped} shipped, ${orderView.refused} refused`);
+  check(
+    'nothing is lost, and nothing was done twice',
+    payments.charged + payments.refused === orders.placed &&
+      parcels === payments.charged &&
+      mails.shipped === parcels &&
+      mails.refused === payments.refused,
+    facts,
   );
-  return depths.reduce((sum, { total, dead }) => sum + total + dead, 0);
+  check(
+    'analytics and the read model agree with the books',
+    analytics.orders === orders.placed &&
+      analytics.cents === orders.cents &&
+      orderView.shipped === parcels &&
+      orderView.refused === payments.refused &&
+      orderView.rebuiltOtherwise === 0,
+    facts,
+  );
+  check(
+    'what belongs to one customer came in order, on both buses',
+    payments.outOfOrder + orderView.outOfOrder === 0,
+    facts,
+  );
+  const { p50, p99, max } = staleness;
+  say(
+    `How eventual is eventual? Half of what happened was in the read model within ${ms(p50)}, 99 % within ${ms(p99)}, all within ${ms(max)}.`,
+  );
+  const again = Object.entries(repetitions).map(([service, count]) => `${service} ${count}`);
+  say(`Handed over more than once, and recognised: ${again.join(', ')}.`);
 }

@@ -1,33 +1,64 @@
 import { type Topic, topic } from '@duobus/core';
 
-/** A document is self-contained: whoever reads it, now or next year, has to ask nobody what it means. */
+/** Documents are self-contained: whoever reads one, now or next year, has to ask nobody what it means. */
 export interface OrderPlaced {
   readonly orderId: string;
-  /** Counts up in the order of the purchases. */
+  /** Counts up over all orders. */
   readonly number: number;
   readonly customer: string;
-  readonly country: string;
   readonly item: string;
   readonly quantity: number;
   readonly unitCents: number;
 }
 
-export interface ShopTopics {
-  /** Event bus: who has to do something about an order. */
-  readonly orderPlaced: Topic<OrderPlaced>;
-  /** Data bus: the record of all orders, kept for whoever wants to read it. */
-  readonly orders: Topic<OrderPlaced>;
+export interface OrderPaid {
+  readonly orderId: string;
+  readonly customer: string;
+  readonly item: string;
+  readonly quantity: number;
+  readonly cents: number;
 }
 
-const day = 24 * 60 * 60 * 1000;
+export interface OrderRefused {
+  readonly orderId: string;
+  readonly customer: string;
+  readonly reason: string;
+}
 
-/** Names carry the run, so that the story can be told twice on one broker. */
+export interface OrderShipped {
+  readonly orderId: string;
+  readonly customer: string;
+  readonly parcel: string;
+}
+
+/** What happened to an order, as the journal keeps it. */
+export type JournalEntry =
+  | ({ readonly what: 'placed' } & OrderPlaced)
+  | ({ readonly what: 'paid' } & OrderPaid)
+  | ({ readonly what: 'refused' } & OrderRefused)
+  | ({ readonly what: 'shipped' } & OrderShipped);
+
+export interface ShopTopics {
+  /** Event bus: one customer's orders are paid in the order they were placed. */
+  readonly placed: Topic<OrderPlaced>;
+  readonly paid: Topic<OrderPaid>;
+  readonly refused: Topic<OrderRefused>;
+  readonly shipped: Topic<OrderShipped>;
+  /** Data bus: all that happened, kept for whoever wants to know. */
+  readonly journal: Topic<JournalEntry>;
+}
+
+const day = 24 * 60 * 60 * 1_000;
+
+/** Names carry the run, so that one broker can see many. */
 export function shopTopics(run: string): ShopTopics {
   return {
-    orderPlaced: topic<OrderPlaced>(`order-placed-${run}`, { type: 'shop.order.placed' }),
-    orders: topic<OrderPlaced>(`orders-${run}`, {
-      type: 'shop.order.placed',
-      key: (order) => order.customer,
+    placed: topic<OrderPlaced>(`placed-${run}`, { key: ({ customer }) => customer, order: 'key' }),
+    paid: topic<OrderPaid>(`paid-${run}`),
+    refused: topic<OrderRefused>(`refused-${run}`),
+    shipped: topic<OrderShipped>(`shipped-${run}`),
+    journal: topic<JournalEntry>(`journal-${run}`, {
+      key: ({ customer }) => customer,
       retention: { maxAgeMs: 7 * day },
     }),
   };

@@ -1,83 +1,76 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { before, describe, it } from 'node:test';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { isLeftOut, testUrl } from '@duobus/brokers';
+import { type BrokerKind, isLeftOut, testUrl } from '@duobus/brokers';
+import type { Facts, Measured } from '../shop/facts.ts';
 
 const main = fileURLToPath(new URL('../shop/main.ts', import.meta.url));
+const orders = 120;
 
-interface Told {
-  readonly code: number | null;
+const brokers: readonly (readonly [events: BrokerKind, data: BrokerKind])[] = [
+  ['rabbitmq', 'rabbitmq'],
+  ['kafka', 'kafka'],
+  ['redis', 'redis'],
+  ['sns-sqs', 'sns-sqs'],
+  ['rabbitmq', 'kafka'],
+];
+
+interface Day {
+  readonly facts: Facts;
+  readonly measured: Measured;
   readonly output: string;
 }
 
-async function tell(urls: Readonly<Record<string, string>>): Promise<Told> {
-  const { EVENTS_URL: _events, DATA_URL: _data, ...rest } = process.env;
-  const child = spawn(process.execPath, ['--conditions=duobus:source', main], {
-    env: { ...rest, ...urls },
-    timeout: 120_000,
-  });
-  const [output, errors, [code]] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    once(child, 'exit'),
-  ]);
-  return { code: code as number | null, output: output + errors };
-}
+describe('the shop', () => {
+  let folder = '';
+  let embedded: Day | undefined;
 
-const claims: readonly [sentence: string, line: RegExp][] = [
-  [
-    'gives every service every order once',
-    /ok {2}billing wrote 200 invoices, shipping packed 200 parcels, mail sent 200 mails/,
-  ],
-  ['empties the queues by reading', /ok {2}reading removes: the three queues hold 0 orders now/],
-  [
-    'shows a late subscriber new orders alone',
-    /ok {2}loyalty saw all 50 new orders and 0 of the 200 old ones/,
-  ],
-  ['loses nothing when a service dies', /ok {2}0 of 400 orders lost/],
-  [
-    'gives a late group the whole history',
-    /ok {2}analytics has all 400 orders sold before it existed/,
-  ],
-  [
-    'waits for a receipt',
-    /ok {2}waitFor\(receipt\) resolved only when the read model had the order/,
-  ],
-  [
-    'heals the read model by a replay',
-    /ok {2}healed: revenue by analytics is €[\d,.]+, as in the shop's books/,
-  ],
-  ['sends no mail twice', /ok {2}the replay sent 0 mails again: still 401/],
-  ['adds nothing twice in a second replay', /ok {2}revenue is still exact/],
-  [
-    'keeps a poison order aside',
-    /after 3 attempts it is the only dead letter of billing: "no VAT rate for AT"/,
-  ],
-  [
-    'redrives it after the fix',
-    /ok {2}the order from Austria is invoiced, and billing has 0 dead letters/,
-  ],
-  ['counts once more over everything', /ok {2}lost 0 of \d+ hand-overs/],
-  ['ends with its summary', /The story holds: (\d+) of \1 checks in [\d.]+ s\.\n$/],
-];
+  async function run(...args: readonly string[]): Promise<Day> {
+    const json = join(folder, `${crypto.randomUUID()}.json`);
+    const all = [...process.execArgv, main, '--orders', String(orders), '--json', json, ...args];
+    const child = spawn(process.execPath, all);
+    const [output, errors, [code]] = await Promise.all([
+      text(child.stdout),
+      text(child.stderr),
+      once(child, 'exit'),
+    ]);
+    assert.equal(code, 0, output + errors);
+    return { ...(JSON.parse(await readFile(json, 'utf8')) as Omit<Day, 'output'>), output };
+  }
 
-function story(urls: () => Promise<Readonly<Record<string, string>>>): void {
-  let told: Told = { code: null, output: '' };
   before(async () => {
-    told = await tell(await urls());
+    folder = await mkdtemp(join(tmpdir(), 'duobus-test-'));
+    embedded = await run();
   });
-  it('exits with 0', () => assert.equal(told.code, 0, told.output));
-  for (const [sentence, line] of claims) it(sentence, () => assert.match(told.output, line));
-}
+  after(() => rm(folder, { recursive: true, force: true }));
 
-describe('the shop on the embedded bus', () => {
-  story(async () => ({}));
+  it('has sold what was ordered, in one process', () => {
+    assert.equal(embedded?.facts.orders.placed, orders);
+    assert.match(embedded?.output ?? '', /All 5 claims hold/);
+  });
+
+  for (const [events, data] of brokers)
+    if (!isLeftOut(events) && !isLeftOut(data))
+      it(`counts the same with events on ${events} and data on ${data}, a process for each service`, async () => {
+        const { facts, measured, output } = await run(
+          '--events',
+          testUrl(events),
+          '--data',
+          testUrl(data),
+        );
+        assert.deepEqual(facts, embedded?.facts);
+        assert.match(output, /shipping \d+ \(away\)/);
+        assert.ok(measured.staleness.p50 <= measured.staleness.p99);
+      });
+
+  it('says how it is used', async () => {
+    await assert.rejects(run('--orders', 'many'), /--orders must be a whole number/);
+    await assert.rejects(run('--broker', 'x'), /npm run shop -- \[--url URL/);
+  });
 });
-
-if (!isLeftOut('rabbitmq') && !isLeftOut('kafka'))
-  describe('the shop on RabbitMQ and Kafka', () => {
-    story(async () => ({ EVENTS_URL: testUrl('rabbitmq'), DATA_URL: testUrl('kafka') }));
-  });

@@ -117,7 +117,7 @@ describe('queues on SNS and SQS', () => {
     const until = Date.now() + 5_000;
     await assert.rejects(
       second.until(() => false, until - Date.now()),
-      { name: 'TimeoutError' },
+      /in vain/,
     );
     assert.deepEqual(second.ids, []);
     assert.deepEqual(await reader.done(reader.find('slow')), ['settled']);
@@ -240,7 +240,7 @@ describe('queues on SNS and SQS', () => {
     await reader.take(7);
     await assert.rejects(
       reader.until(() => false, 1_000),
-      { name: 'TimeoutError' },
+      /in vain/,
     );
     assert.equal(reader.leased.length, 7);
     await reader.done(...reader.leased.slice(0, 3));

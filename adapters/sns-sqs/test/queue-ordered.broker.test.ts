@@ -86,20 +86,20 @@ describe('order by key on SNS and SQS', () => {
 
   it('takes a dead member’s partitions when its lease is over', async () => {
     await using proxy = await Proxy.to(endpoint());
-    await using dying = await openDriver({ endpoint: proxy.url, leaseMs: 2_000 });
-    await using other = await openDriver({ leaseMs: 2_000 });
+    await using dying = await openDriver({ endpoint: proxy.url, leaseMs: 6_000 });
+    await using other = await openDriver({ leaseMs: 6_000 });
     await using made = await subscription(other, 'key', 2);
     const { topic } = made;
-    const dead = await consume(dying, topic);
-    await dead.until(({ assigned }) => assigned.length === 2);
+    // before: what comes while something of its key is held is not handed out
     await publish(other, topic, 0, keyed('a', 1, 2, 3));
     await publish(other, topic, 1, keyed('b', 1));
+    const dead = await consume(dying, topic);
     await dead.take(4);
     proxy.fault = () => 'cut';
     const diedAt = performance.now();
     const next = await consume(other, topic);
     await next.until(({ assigned }) => assigned.length === 2);
-    assert.ok(performance.now() - diedAt > 1_500, 'not before its lease is over');
+    assert.ok(performance.now() - diedAt > 4_000, 'not before its lease is over');
     await publish(other, topic, 0, keyed('a', 4));
     await next.take(4);
     assert.deepEqual(await dead.done(...dead.leased.slice(0, 1)), ['lost']);
@@ -144,7 +144,7 @@ describe('order by key on SNS and SQS', () => {
     // longer than it would be away without being kept
     await assert.rejects(
       reader.until(() => false, 3_500),
-      { name: 'TimeoutError' },
+      /in vain/,
     );
     assert.deepEqual(reader.ids, ['a.1', 'b.1']);
     assert.equal(await reader.member.note(reader.find('a.1').token, 'failed once'), 'kept');
@@ -158,8 +158,8 @@ describe('order by key on SNS and SQS', () => {
 
   it('gives back what has not been handed out when a partition moves, and nobody has died of it', async () => {
     await using proxy = await Proxy.to(endpoint());
-    await using opened = await openDriver({ endpoint: proxy.url, leaseMs: 3_000 });
-    await using other = await openDriver({ leaseMs: 3_000 });
+    await using opened = await openDriver({ endpoint: proxy.url, leaseMs: 6_000 });
+    await using other = await openDriver({ leaseMs: 6_000 });
     await using made = await subscription(opened, 'key', 2);
     const { topic } = made;
     const first = await consume(opened, topic);
@@ -217,7 +217,8 @@ describe('order by key on SNS and SQS', () => {
     proxy.fault = ({ action }) =>
       action === 'ChangeMessageVisibilityBatch' ? { answer: 503 } : undefined;
     await frozen.until(({ events }) => events.at(-1)?.type === 'lost');
-    assert.deepEqual(await frozen.done(...frozen.leased), ['lost', 'lost', 'lost']);
+    // on a busy machine it may have received them once more before it knew
+    assert.deepEqual(new Set(await frozen.done(...frozen.leased)), new Set(['lost']));
     await frozen.member.close();
     const next = await consume(other, topic);
     await next.take(3);
@@ -230,7 +231,7 @@ describe('order by key on SNS and SQS', () => {
 
   it('is lost when it cannot say that it lives, and hands out nothing more', async () => {
     await using proxy = await Proxy.to(endpoint());
-    await using opened = await openDriver({ endpoint: proxy.url, leaseMs: 2_000 });
+    await using opened = await openDriver({ endpoint: proxy.url, leaseMs: 6_000 });
     await using made = await subscription(opened, 'key');
     const { topic } = made;
     const reader = await consume(opened, topic);
@@ -274,8 +275,8 @@ describe('order by key on SNS and SQS', () => {
   for (const how of ['closes', 'has to release one'] as const)
     it(`gives up its partitions when it ${how}, although SQS does not take back what it holds`, async () => {
       await using proxy = await Proxy.to(endpoint());
-      await using opened = await openDriver({ endpoint: proxy.url, leaseMs: 2_000 });
-      await using other = await openDriver({ leaseMs: 2_000 });
+      await using opened = await openDriver({ endpoint: proxy.url });
+      await using other = await openDriver();
       await using made = await subscription(opened, 'key', 2);
       const { topic } = made;
       const leaving = await consume(opened, topic);

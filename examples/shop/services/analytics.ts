@@ -1,63 +1,41 @@
-import { type Bus, type Handle, type IdempotenceStore, idempotent } from '@duobus/core';
-import type { Ledger } from '../ledger.ts';
-import type { OrderPlaced, ShopTopics } from '../topics.ts';
-import type { Shop } from './shop.ts';
+import type { Database } from '../database.ts';
+import type { JournalEntry, OrderPlaced } from '../topics.ts';
 
-/** A read model: what a service has made of the documents it has read. This one adds up, so repeating would show. */
-export interface RevenueModel {
-  cents: number;
-  orders: number;
-}
+/** How much an order is worth: by the first version, which forgot the quantity, and by the one that was mended. */
+const worth: readonly ((order: OrderPlaced) => number)[] = [
+  ({ unitCents }) => unitCents,
+  ({ quantity, unitCents }) => quantity * unitCents,
+];
 
-export interface AnalyticsVersion {
-  /** Names the effect of this handler: a mended handler takes a new one, so that a replay runs it again. */
-  readonly scope: string;
-  readonly amount: (order: OrderPlaced) => number;
-  readonly model: RevenueModel;
-}
+/** Adds up what was ordered. What each version has made of the journal is kept apart. */
+export class Analytics {
+  static readonly schema = `create table if not exists sales (
+    version integer not null, orderId text not null, item text not null, cents integer not null,
+    primary key (version, orderId)) strict;`;
+  readonly #database: Database;
+  readonly #version: number;
 
-/** What analytics does to the world, and what it has seen of the order of documents. */
-export interface AnalyticsLog {
-  /** Thank-you mails sent, by customer and order: must never be sent twice. */
-  readonly mails: string[];
-  /** Order numbers by customer, as they were handed over the first time. */
-  readonly byCustomer: Map<string, number[]>;
-}
+  constructor(database: Database, version: number) {
+    this.#database = database;
+    this.#version = version;
+  }
 
-export interface AnalyticsParts {
-  readonly bus: Bus;
-  readonly topics: ShopTopics;
-  readonly shop: Shop;
-  readonly ledger: Ledger;
-  readonly store: IdempotenceStore;
-  readonly log: AnalyticsLog;
-}
+  get done(): number {
+    return this.#database.number('select count(*) from sales where version = ?', this.#version);
+  }
 
-/** Keeps a read model on the data bus. The group's pointer starts at the beginning of history. */
-export function startAnalytics(parts: AnalyticsParts, version: AnalyticsVersion): Promise<Handle> {
-  const { bus, topics, shop, ledger, store, log } = parts;
-  const joined = performance.now();
-  const handler = idempotent<OrderPlaced>(
-    async (order, delivery) => {
-      await delivery.once('thank-you-mail', () =>
-        log.mails.push(`${order.customer} ${order.orderId}`),
+  handle(entry: JournalEntry): void {
+    if (entry.what !== 'placed') return;
+    const cents = worth[this.#version - 1]?.(entry) ?? 0;
+    this.#database.transaction(() => {
+      this.#database.counted();
+      this.#database.run(
+        'insert or ignore into sales values (?, ?, ?, ?)',
+        this.#version,
+        entry.orderId,
+        entry.item,
+        cents,
       );
-      if (delivery.cause === 'first') append(log.byCustomer, order);
-      version.model.cents += version.amount(order);
-      version.model.orders += 1;
-      const publishedAt = shop.publishedAt(order.orderId);
-      ledger.note(
-        order.orderId,
-        publishedAt === undefined || publishedAt < joined ? undefined : publishedAt,
-      );
-    },
-    { store, scope: version.scope },
-  );
-  return bus.data.subscribe(topics.orders, 'analytics', handler, { from: 'earliest' });
-}
-
-function append(byCustomer: Map<string, number[]>, order: OrderPlaced): void {
-  const numbers = byCustomer.get(order.customer);
-  if (numbers === undefined) byCustomer.set(order.customer, [order.number]);
-  else numbers.push(order.number);
+    });
+  }
 }

@@ -1,38 +1,34 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Bus, Handle } from '@duobus/core';
-import type { Ledger } from '../ledger.ts';
-import type { ShopTopics } from '../topics.ts';
-import type { Shop } from './shop.ts';
+import type { Bus, Delivery } from '@duobus/core';
+import type { Database } from '../database.ts';
+import type { OrderPaid, ShopTopics } from '../topics.ts';
 
-/** Where parcels are packed: as slowly as it says, and it can jam. */
-export interface Belt {
-  packingMs: number;
-  /** Parcels that are stuck on it. */
-  stuck: number;
-}
+const packingMs = 20;
 
-/** What packing takes on a jammed belt. */
-export const jammedMs = 60_000;
+/** Packs a parcel for every order that is paid, which takes its time. */
+export class Shipping {
+  static readonly schema = 'create table if not exists parcels (orderId text primary key) strict;';
+  readonly #bus: Bus;
+  readonly #topics: ShopTopics;
+  readonly #database: Database;
 
-export const places = 16;
+  constructor(bus: Bus, topics: ShopTopics, database: Database) {
+    this.#bus = bus;
+    this.#topics = topics;
+    this.#database = database;
+  }
 
-/** Packs parcels, which takes its time. A parcel that is cut off half packed counts as not packed. */
-export function startShipping(
-  bus: Bus,
-  topics: ShopTopics,
-  shop: Shop,
-  ledger: Ledger,
-  belt: Belt,
-): Promise<Handle> {
-  return bus.events.subscribe(
-    topics.orderPlaced,
-    'shipping',
-    async (order, delivery) => {
-      delivery.signal.addEventListener('abort', () => ledger.interrupt(), { once: true });
-      if (belt.packingMs === jammedMs) belt.stuck += 1;
-      await sleep(belt.packingMs, undefined, { signal: delivery.signal });
-      ledger.note(order.orderId, shop.publishedAt(order.orderId));
-    },
-    { concurrency: places, prefetch: 32 },
-  );
+  get done(): number {
+    return this.#database.number('select count(*) from parcels');
+  }
+
+  async handle({ orderId, customer }: OrderPaid, { signal }: Delivery): Promise<void> {
+    this.#database.counted();
+    await sleep(packingMs, undefined, { signal });
+    this.#database.run('insert or ignore into parcels values (?)', orderId);
+    const shipped = { orderId, customer, parcel: `parcel-${orderId}` };
+    const id = `${orderId}-shipped`;
+    await this.#bus.data.publish(this.#topics.journal, { what: 'shipped', ...shipped }, { id });
+    await this.#bus.events.publish(this.#topics.shipped, shipped, { id });
+  }
 }

@@ -105,7 +105,13 @@ export type HistoryEntry<Out> = {
       readonly key: string | undefined;
       readonly error?: undefined;
     }
-  | { readonly error: Error; readonly bytes: Uint8Array; readonly document?: undefined }
+  | {
+      readonly error: Error;
+      readonly bytes: Uint8Array;
+      readonly document?: undefined;
+      readonly attributes?: undefined;
+      readonly key?: undefined;
+    }
 );
 
 /** A retained log; every group has its own pointer; reading moves the pointer and removes nothing. */

@@ -97,7 +97,13 @@ export class Reader {
 
   async until(condition: (reader: Reader) => boolean, ms = 20_000): Promise<this> {
     const signal = soon(ms);
-    while (!condition(this)) this.events.push(...(await this.member.receive(signal)));
+    while (!condition(this)) {
+      const events = await this.member.receive(signal).catch((cause: unknown) => {
+        const seen = this.events.map(({ type }) => type).join() || 'nothing';
+        throw new Error(`waited for ${String(condition)} in vain: there was ${seen}`, { cause });
+      });
+      this.events.push(...events);
+    }
     return this;
   }
 

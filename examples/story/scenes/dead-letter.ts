@@ -1,7 +1,7 @@
 import type { DeadLetter } from '@duobus/core';
 import type { Services } from '../services/running.ts';
 import { startBilling } from '../services/billing.ts';
-import { check, say, scene, until } from '../story.ts';
+import { check, say, scene, until } from '../../telling.ts';
 import type { World } from '../world.ts';
 import { knownRates } from './fan-out.ts';
 

@@ -1,7 +1,7 @@
 import { startBilling, type VatRates } from '../services/billing.ts';
 import { startListener } from '../services/listener.ts';
 import { startShipping } from '../services/shipping.ts';
-import { check, say, scene, until } from '../story.ts';
+import { check, say, scene, until } from '../../telling.ts';
 import type { Services } from '../services/running.ts';
 import type { World } from '../world.ts';
 

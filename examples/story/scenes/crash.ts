@@ -1,7 +1,7 @@
 import { jammedMs, places, startShipping } from '../services/shipping.ts';
 import type { Services } from '../services/running.ts';
-import { ms } from '../ledger.ts';
-import { check, say, scene, until } from '../story.ts';
+import { ms } from '../../figures.ts';
+import { check, say, scene, until } from '../../telling.ts';
 import type { World } from '../world.ts';
 import { packingMs } from './fan-out.ts';
 

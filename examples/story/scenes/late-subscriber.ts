@@ -1,5 +1,5 @@
 import { startListener } from '../services/listener.ts';
-import { check, say, scene, until } from '../story.ts';
+import { check, say, scene, until } from '../../telling.ts';
 import type { World } from '../world.ts';
 
 /** The event bus has no history: who comes later sees what is published from then on. */

@@ -1,6 +1,6 @@
-import { euros } from '../ledger.ts';
+import { euros } from '../../figures.ts';
 import { type AnalyticsVersion, startAnalytics } from '../services/analytics.ts';
-import { check, say, scene, until } from '../story.ts';
+import { check, say, scene, until } from '../../telling.ts';
 import type { World } from '../world.ts';
 import type { Analytics } from './history.ts';
 

@@ -1,7 +1,7 @@
 import { type Bus, connect, memoryStore } from '@duobus/core';
 import { Ledger } from './ledger.ts';
 import { Shop } from './services/shop.ts';
-import { say } from './story.ts';
+import { say } from '../telling.ts';
 import { type ShopTopics, shopTopics } from './topics.ts';
 
 /** The brokers of this run, the shop, and what every service has noted down. */

@@ -1,11 +1,11 @@
 import type { Bus } from '@duobus/core';
-import { euros, ms } from '../ledger.ts';
+import { euros, ms } from '../../figures.ts';
 import {
   type AnalyticsParts,
   type AnalyticsVersion,
   startAnalytics,
 } from '../services/analytics.ts';
-import { check, say, scene, until } from '../story.ts';
+import { check, say, scene, until } from '../../telling.ts';
 import type { World } from '../world.ts';
 
 export interface Analytics {

@@ -1,0 +1,54 @@
+import type { Bus } from '@duobus/core';
+import type { Database } from '../database.ts';
+import type { OrderPlaced, ShopTopics } from '../topics.ts';
+
+const customers = ['ada', 'ben', 'cleo', 'dan', 'eva', 'finn', 'gus', 'hana'];
+const items = ['teapot', 'lamp', 'atlas', 'kettle', 'violin'];
+
+/** Takes orders. It knows nobody who listens. */
+export class Orders {
+  static readonly schema =
+    'create table if not exists orders (orderId text primary key, cents integer not null) strict;';
+  readonly #bus: Bus;
+  readonly #topics: ShopTopics;
+  readonly #database: Database;
+
+  constructor(bus: Bus, topics: ShopTopics, database: Database) {
+    this.#bus = bus;
+    this.#topics = topics;
+    this.#database = database;
+  }
+
+  get done(): number {
+    return this.#database.number('select count(*) from orders');
+  }
+
+  /** Orders of one customer come one after the other, customers side by side. */
+  async sell(from: number, to: number): Promise<void> {
+    await Promise.all(
+      customers.map(async (customer, at) => {
+        for (let number = from; number < to; number += 1)
+          if (number % customers.length === at) await this.#sellOne(orderOf(number, customer));
+      }),
+    );
+  }
+
+  /** In the journal first: what follows from an order comes after it. */
+  async #sellOne(order: OrderPlaced): Promise<void> {
+    const { orderId, quantity, unitCents } = order;
+    await this.#bus.data.publish(this.#topics.journal, { what: 'placed', ...order });
+    await this.#bus.events.publish(this.#topics.placed, order);
+    this.#database.run('insert into orders values (?, ?)', orderId, quantity * unitCents);
+  }
+}
+
+function orderOf(number: number, customer: string): OrderPlaced {
+  return {
+    orderId: `order-${String(number).padStart(5, '0')}`,
+    number,
+    customer,
+    item: items[number % items.length] ?? '',
+    quantity: 1 + (number % 3),
+    unitCents: 1_000 + 150 * (number % 7),
+  };
+}
