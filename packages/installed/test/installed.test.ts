@@ -11,6 +11,7 @@ import {
   type Packed,
   packAll,
   publishable,
+  publishableNamed,
   root,
   testTools,
   withOurs,
@@ -85,6 +86,8 @@ function installed(target: Target): void {
       const installed = project.installed();
       const found = installed.filter((path) => path.includes('@duobus/'));
       assert.deepEqual(found.toSorted(), ours);
+      const apart = ours.filter((one) => !publishableNamed(one).folder.startsWith('packages/'));
+      assert.deepEqual(apart, [name]);
       const tools = installed.filter((path) =>
         testTools.some((tool) => path === tool || path.endsWith(`/${tool}`)),
       );

@@ -19,7 +19,7 @@ export interface Ended {
 
 /** Runs a program to its own end: one that hangs is killed, and has failed. */
 export function run(cwd: string, program: string, ...args: readonly string[]): Promise<Ended> {
-  const options = { cwd, env, timeout: 180_000, maxBuffer: 64 * 1024 * 1024 };
+  const options = { cwd, env, timeout: 120_000, maxBuffer: 64 * 1024 * 1024 };
   return new Promise((resolve) => {
     execFile(program, args, options, (error, stdout, stderr) => {
       const hung = error?.killed === true ? 'killed: it did not end by itself\n' : '';
