@@ -13,7 +13,7 @@ export function installedTable(all: readonly Installed[]): string {
   return [
     row('', ({ adapter }) => adapter),
     `|---|${'---:|'.repeat(all.length)}`,
-    row('dependencies, with theirs', ({ dependencies }) => String(dependencies)),
+    row('dependencies, theirs included', ({ dependencies }) => String(dependencies)),
     row('size of all, MB', ({ bytes }) => (bytes / 1_000_000).toFixed(1)),
   ].join('\n');
 }

@@ -11,7 +11,7 @@ describe('installedTable', () => {
     assert.deepEqual(table.split('\n'), [
       '|  | a | b |',
       '|---|---:|---:|',
-      '| dependencies, with theirs | 1 | 30 |',
+      '| dependencies, theirs included | 1 | 30 |',
       '| size of all, MB | 2.0 | 16.4 |',
     ]);
   });
