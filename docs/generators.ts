@@ -12,6 +12,7 @@ import { capabilitiesTable } from './capabilities-table.ts';
 import { type Costs, costsTable } from './costs-table.ts';
 import { type FaultFigures, faultsTable, type ScaleFigures, scaleTable } from './figures-table.ts';
 import { casesTable, guaranteesTable } from './guarantees-table.ts';
+import { type Installed, installedTable } from './installed-table.ts';
 import { documentedOptions, optionsTable } from './options-table.ts';
 import { type Permissions, policies } from './policies.ts';
 
@@ -62,6 +63,7 @@ export const generators: Readonly<Record<string, (...args: string[]) => string>>
   capabilities,
   guarantees: () => guaranteesTable(kept('.') as readonly Report[]),
   cases: () => casesTable(kept('.') as readonly Report[]),
+  installed: () => installedTable(kept('installed') as readonly Installed[]),
   scale: (shape = '') => scaleTable(kept('scale') as readonly ScaleFigures[], shape),
   costs: () => costsTable(found('costs/sns-sqs.json') as Costs),
   permissions: () => policies(found('permissions/sns-sqs.json') as Permissions),
