@@ -8,7 +8,7 @@ import {
   type StandardSchema,
   topic,
 } from '@duobus/core';
-import { Container, type ContainerModule } from 'inversify';
+import type { Container, ContainerModule } from 'inversify';
 import {
   busModule,
   dataBusId,
@@ -76,7 +76,9 @@ describe('a handler', () => {
   }
 
   it('shares what is in request scope with what was made for the same document alone', async () => {
-    class Request {}
+    class Request {
+      readonly id: symbol = Symbol('request');
+    }
     const seen: (readonly [Request, Request])[] = [];
     class Repository {
       readonly request: Request;
@@ -238,10 +240,14 @@ describe('onEvents, onData and inBatches', () => {
 
   it('know the documents of the topic', () => {
     class Wrong {
-      handle(_: { readonly price: number }): void {}
+      handle(document: { readonly price: number }): number {
+        return document.price;
+      }
     }
     class WrongBatch {
-      handle(_: readonly BatchItem<{ readonly price: number }>[]): void {}
+      handle(items: readonly BatchItem<{ readonly price: number }>[]): number {
+        return items.length;
+      }
     }
     // @ts-expect-error -- its documents have no price
     onEvents(Orders, 'wrong', Wrong);
