@@ -67,7 +67,6 @@ export class Session {
 
   async #start(): Promise<void> {
     const { subscriptions = [], middleware = [] } = this.#options;
-    this.#goOn();
     const bus = (this.#bus = await this.#makeBus());
     this.#goOn();
     this.#bindToClose(this.#ids.bus, bus);

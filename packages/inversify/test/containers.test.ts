@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type Bus, connect } from '@duobus/core';
+import type { QueueDriver } from '@duobus/core/driver';
 import { testBus } from '@duobus/core/testing';
 import { memory, MemoryBroker } from '@duobus/memory';
 import { Container, type ContainerModule } from 'inversify';
@@ -49,14 +50,23 @@ describe('a test of a program', () => {
     assert.equal(bus.published(Invoices).length, 1);
   });
 
-  it('whose load fails closes the subscriptions of a bus of its own', async () => {
+  it('whose load fails closes all subscriptions, also those that were still on their way', async () => {
+    const adapter = memory(new MemoryBroker('shop'));
+    await using bus = await connect(adapter, { source });
+    const { asked, go } = heldBack(adapter.queue as QueueDriver, 'ensureTopic');
     const container = shopContainer();
-    await using bus = await testBus();
-    await bus.events.topics.ensure(Orders);
     container.rebind(busTargetId).toConstantValue(bus);
     const subscriptions = [onEvents(Orders, 'mail', Mail), onEvents(Orders, 'not a name', Mail)];
     const module = busModule(container, { source, subscriptions });
-    await assert.rejects(container.loadAsync(module), TypeError);
+    let rejected = false;
+    const loading = assert
+      .rejects(container.loadAsync(module), TypeError)
+      .then(() => (rejected = true));
+    await asked;
+    await new Promise(setImmediate);
+    assert.equal(rejected, false);
+    go();
+    await loading;
     assert.deepEqual((await bus.health()).handles, []);
     assert.equal(container.isBound(busId), false);
   });
@@ -186,6 +196,42 @@ describe('inversify', () => {
     }
   });
 
+  it('may unload while it connects: unloadAsync waits for what has to be closed', async () => {
+    const broker = new MemoryBroker('shop');
+    const adapter = memory(broker);
+    const { asked, go } = heldBack(adapter.queue as QueueDriver, 'open');
+    const container = shopContainer();
+    container.rebind(busTargetId).toConstantValue(adapter);
+    const module = mailOf(container);
+    const loading = assert.rejects(container.loadAsync(module), { code: 'DUOBUS_CLOSED' });
+    await asked;
+    let unloaded = false;
+    const unloading = container.unloadAsync(module).then(() => (unloaded = true));
+    await new Promise(setImmediate);
+    assert.equal(unloaded, false);
+    go();
+    await unloading;
+    assert.equal(broker.connections.size, 0);
+    await loading;
+  });
+
+  it('may unload while it subscribes, on a bus of its own too', async () => {
+    const broker = new MemoryBroker('shop');
+    const adapter = memory(broker);
+    await using bus = await connect(adapter, { source });
+    const { asked, go } = heldBack(adapter.queue as QueueDriver, 'ensureTopic');
+    const container = shopContainer();
+    container.rebind(busTargetId).toConstantValue(bus);
+    const module = mailOf(container);
+    const loading = assert.rejects(container.loadAsync(module), { code: 'DUOBUS_CLOSED' });
+    await asked;
+    const unloading = container.unloadAsync(module);
+    go();
+    await unloading;
+    assert.deepEqual((await bus.health()).handles, []);
+    await loading;
+  });
+
   it('closes the bus with unbindAllAsync and with rebindAsync', async () => {
     for (const end of [
       (container: Container) => container.unbindAllAsync(),
@@ -230,3 +276,17 @@ describe('inversify', () => {
     await container.unloadAsync(module);
   });
 });
+
+/** Holds the calls of one method back until `go`; `asked` resolves with the first. */
+function heldBack(driver: QueueDriver, method: 'open' | 'ensureTopic') {
+  const [asked, held] = [deferred(), deferred()];
+  const original = driver[method].bind(driver) as (...args: unknown[]) => unknown;
+  Object.assign(driver, {
+    [method]: async (...args: unknown[]): Promise<unknown> => {
+      asked.resolve();
+      await held.promise;
+      return original(...args);
+    },
+  });
+  return { asked: asked.promise, go: held.resolve };
+}
