@@ -20,7 +20,8 @@ export function checkOptions(
   return options as Record<string, unknown>;
 }
 
-function hint(name: string, known: readonly string[]): string {
+/** What to write instead, as a sentence. */
+export function hint(name: string, known: readonly string[]): string {
   const near = nearest(name, known);
   return near === undefined ? `Known are: ${known.join(', ')}` : `Did you mean '${near}'?`;
 }

@@ -3,6 +3,8 @@ import { BusError } from '../errors.ts';
 import { abortable } from '../internal/abort.ts';
 import type { LogCapabilities, QueueCapabilities } from '../capabilities.ts';
 import type { StoredTopic } from '../driver.ts';
+import { checkOptions } from '../internal/check-options.ts';
+import { checkSignal } from '../internal/check-values.ts';
 import { partitionOf } from '../partition.ts';
 import { formatPosition } from '../position.ts';
 import { prepare, type Prepared } from '../prepare.ts';
@@ -80,6 +82,8 @@ export class Publishing {
     options: Pick<PublishOptions, 'signal' | 'cause'> = {},
   ): Promise<readonly PublishResult[]> {
     checkTopic('publishMany', topic);
+    checkOptions('publishMany', options, ['signal', 'cause']);
+    checkSignal('publishMany', options.signal);
     const results: Promise<PublishResult>[] = [];
     for (const entry of documents) {
       const { document, options: own } = isDocumentToPublish(entry)
