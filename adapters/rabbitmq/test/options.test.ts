@@ -24,7 +24,7 @@ describe('options', () => {
     );
     assert.throws(() => readOptions({ hosts: [] }), TypeError);
     assert.throws(() => readOptions({ hosts: ['a'], host: 'b' }), TypeError);
-    assert.throws(() => readOptions({ hosts: ['u:p@a'] }), /every host must be host:port/);
+    assert.throws(() => readOptions({ hosts: ['u:p@a'] }), /every one of hosts must be host:port/);
     assert.throws(() => readOptions({ url: 'amqp://a,,b' }), TypeError);
   });
 
@@ -37,7 +37,7 @@ describe('options', () => {
     }
     assert.throws(
       () => rabbitmq({ heartbeatMs: 10 }),
-      /heartbeatMs must be a number of at least 1000/,
+      /heartbeatMs must be an integer of at least 1,000, got 10/,
     );
     assert.throws(() => rabbitmq({ consumerTimeoutMs: Number.NaN }), TypeError);
     assert.throws(() => rabbitmq({ connectTimeoutMs: '5' as never }), TypeError);

@@ -8,12 +8,11 @@ const ofUrl = (url: string) => settingsOf(optionsOfUrl(url));
 
 describe('options', () => {
   it('have defaults', () => {
-    const { hosts, tls, cluster, sentinel, database, leaseMs, requireAof, where } = settingsOf({});
+    const { hosts, cluster, sentinel, database, leaseMs, requireAof, where } = settingsOf({});
     assert.deepEqual(
-      { hosts, tls, cluster, sentinel, database, leaseMs, requireAof, where },
+      { hosts, cluster, sentinel, database, leaseMs, requireAof, where },
       {
         hosts: [{ host: 'localhost', port: 6379 }],
-        tls: undefined,
         cluster: false,
         sentinel: undefined,
         database: 0,
@@ -27,11 +26,10 @@ describe('options', () => {
   it('come from a URL', () => {
     const one = ofUrl('rediss://us%40er:p%3Aw@[::1]:7000/3');
     assert.deepEqual(one.hosts, [{ host: '::1', port: 7000 }]);
-    assert.deepEqual(
-      [one.username, one.password, one.database, one.tls, one.where],
-      ['us@er', 'p:w', 3, {}, 'Redis at [::1]:7000'],
-    );
-    const password = ofUrl('redis://:secret@host');
+    assert.deepEqual([one.database, one.where], [3, 'Redis at [::1]:7000']);
+    const { username, password: decoded, tls } = optionsOfUrl('rediss://us%40er:p%3Aw@host');
+    assert.deepEqual([username, decoded, tls], ['us@er', 'p:w', true]);
+    const password = optionsOfUrl('redis://:secret@host');
     assert.deepEqual([password.username, password.password], [undefined, 'secret']);
     const cluster = ofUrl('redis://a:1,b:2/?cluster=true');
     assert.deepEqual(
