@@ -27,6 +27,20 @@ describe('a password that changes', () => {
     );
   };
 
+  const setPassword = (password: string): Promise<string> =>
+    broker.ctl(
+      'kafka.admin.ConfigCommand',
+      '--bootstrap-server',
+      broker.url.replace(/^kafka:\/\//, ''),
+      '--alter',
+      '--add-config',
+      `${mechanism}=[password=${password}]`,
+      '--entity-type',
+      'users',
+      '--entity-name',
+      String(user?.username),
+    );
+
   it('is asked for again by a reconnect, which goes on although the old one comes first', async () => {
     assert.ok(user !== undefined);
     let asked = 0;
@@ -47,18 +61,7 @@ describe('a password that changes', () => {
       );
     await publish(range(0, 20));
 
-    await broker.ctl(
-      'kafka.admin.ConfigCommand',
-      '--bootstrap-server',
-      broker.url.replace(/^kafka:\/\//, ''),
-      '--alter',
-      '--add-config',
-      `${mechanism}=[password=two]`,
-      '--entity-type',
-      'users',
-      '--entity-name',
-      user.username,
-    );
+    await setPassword('two');
     await broker.restart();
     const before = asked;
     const published = publish(range(20, 40));
@@ -77,6 +80,31 @@ describe('a password that changes', () => {
       );
     assert.deepEqual([queue.state, group.state], ['running', 'running']);
     assert.ok((await bus.health()).ok);
+  });
+
+  it('ends nothing when connections are added while the old one comes', async () => {
+    let asked = 0;
+    let current = 'three';
+    await setPassword(current);
+    await using bus = await open(() => {
+      asked += 1;
+      return current;
+    });
+    await bus.data.publish(Numbers, { n: 1 });
+    await setPassword('four');
+    const before = asked;
+    const handled: number[] = [];
+    const subscribing = bus.data.subscribe(Numbers, 'added', ({ n }) => handled.push(n));
+    await eventually(
+      async () => asked,
+      (count) => count > before + 3,
+    );
+    current = 'four';
+    await subscribing;
+    await eventually(
+      async () => handled,
+      ({ length }) => length > 0,
+    );
   });
 
   it('is an error that says what is wrong when there was none before, and tells no secret', async () => {
