@@ -4,16 +4,19 @@ import { checkInteger, checkNumber } from './internal/check-values.ts';
 import type { PublishOptions, Receipt } from './publish-options.ts';
 import type { Topic } from './topic.ts';
 
+export const causes = [
+  'first',
+  'retry',
+  'returned',
+  'takeover',
+  'reset',
+  'redrive',
+  'republished',
+  'broker',
+] as const;
+
 /** Why this hand-over happens (design: E12). Everything but `first` may be a repetition. */
-export type Cause =
-  | 'first'
-  | 'retry'
-  | 'returned'
-  | 'takeover'
-  | 'reset'
-  | 'redrive'
-  | 'republished'
-  | 'broker';
+export type Cause = (typeof causes)[number];
 
 /** One hand-over of an envelope to a handler. */
 export interface Delivery {

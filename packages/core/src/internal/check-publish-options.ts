@@ -29,9 +29,13 @@ export function checkPublishOptions(options: PublishOptions): void {
   if (causationId !== undefined) checkText('publish: causationId', causationId, 1);
   if (time !== undefined && !isDate(time)) checkTime(time, 'publish: time');
   if (extensions !== undefined) checkExtensions(extensions);
-  if (cause !== undefined && typeof (cause as Delivery | null)?.attributes?.id !== 'string') {
-    throw new TypeError('publish: cause must be a delivery, as handlers get it');
-  }
+  checkCause('publish', cause);
+}
+
+/** @throws TypeError unless it is `undefined` or a delivery. */
+export function checkCause(call: string, cause: unknown): void {
+  if (cause === undefined || typeof (cause as Delivery | null)?.attributes?.id === 'string') return;
+  throw new TypeError(`${call}: cause must be a delivery, as handlers get it`);
 }
 
 function isDate(time: unknown): time is Date {

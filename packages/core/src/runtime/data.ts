@@ -210,7 +210,7 @@ export class Data implements DataBus {
     let stored = await topics.stored(topic, signal);
     checkStoreKeeps(handler, stored);
     const policy: LogPolicy = {
-      from: checkFrom(`subscribe '${group}'`, options.from ?? 'earliest', stored),
+      from: checkFrom(`subscribe '${group}': from`, options.from ?? 'earliest', stored),
       onLost: options.onLost ?? 'fail',
       onPoison: options.onPoison ?? 'dead',
       commitIntervalMs: options.commitIntervalMs ?? 1_000,

@@ -4,6 +4,7 @@ import { abortable } from '../internal/abort.ts';
 import type { LogCapabilities, QueueCapabilities } from '../capabilities.ts';
 import type { StoredTopic } from '../driver.ts';
 import { checkOptions } from '../internal/check-options.ts';
+import { checkCause } from '../internal/check-publish-options.ts';
 import { checkSignal } from '../internal/check-values.ts';
 import { partitionOf } from '../partition.ts';
 import { formatPosition } from '../position.ts';
@@ -84,6 +85,7 @@ export class Publishing {
     checkTopic('publishMany', topic);
     checkOptions('publishMany', options, ['signal', 'cause']);
     checkSignal('publishMany', options.signal);
+    checkCause('publishMany', options.cause);
     const results: Promise<PublishResult>[] = [];
     for (const entry of documents) {
       const { document, options: own } = isDocumentToPublish(entry)
