@@ -124,3 +124,46 @@ describe('options', () => {
     );
   });
 });
+
+/** Every option written wrong, and a value of a wrong type: what the environment gives, where that can be taken for right. */
+const slips: Readonly<
+  Record<keyof Required<RedisStreamsOptions>, readonly [misspelt: string, wrong: unknown]>
+> = {
+  hosts: ['host', 'a:1'],
+  username: ['user', 7],
+  password: ['pasword', 7],
+  database: ['databse', '1'],
+  tls: ['TLS', 'true'],
+  cluster: ['clusters', 'true'],
+  sentinel: ['sentinels', true],
+  sentinelUsername: ['sentinelUsernam', 7],
+  sentinelPassword: ['sentinelPasword', 7],
+  clientName: ['clientname', 7],
+  connectTimeoutMs: ['connectTimeout', '1000'],
+  silenceMs: ['silence', '1000'],
+  leaseMs: ['lease', '1000'],
+  requireAof: ['requireAOF', 'true'],
+  waitReplicas: ['waitReplica', '1'],
+  waitAof: ['waitAOF', 'true'],
+  waitTimeoutMs: ['waitTimeout', '100'],
+};
+
+describe('every option', () => {
+  const refused = (options: object, says: RegExp): void =>
+    assert.throws(() => settingsOf(options), { name: 'TypeError', message: says });
+
+  for (const [option, [misspelt, wrong]] of Object.entries(slips))
+    it(`${option} is not ${misspelt}, and not any value will do`, () => {
+      refused({ [misspelt]: undefined }, new RegExp(`^redis: .*'${misspelt}'.*'${option}'`));
+      refused({ [option]: wrong }, new RegExp(`^redis: .*${option}`));
+    });
+
+  it('is known by its name in objects within, and in the URL', () => {
+    refused({ tls: { servername: '' } }, /tls.servername must be/);
+    refused({ tls: { rejectUnauthorised: false } }, /tls: .*'rejectUnauthorized'/);
+    const ofUrl = (query: string) => () => createAdapter({ url: `redis://a?${query}` });
+    assert.throws(ofUrl('clustr=true'), /unknown parameter 'clustr'. Did you mean 'cluster'/);
+    assert.throws(ofUrl('db=1'), /unknown parameter 'db'/);
+    assert.throws(ofUrl('leaseMs=1000'), /'leaseMs'. Give it as the option 'leaseMs'/);
+  });
+});

@@ -142,3 +142,44 @@ describe('options', () => {
       );
     });
 });
+
+/** Every option written wrong, and a value of a wrong type: what the environment gives, where that can be taken for right. */
+const slips: Readonly<
+  Record<keyof Required<SnsSqsOptions>, readonly [misspelt: string, wrong: unknown]>
+> = {
+  region: ['regoin', 7],
+  bucket: ['buckets', 7],
+  endpoint: ['endpiont', 7],
+  credentials: ['credential', 'key'],
+  prefix: ['prefx', 7],
+  visibilityMs: ['visibility', '2000'],
+  pollMs: ['poll', '1000'],
+  probes: ['probs', '3'],
+  leaseMs: ['lease', '1000'],
+  lookEveryMs: ['lookEvery', '1000'],
+  connectTimeoutMs: ['connectTimeout', '1000'],
+  requestTimeoutMs: ['requestTimeout', '1000'],
+};
+
+describe('every option', () => {
+  const refused = (options: object, says: RegExp): void =>
+    assert.throws(() => snsSqs({ bucket: 'b', ...options }), { name: 'TypeError', message: says });
+
+  for (const [option, [misspelt, wrong]] of Object.entries(slips))
+    it(`${option} is not ${misspelt}, and not any value will do`, () => {
+      refused({ [misspelt]: undefined }, new RegExp(`^sns-sqs: .*'${misspelt}'.*'${option}'`));
+      refused({ [option]: wrong }, new RegExp(`^sns-sqs: .*${option}`));
+    });
+
+  it('is known by its name in objects within, and in the URL', () => {
+    const credentials = { accessKeyId: 'a', secretAccessKey: 's' };
+    refused(
+      { credentials: { ...credentials, token: 't' } },
+      /credentials: unknown option 'token'. Known are: accessKeyId/,
+    );
+    const ofUrl = (query: string) => () =>
+      createAdapter({ url: `sns+sqs://eu-central-1/b?${query}` });
+    assert.throws(ofUrl('regoin=x'), /unknown parameter 'regoin'. Did you mean 'region'/);
+    assert.throws(ofUrl('prefix=x'), /'prefix'. Give it as the option 'prefix'/);
+  });
+});
