@@ -8,7 +8,9 @@ import { Run, type RunOptions } from './run.ts';
 export type TestFunction = (name: string, run: () => Promise<void>) => unknown;
 
 export interface SuiteOptions extends Pick<RunOptions, 'only' | 'seed' | 'concurrency'> {
+  /** Your runner's way to say "here is a test". */
   readonly test: TestFunction;
+  /** The adapter, and what else the suite has to know of it. */
   readonly adapter: Harness;
 }
 

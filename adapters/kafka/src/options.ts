@@ -11,11 +11,11 @@ import { Logins, type Mechanism } from './login.ts';
 
 /** How the client proves who it is. */
 export interface KafkaSasl {
-  /** 'plain', 'scram-sha-256' or 'scram-sha-512'. Required. */
+  /** 'plain', 'scram-sha-256' or 'scram-sha-512'. */
   readonly mechanism: Mechanism;
-  /** The user, or a function that returns it. Required. */
+  /** The user, or a function that returns it. */
   readonly username: Secret;
-  /** The password, or a function that returns it. Required. */
+  /** The password, or a function that returns it. */
   readonly password: Secret;
 }
 

@@ -1,24 +1,25 @@
 import { type Clock, OptionReader, systemClock, urlParameters } from '@duobus/core/driver';
 
 /** What a memory broker takes and keeps. */
-export interface BrokerLimits {
+export interface BrokerOptions {
   /** How long a document may stay with a consumer before it is handed to another, in ms. Default 43,200,000 (12 h). */
-  readonly queueLeaseMs: number;
+  readonly queueLeaseMs?: number;
   /** How long a group's member may take to give a partition up, in ms. Default 30,000. */
-  readonly groupLeaseMs: number;
+  readonly groupLeaseMs?: number;
   /** Largest document in bytes, body and headers together. Default 16,777,216 (16 MiB). */
-  readonly maxDocumentBytes: number;
+  readonly maxDocumentBytes?: number;
   /** What the broker holds at most, in bytes of bodies: publishing beyond is rejected. Default 1,073,741,824 (1 GiB). */
-  readonly maxBytes: number;
-}
-
-export interface BrokerOptions extends Partial<BrokerLimits> {
+  readonly maxBytes?: number;
   /** The broker's time. Default: the process's. */
   readonly clock?: Clock;
 }
 
+/** Options with every default filled in. */
+export type BrokerLimits = Required<Omit<BrokerOptions, 'clock'>>;
+
 export interface MemoryOptions extends BrokerOptions {
-  /** Buses with one name share one broker in this process. Default: a broker of its own. */
+  /** Buses with one name share one broker in this process. Default: a broker of its own; in a URL without a name
+   *  'default'. */
   readonly name?: string;
 }
 

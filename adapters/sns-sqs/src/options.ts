@@ -3,9 +3,9 @@ import { type CredentialSecrets, credentialsOf } from './credentials.ts';
 
 /** What signs requests, where the SDK's own chain is not to be asked. */
 export interface AwsCredentials {
-  /** Required. */
+  /** The id of the access key. */
   readonly accessKeyId: string;
-  /** Required. */
+  /** Its secret. */
   readonly secretAccessKey: string;
   /** Of temporary credentials. Default: none. */
   readonly sessionToken?: string;
