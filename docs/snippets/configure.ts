@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile as readText, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from '@duobus/core';
 import { createAdapter } from '@duobus/kafka';
-import { parse as parseYaml } from 'yaml';
+import { parse } from 'yaml';
 
 const folder = await mkdtemp(join(tmpdir(), 'duobus-'));
 process.env.BUS_GRACE_MS = '10000';
@@ -42,8 +42,7 @@ process.env.BUS_GRACE_MS = '10000';
   );
   process.chdir(folder);
   // #region json
-  const { readFile } = await import('node:fs/promises');
-
+  // readFile is that of node:fs/promises
   const config = JSON.parse(await readFile('bus.json', 'utf8'));
   await using bus = await connect(config);
   // #endregion json
@@ -51,18 +50,16 @@ process.env.BUS_GRACE_MS = '10000';
 }
 {
   // the page's own, on brokers that are here
-  const page = await readText(new URL('../how-to/configure.md', import.meta.url), 'utf8');
+  const page = await readFile(new URL('../how-to/configure.md', import.meta.url), 'utf8');
   const [, text = ''] = /```yaml\n([\s\S]*?)```/.exec(page) ?? [];
-  const { data } = parseYaml(text);
+  const { data } = parse(text);
   assert.equal(createAdapter(data).name, 'kafka');
   const here = text
-    .replace('amqp://broker', 'memory://events')
-    .replace(/url: .*[^]*/, 'url: memory://data');
+    .replace('amqp://broker', 'memory://from-yaml')
+    .replace(/url: .*[^]*/, 'url: memory://data-from-yaml');
   await writeFile(join(folder, 'bus.yaml'), here);
   // #region yaml
-  const { readFile } = await import('node:fs/promises');
-  const { parse } = await import('yaml');
-
+  // parse is that of the package yaml
   await using bus = await connect(parse(await readFile('bus.yaml', 'utf8')));
   // #endregion yaml
   assert.ok((await bus.health()).ok);
