@@ -28,8 +28,16 @@ const adapters: Readonly<Record<string, () => Adapter>> = {
   'sns-sqs': () => snsSqs({ bucket: 'my-bucket' }),
 };
 
-function options(file = '', name = ''): string {
-  return optionsTable(documentedOptions(readFileSync(join(repository, file), 'utf8'), name));
+/** One table of one interface, or of several that are given together; of `Partial<Name>` nothing is required. */
+function options(file = '', ...names: readonly string[]): string {
+  const source = readFileSync(join(repository, file), 'utf8');
+  return optionsTable(
+    names.flatMap((given) => {
+      const name = /^Partial<(\w+)>$/.exec(given)?.[1] ?? given;
+      const found = documentedOptions(source, name);
+      return name === given ? found : found.map((option) => ({ ...option, required: false }));
+    }),
+  );
 }
 
 function capabilities(name = ''): string {

@@ -25,6 +25,14 @@ export function documentedOptions(source: string, name: string): readonly Docume
   return options;
 }
 
+/** Names of interfaces of options that others are made of or lead to, as far as their names say so. */
+export function mentionedOptions(source: string, name: string): readonly string[] {
+  const found = interfaceBody(source, name).matchAll(
+    /\b[A-Z]\w*(?:Options|Sasl|Credentials|Retention)\b/g,
+  );
+  return [...new Set([...found].map(([type]) => type))];
+}
+
 /** A table with a line for each option. */
 export function optionsTable(options: readonly DocumentedOption[]): string {
   const lines = options.map(

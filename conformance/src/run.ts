@@ -1,4 +1,5 @@
 import { type Bus, BusError } from '@duobus/core';
+import { OptionReader } from '@duobus/core/driver';
 import type { Case } from './case.ts';
 import { cases as allCases } from './cases/index.ts';
 import { CaseContext, source } from './context.ts';
@@ -18,6 +19,16 @@ export interface RunOptions {
   readonly concurrency?: number;
   /** Told after every case. */
   readonly onResult?: (result: CaseResult) => void;
+}
+
+/** @throws TypeError for options that nothing here takes */
+export function checkRunOptions(call: string, options: object, more: readonly string[]): void {
+  const reader = new OptionReader(call, options, ['only', 'seed', 'concurrency', ...more]);
+  const only = reader.value('only');
+  if (only !== undefined && !Array.isArray(only))
+    throw reader.wrong("only must be a list of the names of cases, e.g. ['fan-out']");
+  reader.integer('seed', undefined, 0, Number.MAX_SAFE_INTEGER);
+  reader.integer('concurrency', undefined, 1);
 }
 
 const caseLimitMs = 120_000;
@@ -132,6 +143,7 @@ export class Run {
 
 /** Runs the suite and reports; does not throw for failures of cases. */
 export async function run(harness: Harness, options: RunOptions = {}): Promise<Report> {
+  checkRunOptions('run', options, ['onResult']);
   const { only, concurrency = 4, onResult } = options;
   const unknown = only?.find((name) => !allCases.some((known) => known.name === name));
   if (unknown !== undefined)

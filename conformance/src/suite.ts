@@ -2,13 +2,15 @@ import type { Case } from './case.ts';
 import { cases } from './cases/index.ts';
 import type { Harness } from './harness.ts';
 import type { CaseResult } from './report.ts';
-import { Run, type RunOptions } from './run.ts';
+import { checkRunOptions, Run, type RunOptions } from './run.ts';
 
 /** Any runner's way to say "here is a test": `test` or `it` of node:test, vitest, jest, mocha. */
 export type TestFunction = (name: string, run: () => Promise<void>) => unknown;
 
 export interface SuiteOptions extends Pick<RunOptions, 'only' | 'seed' | 'concurrency'> {
+  /** Your runner's way to say "here is a test". */
   readonly test: TestFunction;
+  /** The adapter, and what else the suite has to know of it. */
   readonly adapter: Harness;
 }
 
@@ -17,7 +19,9 @@ export interface SuiteOptions extends Pick<RunOptions, 'only' | 'seed' | 'concur
  * are already under way.
  * @example suite({ test, adapter: { name: 'nats', ...overUrl('nats://127.0.0.1:4222', { adapter: 'duobus-nats' }) } })
  */
-export function suite({ test, adapter, only, seed, concurrency = 4 }: SuiteOptions): void {
+export function suite(options: SuiteOptions): void {
+  checkRunOptions('suite', options, ['test', 'adapter']);
+  const { test, adapter, only, seed, concurrency = 4 } = options;
   const unknown = only?.find((name) => !cases.some((known) => known.name === name));
   if (unknown !== undefined) throw new TypeError(`there is no case '${unknown}'`);
   const wanted = cases.filter(({ name }) => only === undefined || only.includes(name));

@@ -86,6 +86,22 @@ describe('run', () => {
       /there is no case 'nonsense'/,
     );
   });
+
+  it('refuses options that it does not have, and so does the suite', async () => {
+    for (const [options, says] of [
+      [{ sead: 1 }, /unknown option 'sead'. Did you mean 'seed'/],
+      [{ seed: '1' }, /seed must be an integer/],
+      [{ concurrency: '4' }, /concurrency must be an integer/],
+      [{ only: 'fan-out' }, /only must be a list/],
+    ] as const) {
+      await assert.rejects(run(memoryHarness(), options as object), {
+        name: 'TypeError',
+        message: says,
+      });
+      const adapter = memoryHarness();
+      assert.throws(() => suite({ test: () => undefined, adapter, ...(options as object) }), says);
+    }
+  });
 });
 
 describe('suite', () => {

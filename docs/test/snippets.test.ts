@@ -11,6 +11,7 @@ import { root, snippetNames } from '../pages.ts';
 type Kind = 'rabbitmq' | 'kafka' | 'redis' | 'sns-sqs';
 const brokers: Readonly<Record<string, readonly [variable: string, kind: Kind]>> = {
   'adapter-rabbitmq.ts': ['RABBITMQ_URL', 'rabbitmq'],
+  'configure-secrets.ts': ['RABBITMQ_URL', 'rabbitmq'],
   'adapter-kafka.ts': ['KAFKA_BROKERS', 'kafka'],
   'adapter-redis-streams.ts': ['REDIS_HOSTS', 'redis'],
   'adapter-sns-sqs.ts': ['AWS_BUS_URL', 'sns-sqs'],

@@ -1,6 +1,7 @@
 import { abortable, type Address, BusError } from '@duobus/core/driver';
 import type { ApiVersions, Broker, Cluster, ProtocolRequest, WireRequest } from './client.ts';
-import { createCluster } from './kafkajs-client.ts';
+import { createCluster, introduce } from './kafkajs-client.ts';
+import type { Login } from './login.ts';
 import { type ClusterMetadata, metadataRequest } from './metadata-protocol.ts';
 import { classify, isConnectionFailure, KafkaCode, kafkaCode } from './native-errors.ts';
 import type { Settings } from './options.ts';
@@ -195,8 +196,16 @@ export class Carrier {
   }
 
   async #open(address: Address, opened: (broker: Broker) => void): Promise<Broker> {
+    const { logins } = this.#settings;
+    const dialling = logins.use((login) => this.#dial(address, login, opened));
+    return await abortable(dialling, this.#ended.signal);
+  }
+
+  async #dial(address: Address, login: Login, opened: (broker: Broker) => void): Promise<Broker> {
+    this.#check();
     const { connectTimeoutMs } = this.#settings;
     const connectionPool = await this.#cluster.connectionPoolBuilder.build(address);
+    introduce(connectionPool, login);
     for (const { requestQueue } of connectionPool.pool.slice(0, 1)) stopTimerStorm(requestQueue);
     const { brokerPool } = this.#cluster;
     const broker = brokerPool.createBroker({ connectionPool, logger: brokerPool.rootLogger });

@@ -52,6 +52,9 @@ export interface Connection {
   readonly requestQueue: RequestQueue;
   readonly socket?: { destroy(error?: Error): void };
   readonly authHandlers: { onError(): void } | null;
+  /** Read when it connects, and when it proves who it is. */
+  ssl: object | null;
+  sasl: object | null;
   isConnected(): boolean;
   rejectRequests(error: Error): void;
 }

@@ -5,7 +5,7 @@ import { KafkaQueueDriver } from './queue-driver.ts';
 import { type KafkaOptions, optionsOfUrl, settingsOf } from './options.ts';
 
 export type { KafkaClient } from './client.ts';
-export type { KafkaOptions, KafkaSasl, KafkaTls } from './options.ts';
+export type { KafkaOptions, KafkaSasl } from './options.ts';
 
 /** URL schemes of this adapter: `kafka://user:password@host:9092,host:9092?sasl=plain` and `kafka+ssl://`. */
 export const schemes: readonly string[] = ['kafka', 'kafka+ssl'];

@@ -1,7 +1,8 @@
 import net from 'node:net';
 import tls from 'node:tls';
 import kafkajs, { type Kafka, type SASLOptions } from 'kafkajs';
-import type { Cluster, KafkaClient } from './client.ts';
+import type { Cluster, ConnectionPool, KafkaClient } from './client.ts';
+import type { Login } from './login.ts';
 import type { Settings } from './options.ts';
 
 type SocketOptions = { host: string; port: number; ssl?: object; onConnect: () => void };
@@ -38,14 +39,22 @@ export function createCluster(settings: Settings, clientId: string): Cluster {
   return cluster as Cluster;
 }
 
+/** Says with what the connections of a pool, none of which is open yet, are to be made. */
+export function introduce({ pool }: ConnectionPool, { ssl, sasl }: Login): void {
+  for (const connection of pool) {
+    if (ssl !== undefined) connection.ssl = ssl;
+    if (sasl !== undefined) connection.sasl = { ...sasl };
+  }
+}
+
 function makeKafka(settings: Settings, clientId: string): Kafka {
-  const { brokers, sasl } = settings;
+  const { brokers, logins } = settings;
+  const { ssl, sasl } = logins.latest;
   return new kafkajs.Kafka({
     clientId,
     brokers: brokers.map(({ host, port }) => `${host}:${port}`),
-    ...(settings.tls === undefined ? {} : { ssl: settings.tls }),
-    // kafkajs keeps state on the object it is given
-    ...(sasl === undefined ? {} : { sasl: { ...sasl } as SASLOptions }),
+    ...(ssl === undefined ? {} : { ssl }),
+    ...(sasl === undefined ? {} : { sasl: sasl as SASLOptions }),
     connectionTimeout: settings.connectTimeoutMs,
     authenticationTimeout: settings.connectTimeoutMs,
     requestTimeout: settings.requestTimeoutMs,

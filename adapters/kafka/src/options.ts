@@ -1,19 +1,23 @@
-import type { TlsOptions as NodeTlsOptions } from 'node:tls';
-import { type Address, parseAddress } from '@duobus/core/driver';
+import {
+  type Address,
+  OptionReader,
+  type Secret,
+  Secrets,
+  type TlsOptions,
+  urlLogin,
+  urlParameters,
+} from '@duobus/core/driver';
+import { Logins, type Mechanism } from './login.ts';
 
 /** How the client proves who it is. */
 export interface KafkaSasl {
-  readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
-  readonly username: string;
-  readonly password: string;
+  /** 'plain', 'scram-sha-256' or 'scram-sha-512'. */
+  readonly mechanism: Mechanism;
+  /** The user, or a function that returns it. */
+  readonly username: Secret;
+  /** The password, or a function that returns it. */
+  readonly password: Secret;
 }
-
-/** What `node:tls` takes to check the broker and to show a certificate of one's own. */
-export type KafkaTls = Pick<NodeTlsOptions, 'ca' | 'cert' | 'key' | 'passphrase' | 'pfx'> & {
-  readonly servername?: string;
-  /** Default true. False accepts any certificate: for tests only. */
-  readonly rejectUnauthorized?: boolean;
-};
 
 export interface KafkaOptions {
   /** Addresses to start from, `host:port`; the others are learned from them. Required. */
@@ -21,8 +25,8 @@ export interface KafkaOptions {
   /** Name of this client in the broker's logs and quotas. Default 'duobus'. */
   readonly clientId?: string;
   /** TLS. `true`: with the machine's authorities. Default none. */
-  readonly tls?: boolean | KafkaTls;
-  /** User and password. Default none. */
+  readonly tls?: boolean | TlsOptions;
+  /** How the client proves who it is. Default none. */
   readonly sasl?: KafkaSasl;
   /** How long connecting to one broker may take, TLS and SASL included, in ms. Default 10,000; at least 100. */
   readonly connectTimeoutMs?: number;
@@ -53,8 +57,7 @@ export interface KafkaOptions {
 export interface Settings {
   readonly brokers: readonly Address[];
   readonly clientId: string;
-  readonly tls: KafkaTls | undefined;
-  readonly sasl: KafkaSasl | undefined;
+  readonly logins: Logins;
   readonly connectTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly sessionTimeoutMs: number;
@@ -86,52 +89,54 @@ const known = [
   'registryTopic',
 ] as const satisfies readonly (keyof KafkaOptions)[];
 
-const mechanisms = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
+const mechanisms: readonly Mechanism[] = ['plain', 'scram-sha-256', 'scram-sha-512'];
 
 /** @throws TypeError that says which option is wrong and what it takes. */
 export function settingsOf(options: KafkaOptions): Settings {
-  if (typeof options !== 'object' || options === null)
-    throw new TypeError("kafka: options must be an object, e.g. { brokers: ['localhost:9092'] }");
-  for (const name of Object.keys(options)) {
-    if (!(known as readonly string[]).includes(name))
-      throw new TypeError(`kafka: unknown option '${name}'. Known are: ${known.join(', ')}`);
-  }
+  const reader = new OptionReader('kafka', options, known);
+  const brokers = reader.addresses('brokers');
+  if (brokers === undefined)
+    throw reader.wrong("brokers is missing: give addresses, e.g. ['localhost:9092']");
+  const connectTimeoutMs = reader.integer('connectTimeoutMs', 10_000, 100);
+  const tls = reader.tls('tls') || undefined;
+  const { mechanism, ...login } = saslOf(reader);
   const settings: Settings = {
-    brokers: brokersOf(options.brokers),
-    clientId: textOf('clientId', options.clientId, 'duobus'),
-    tls: tlsOf(options.tls),
-    sasl: saslOf(options.sasl),
-    connectTimeoutMs: integer('connectTimeoutMs', options.connectTimeoutMs, 10_000, 100),
-    requestTimeoutMs: integer('requestTimeoutMs', options.requestTimeoutMs, 15_000, 1_000),
-    sessionTimeoutMs: integer('sessionTimeoutMs', options.sessionTimeoutMs, 10_000, 1_000),
-    heartbeatIntervalMs: integer('heartbeatIntervalMs', options.heartbeatIntervalMs, 400, 50),
-    rebalanceTimeoutMs: integer('rebalanceTimeoutMs', options.rebalanceTimeoutMs, 15_000, 1_000),
-    metadataIntervalMs: integer(
-      'metadataIntervalMs',
-      options.metadataIntervalMs,
-      10_000,
-      100,
-      29_999,
+    brokers,
+    clientId: reader.text('clientId', 'duobus'),
+    logins: new Logins(
+      new Secrets('kafka', { ...login, tls }, connectTimeoutMs),
+      mechanism,
+      tls !== undefined,
     ),
-    unorderedPartitions: integer('unorderedPartitions', options.unorderedPartitions, 8, 1, 1_024),
-    replicationFactor: integer('replicationFactor', options.replicationFactor, -1, -1),
-    minInsyncReplicas:
-      options.minInsyncReplicas === undefined
-        ? undefined
-        : integer('minInsyncReplicas', options.minInsyncReplicas, 1, 1),
-    maxMessageBytes:
-      options.maxMessageBytes === undefined
-        ? undefined
-        : integer('maxMessageBytes', options.maxMessageBytes, 1, 1_024),
-    registryTopic: textOf('registryTopic', options.registryTopic, '__duobus.registry'),
+    connectTimeoutMs,
+    requestTimeoutMs: reader.integer('requestTimeoutMs', 15_000, 1_000),
+    sessionTimeoutMs: reader.integer('sessionTimeoutMs', 10_000, 1_000),
+    heartbeatIntervalMs: reader.integer('heartbeatIntervalMs', 400, 50),
+    rebalanceTimeoutMs: reader.integer('rebalanceTimeoutMs', 15_000, 1_000),
+    metadataIntervalMs: reader.integer('metadataIntervalMs', 10_000, 100, 29_999),
+    unorderedPartitions: reader.integer('unorderedPartitions', 8, 1, 1_024),
+    replicationFactor: reader.integer('replicationFactor', -1, -1, 2 ** 15 - 1),
+    minInsyncReplicas: reader.integer('minInsyncReplicas', undefined, 1),
+    maxMessageBytes: reader.integer('maxMessageBytes', undefined, 1_024),
+    registryTopic: reader.text('registryTopic', '__duobus.registry'),
   };
   if (settings.replicationFactor === 0)
-    throw new TypeError("kafka: replicationFactor must be 1 or more, or -1 for the broker's own");
+    throw reader.wrong("replicationFactor must be 1 or more, or -1 for the broker's own");
   if (settings.heartbeatIntervalMs * 3 > settings.sessionTimeoutMs)
-    throw new TypeError('kafka: heartbeatIntervalMs must be at most a third of sessionTimeoutMs');
+    throw reader.wrong('heartbeatIntervalMs must be at most a third of sessionTimeoutMs');
   if (!/^[A-Za-z0-9._-]{1,249}$/.test(settings.registryTopic))
-    throw new TypeError('kafka: registryTopic must be a name that Kafka takes: A-Z a-z 0-9 . _ -');
+    throw reader.wrong('registryTopic must be a name that Kafka takes: A-Z a-z 0-9 . _ -');
   return settings;
+}
+
+function saslOf(options: OptionReader<keyof KafkaOptions>) {
+  const sasl = options.nested('sasl', ['mechanism', 'username', 'password']);
+  const mechanism = sasl?.oneOf('mechanism', mechanisms);
+  const username = sasl?.secret('username');
+  const password = sasl?.secret('password');
+  if (sasl !== undefined && (mechanism === undefined || !username || !password))
+    throw options.wrong(`sasl needs mechanism (${mechanisms.join(', ')}), username and password`);
+  return { mechanism, 'sasl.username': username, 'sasl.password': password };
 }
 
 /** Options from `kafka://user:password@host:port,host:port?sasl=plain`, or `kafka+ssl://`. The password is never repeated. */
@@ -142,86 +147,16 @@ export function optionsOfUrl(url: string): KafkaOptions {
       'kafka: a URL must look like kafka://user:password@host:9092,host:9092?sasl=plain, or kafka+ssl://...',
     );
   const [, scheme, login, hosts = '', query = ''] = match;
-  const parameters = new URLSearchParams(query);
-  const sasl = parameters.get('sasl') ?? undefined;
-  parameters.delete('sasl');
-  const other = parameters.keys().next().value;
-  if (other !== undefined)
-    throw new TypeError(
-      `kafka: the URL has an unknown parameter '${other}', known is sasl; give everything else as options`,
-    );
+  const { sasl } = urlParameters('kafka', query, ['sasl'], known);
   if (sasl !== undefined && login === undefined)
     throw new TypeError('kafka: the URL names a SASL mechanism but no user and password');
   const options: KafkaOptions = {
     brokers: hosts.split(',').map((host) => host.trim()),
     ...(scheme === 'kafka+ssl' ? { tls: true } : {}),
   };
-  return login === undefined ? options : { ...options, sasl: loginOf(login, sasl ?? 'plain') };
-}
-
-function loginOf(login: string, mechanism: string): KafkaSasl {
-  const colon = login.indexOf(':');
-  const part = (text: string): string => {
-    try {
-      return decodeURIComponent(text);
-    } catch (cause) {
-      throw new TypeError('kafka: user and password in the URL must be percent-encoded', { cause });
-    }
-  };
-  if (colon < 0)
-    throw new TypeError('kafka: the URL has a user but no password: write user:password@');
-  return {
-    mechanism: mechanism as KafkaSasl['mechanism'],
-    username: part(login.slice(0, colon)),
-    password: part(login.slice(colon + 1)),
-  };
-}
-
-function brokersOf(brokers: unknown): readonly Address[] {
-  if (!Array.isArray(brokers) || brokers.length === 0)
-    throw new TypeError("kafka: brokers must be a list of addresses, e.g. ['localhost:9092']");
-  return brokers.map((text: unknown) => {
-    const address = parseAddress(text);
-    if (address !== undefined) return address;
-    throw new TypeError('kafka: every broker must be host:port, e.g. localhost:9092 or [::1]:9092');
-  });
-}
-
-function tlsOf(tls: unknown): KafkaTls | undefined {
-  if (tls === undefined || tls === false) return undefined;
-  if (tls === true) return {};
-  if (typeof tls !== 'object' || tls === null)
-    throw new TypeError('kafka: tls must be true or an object such as { ca }');
-  return tls;
-}
-
-function saslOf(sasl: unknown): KafkaSasl | undefined {
-  if (sasl === undefined) return undefined;
-  const { mechanism, username, password } = (sasl ?? {}) as Partial<KafkaSasl>;
-  if (!mechanisms.includes(mechanism as KafkaSasl['mechanism']))
-    throw new TypeError(`kafka: the SASL mechanism must be one of ${mechanisms.join(', ')}`);
-  if (typeof username !== 'string' || typeof password !== 'string')
-    throw new TypeError('kafka: sasl needs username and password, both strings');
-  return { mechanism: mechanism as KafkaSasl['mechanism'], username, password };
-}
-
-function textOf(name: string, value: unknown, standard: string): string {
-  if (value === undefined) return standard;
-  if (typeof value !== 'string' || value === '')
-    throw new TypeError(`kafka: ${name} must be a string that is not empty`);
-  return value;
-}
-
-function integer(
-  name: string,
-  value: unknown,
-  standard: number,
-  least: number,
-  most: number = 2 ** 31 - 1,
-): number {
-  if (value === undefined) return standard;
-  if (!Number.isInteger(value) || (value as number) < least || (value as number) > most) {
-    throw new TypeError(`kafka: ${name} must be a whole number from ${least} to ${most}`);
-  }
-  return value as number;
+  if (login === undefined) return options;
+  const [username, password] = urlLogin('kafka', login);
+  // judged with the other options
+  const mechanism = (sasl ?? 'plain') as Mechanism;
+  return { ...options, sasl: { mechanism, username, password } };
 }

@@ -3,7 +3,7 @@ import { inspect } from 'node:util';
 import { readdirSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { createAdapter, kafka, schemes } from '../src/index.ts';
-import { optionsOfUrl, settingsOf } from '../src/options.ts';
+import { type KafkaOptions, optionsOfUrl, settingsOf } from '../src/options.ts';
 import { groupId, groupOf, kafkaTopicName, otherTopicName } from '../src/topology.ts';
 
 describe('the options of the Kafka adapter', () => {
@@ -61,6 +61,54 @@ describe('the options of the Kafka adapter', () => {
 
   it('has the schemes of its URLs', () => {
     assert.deepEqual(schemes, ['kafka', 'kafka+ssl']);
+  });
+});
+
+/** Every option written wrong, and a value of a wrong type: what the environment gives, where that can be taken for right. */
+const slips: Readonly<
+  Record<keyof Required<KafkaOptions>, readonly [misspelt: string, wrong: unknown]>
+> = {
+  brokers: ['broker', 'a:1'],
+  clientId: ['clientID', 7],
+  tls: ['TLS', 'true'],
+  sasl: ['sasal', 'plain'],
+  connectTimeoutMs: ['connectTimeout', '1000'],
+  requestTimeoutMs: ['requestTimeout', '1000'],
+  sessionTimeoutMs: ['sessionTimeout', '10000'],
+  heartbeatIntervalMs: ['heartbeatInterval', '1000'],
+  rebalanceTimeoutMs: ['rebalanceTimeout', '1000'],
+  metadataIntervalMs: ['metadataInterval', '1000'],
+  unorderedPartitions: ['unorderedPartition', '8'],
+  replicationFactor: ['replicationFaktor', '3'],
+  minInsyncReplicas: ['minInSyncReplica', '2'],
+  maxMessageBytes: ['maxMessageByte', '2048'],
+  registryTopic: ['registryTopics', 7],
+};
+
+describe('every option', () => {
+  const refused = (options: object, says: RegExp): void =>
+    assert.throws(() => kafka({ brokers: ['a:1'], ...options }), {
+      name: 'TypeError',
+      message: says,
+    });
+
+  for (const [option, [misspelt, wrong]] of Object.entries(slips))
+    it(`${option} is not ${misspelt}, and not any value will do`, () => {
+      refused({ [misspelt]: undefined }, new RegExp(`^kafka: .*'${misspelt}'.*'${option}'`));
+      refused({ [option]: wrong }, new RegExp(`^kafka: .*${option}`));
+    });
+
+  it('is known by its name in objects within, and in the URL', () => {
+    const sasl = { mechanism: 'plain', username: 'u', password: 'p' };
+    refused({ sasl: { ...sasl, user: 'u' } }, /sasl: unknown option 'user'.*'username'/);
+    refused({ sasl: { ...sasl, mechanism: 'gssapi' } }, /sasl.mechanism must be 'plain' or/);
+    refused({ sasl: { ...sasl, password: 7 } }, /sasl.password must be a string/);
+    refused({ sasl: { ...sasl, username: '' } }, /sasl.username must be a string/);
+    refused({ tls: { servername: '' } }, /tls.servername must be/);
+    refused({ tls: { rejectUnauthorised: false } }, /tls: .*'rejectUnauthorized'/);
+    const ofUrl = (query: string) => () => createAdapter({ url: `kafka://u:p@a:1?${query}` });
+    assert.throws(ofUrl('sasal=plain'), /unknown parameter 'sasal'. Did you mean 'sasl'/);
+    assert.throws(ofUrl('clientid=x'), /'clientid'. Give it as the option 'clientId'/);
   });
 });
 

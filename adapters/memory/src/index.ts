@@ -3,7 +3,7 @@ import { systemClock } from '@duobus/core/driver';
 import { MemoryBroker, sharedBroker } from './broker.ts';
 import { Connection } from './connection.ts';
 import { MemoryLogDriver } from './log-driver.ts';
-import type { MemoryOptions } from './options.ts';
+import { type MemoryOptions, nameOf, nameOfUrl } from './options.ts';
 import { MemoryQueueDriver } from './queue-driver.ts';
 
 export { MemoryBroker, type PublishFault } from './broker.ts';
@@ -29,19 +29,15 @@ export function memory(options: MemoryOptions | MemoryBroker = {}): Adapter<Memo
   return adapter;
 }
 
-/** What `connect('memory://name')` calls. */
+/** What `connect('memory://name')` calls. Options win over what the URL says. */
 export function createAdapter(config: {
-  readonly url: string | URL;
+  readonly url: string;
   readonly options?: MemoryOptions;
 }): Adapter<MemoryBroker> {
-  const url = new URL(config.url);
-  const name = url.host || url.pathname.replaceAll('/', '') || 'default';
-  return memory({ ...config.options, name });
+  return memory({ name: nameOfUrl(config.url), ...config.options });
 }
 
-function brokerOf({ name, ...options }: MemoryOptions): MemoryBroker {
-  if (name === undefined) return new MemoryBroker('(private)', options);
-  if (typeof name !== 'string' || name === '')
-    throw new TypeError('memory: name must be a string that is not empty');
-  return sharedBroker(name, options);
+function brokerOf(options: MemoryOptions): MemoryBroker {
+  const { name, rest } = nameOf(options);
+  return name === undefined ? new MemoryBroker('(private)', rest) : sharedBroker(name, rest);
 }

@@ -1,24 +1,25 @@
-import type { Clock } from '@duobus/core/driver';
+import { type Clock, OptionReader, systemClock, urlParameters } from '@duobus/core/driver';
 
 /** What a memory broker takes and keeps. */
-export interface BrokerLimits {
+export interface BrokerOptions {
   /** How long a document may stay with a consumer before it is handed to another, in ms. Default 43,200,000 (12 h). */
-  readonly queueLeaseMs: number;
+  readonly queueLeaseMs?: number;
   /** How long a group's member may take to give a partition up, in ms. Default 30,000. */
-  readonly groupLeaseMs: number;
+  readonly groupLeaseMs?: number;
   /** Largest document in bytes, body and headers together. Default 16,777,216 (16 MiB). */
-  readonly maxDocumentBytes: number;
+  readonly maxDocumentBytes?: number;
   /** What the broker holds at most, in bytes of bodies: publishing beyond is rejected. Default 1,073,741,824 (1 GiB). */
-  readonly maxBytes: number;
-}
-
-export interface BrokerOptions extends Partial<BrokerLimits> {
+  readonly maxBytes?: number;
   /** The broker's time. Default: the process's. */
   readonly clock?: Clock;
 }
 
+/** Options with every default filled in. */
+export type BrokerLimits = Required<Omit<BrokerOptions, 'clock'>>;
+
 export interface MemoryOptions extends BrokerOptions {
-  /** Buses with one name share one broker in this process. Default: a broker of its own. */
+  /** Buses with one name share one broker in this process. Default: a broker of its own; in a URL without a name
+   *  'default'. */
   readonly name?: string;
 }
 
@@ -29,22 +30,44 @@ const defaults: BrokerLimits = {
   maxBytes: 1_073_741_824,
 };
 
-const known = new Set<string>([...Object.keys(defaults), 'clock', 'name']);
+const known = [
+  'queueLeaseMs',
+  'groupLeaseMs',
+  'maxDocumentBytes',
+  'maxBytes',
+  'clock',
+] as const satisfies readonly (keyof BrokerOptions)[];
 
 /** @throws TypeError for an option that is unknown or out of range. */
 export function brokerLimits(options: BrokerOptions): BrokerLimits {
-  for (const name of Object.keys(options)) {
-    if (!known.has(name))
-      throw new TypeError(`memory: unknown option ${name}; it takes ${[...known].join(', ')}`);
-  }
-  const limits: Record<keyof BrokerLimits, number> = { ...defaults };
-  for (const name of Object.keys(defaults) as (keyof BrokerLimits)[]) {
-    const value = options[name];
-    if (value === undefined) continue;
-    if (!Number.isSafeInteger(value) || value < 1) {
-      throw new TypeError(`memory: ${name} must be a positive integer, got ${String(value)}`);
-    }
-    limits[name] = value;
-  }
-  return limits;
+  const reader = new OptionReader('memory', options, known);
+  const { now, after } = (options.clock ?? systemClock) as Partial<Clock>;
+  if (typeof now !== 'function' || typeof after !== 'function')
+    throw reader.wrong('clock must be an object with now() and after()');
+  const limit = (name: keyof BrokerLimits): number =>
+    reader.integer(name, defaults[name], 1, Number.MAX_SAFE_INTEGER);
+  return {
+    queueLeaseMs: limit('queueLeaseMs'),
+    groupLeaseMs: limit('groupLeaseMs'),
+    maxDocumentBytes: limit('maxDocumentBytes'),
+    maxBytes: limit('maxBytes'),
+  };
+}
+
+/** The name apart from what the broker takes. @throws TypeError for an option that is unknown */
+export function nameOf(options: MemoryOptions): {
+  readonly name: string | undefined;
+  readonly rest: BrokerOptions;
+} {
+  const reader = new OptionReader<keyof MemoryOptions>('memory', options, [...known, 'name']);
+  const { name: _, ...rest } = options;
+  return { name: reader.text('name', undefined), rest };
+}
+
+/** From `memory:` or `memory://name`. */
+export function nameOfUrl(url: string): string {
+  const match = /^memory:(?:\/\/)?([^/?#]*)\/?(?:\?([^#]*))?$/i.exec(url);
+  if (match === null) throw new TypeError('memory: a URL must look like memory: or memory://name');
+  urlParameters('memory', match[2] ?? '', [], known);
+  return match[1] === undefined || match[1] === '' ? 'default' : match[1];
 }

@@ -29,7 +29,7 @@ describe('memory', () => {
 
   it('refuses options that it does not know, cannot use or has otherwise', () => {
     assert.throws(() => memory({ maxBytes: 0 }), TypeError);
-    assert.throws(() => memory({ colour: 'red' } as never), /unknown option colour/);
+    assert.throws(() => memory({ colour: 'red' } as never), /unknown option 'colour'/);
     assert.throws(() => memory({ name: '' }), TypeError);
     memory({ name: 'limits', maxBytes: 1_000 });
     assert.doesNotThrow(() => memory({ name: 'limits' }));

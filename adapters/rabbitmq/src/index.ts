@@ -6,7 +6,7 @@ import { RabbitmqQueueDriver } from './queue-driver.ts';
 
 export type { AmqpConnection } from './client.ts';
 export type { RabbitmqNative } from './native.ts';
-export type { ConnectionPurpose, RabbitmqOptions, RabbitmqTls } from './options.ts';
+export type { ConnectionPurpose, RabbitmqOptions } from './options.ts';
 
 /** RabbitMQ as a broker of duobus. Nothing is connected before `connect` asks for it.
  *  @example const bus = await connect(rabbitmq({ url: 'amqp://localhost' }), { source: '/shop/orders' })

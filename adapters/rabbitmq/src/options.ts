@@ -1,27 +1,22 @@
-import { readFileSync } from 'node:fs';
 import { connect as connectAmqp } from 'amqplib';
-import { type Address, formatAddress, parseAddress } from '@duobus/core/driver';
+import {
+  type Address,
+  formatAddress,
+  OptionReader,
+  type Secret,
+  Secrets,
+  type Source,
+  type Tls,
+  type TlsOptions,
+  urlParameters,
+  urlPart,
+} from '@duobus/core/driver';
 import type { AmqpConnection } from './client.ts';
+import { classify } from './native-errors.ts';
 import { anyOf, type Connect } from './nodes.ts';
 
 /** What a connection is for: publishing stops during a broker's memory or disk alarm, consuming must not. */
 export type ConnectionPurpose = 'publish' | 'consume';
-
-export interface RabbitmqTls {
-  /** PEM of the authorities to trust. Default: those of Node. */
-  readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[];
-  /** A file with the PEM of the authorities, for configurations that are plain data. */
-  readonly caFile?: string;
-  /** PEM of the client's certificate, where the broker asks for one. */
-  readonly cert?: string | Uint8Array;
-  /** PEM of the key of `cert`. */
-  readonly key?: string | Uint8Array;
-  readonly passphrase?: string;
-  /** The name the broker's certificate must carry. Default: the host. */
-  readonly servername?: string;
-  /** False accepts any certificate: only for tests. Default true. */
-  readonly rejectUnauthorized?: boolean;
-}
 
 export interface RabbitmqOptions {
   /** `amqp://user:password@host:5672/vhost`, `amqp://host,host` for the nodes of one cluster, or `amqps://` for TLS. The
@@ -33,14 +28,14 @@ export interface RabbitmqOptions {
   readonly hosts?: readonly string[];
   /** Default 5672, with TLS 5671. */
   readonly port?: number;
-  /** Default `guest`. */
-  readonly username?: string;
-  /** Default `guest`. */
-  readonly password?: string;
+  /** The user, or a function that returns it. Default `guest`. */
+  readonly username?: Secret;
+  /** The password, or a function that returns it. Default `guest`. */
+  readonly password?: Secret;
   /** Default `/`. */
   readonly vhost?: string;
   /** TLS, with `true` for the defaults. Default: as the scheme of `url` says. */
-  readonly tls?: boolean | RabbitmqTls;
+  readonly tls?: boolean | TlsOptions;
   /** Time between heartbeats in ms, rounded to seconds; a silent broker is given up after about three. Default
    *  10,000, minimum 1,000. */
   readonly heartbeatMs?: number;
@@ -68,28 +63,54 @@ export interface Settings {
   readonly connect: Connect;
 }
 
+const known = [
+  'url',
+  'host',
+  'hosts',
+  'port',
+  'username',
+  'password',
+  'vhost',
+  'tls',
+  'heartbeatMs',
+  'connectTimeoutMs',
+  'connectionName',
+  'consumerTimeoutMs',
+  'groupLeaseMs',
+  'connect',
+] as const satisfies readonly (keyof RabbitmqOptions)[];
+
+type Reader = OptionReader<keyof RabbitmqOptions>;
+
+/** What one attempt to connect goes by. */
+interface Login {
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  readonly tls: Tls | undefined;
+}
+
 /** @throws TypeError for options that make no sense. Its message never repeats a URL: it may hold a password. */
 export function readOptions(options: RabbitmqOptions): Settings {
-  const heartbeatMs = atLeast('heartbeatMs', options.heartbeatMs ?? 10_000, 1000);
-  const connectTimeoutMs = atLeast('connectTimeoutMs', options.connectTimeoutMs ?? 10_000, 100);
-  const consumerTimeoutMs = atLeast(
-    'consumerTimeoutMs',
-    options.consumerTimeoutMs ?? 1_800_000,
-    1000,
-  );
-  const groupLeaseMs = atLeast('groupLeaseMs', options.groupLeaseMs ?? 10_000, 500);
-  const common = { connectTimeoutMs, consumerTimeoutMs, groupLeaseMs };
-  if (options.connect !== undefined) {
-    return { ...common, where: 'the given connections', connect: options.connect };
-  }
-  const { addresses, vhost, ...login } = loginOf(options);
-  const tls = tlsOf(options.tls);
-  const name = options.connectionName ?? 'duobus';
+  const reader = new OptionReader('rabbitmq', options, known);
+  const heartbeatMs = reader.integer('heartbeatMs', 10_000, 1_000);
+  const connectTimeoutMs = reader.integer('connectTimeoutMs', 10_000, 100);
+  const common = {
+    connectTimeoutMs,
+    consumerTimeoutMs: reader.integer('consumerTimeoutMs', 1_800_000, 1_000),
+    groupLeaseMs: reader.integer('groupLeaseMs', 10_000, 500),
+  };
+  const name = reader.text('connectionName', 'duobus');
+  const { addresses, vhost, protocol, sources } = loginOf(reader);
+  const connect = reader.fn('connect') as RabbitmqOptions['connect'];
+  if (connect !== undefined) return { ...common, where: 'the given connections', connect };
+  const secrets = new Secrets('rabbitmq', sources, connectTimeoutMs);
+  const where = `${protocol}://${addresses.map(formatAddress).join(',')}, vhost '${decodeURIComponent(vhost)}'`;
+  const heartbeat = Math.round(heartbeatMs / 1000);
   const nodes = addresses.map(
-    ({ host: hostname, port }): Connect =>
-      (purpose) =>
+    ({ host: hostname, port }): Connect<[Login]> =>
+      (purpose, _signal, { username = 'guest', password = 'guest', tls }) =>
         connectAmqp(
-          { ...login, hostname, port, vhost, heartbeat: Math.round(heartbeatMs / 1000) },
+          { protocol, username, password, hostname, port, vhost, heartbeat },
           {
             ...tls,
             noDelay: true,
@@ -98,55 +119,66 @@ export function readOptions(options: RabbitmqOptions): Settings {
           },
         ),
   );
+  // so that clients that start together do not all go to the same node
+  const some = anyOf(nodes, Math.floor(Math.random() * nodes.length));
   return {
     ...common,
-    where: `${login.protocol}://${addresses.map(formatAddress).join(',')}, vhost '${decodeURIComponent(vhost)}'`,
-    // so that clients that start together do not all go to the same node
-    connect: anyOf(nodes, Math.floor(Math.random() * nodes.length)),
+    where,
+    connect: (purpose, signal) =>
+      secrets.use(async (login) => {
+        try {
+          return await some(purpose, signal, login);
+        } catch (error) {
+          signal.throwIfAborted();
+          throw classify(error, `connect to ${where}`);
+        }
+      }),
   };
 }
 
-function loginOf(options: RabbitmqOptions) {
-  const urls = parse(options.url);
+function loginOf(reader: Reader) {
+  const urls = parse(reader.text('url', undefined));
   const [url] = urls;
-  const secure = options.tls === undefined ? url?.protocol === 'amqps:' : options.tls !== false;
-  const user = url?.username === '' ? undefined : url?.username;
-  const password = url?.password === '' ? undefined : url?.password;
+  const tls = reader.tls('tls');
+  const secure = tls === undefined ? url?.protocol === 'amqps:' : tls !== false;
   // amqplib unescapes the vhost once more
-  const vhost =
-    options.vhost === undefined ? url?.pathname.slice(1) : encodeURIComponent(options.vhost);
+  const given = reader.text('vhost', undefined);
+  const vhost = given === undefined ? url?.pathname.slice(1) : encodeURIComponent(given);
   return {
     protocol: secure ? 'amqps' : 'amqp',
-    username: options.username ?? decode(user) ?? 'guest',
-    password: options.password ?? decode(password) ?? 'guest',
     vhost: vhost === undefined || vhost === '' ? '%2F' : vhost,
-    addresses: addressesOf(options, urls, secure ? 5671 : 5672),
+    addresses: addressesOf(reader, urls, secure ? 5671 : 5672),
+    sources: {
+      username: reader.secret('username') ?? fromUrl(url?.username),
+      password: reader.secret('password') ?? fromUrl(url?.password),
+      tls: tls === false ? undefined : tls,
+    },
   };
+}
+
+function fromUrl(part: string | undefined): Source<string> | undefined {
+  if (part === undefined || part === '') return undefined;
+  const value = urlPart('rabbitmq', part);
+  return { asks: false, read: () => Promise.resolve(value) };
 }
 
 function addressesOf(
-  { host, port, hosts }: RabbitmqOptions,
+  reader: Reader,
   urls: readonly URL[],
   standardPort: number,
 ): readonly Address[] {
-  if (hosts === undefined) {
-    const [first] = urls;
-    const places = host === undefined && urls.length > 0 ? urls : [first];
-    return places.map((url) => ({
-      host: host ?? (url?.hostname.replace(/^\[|\]$/g, '') || 'localhost'),
-      port: port ?? (Number(url?.port) || standardPort),
-    }));
-  }
-  if (host !== undefined) throw new TypeError('rabbitmq: give either host or hosts, not both');
-  if (!Array.isArray(hosts) || hosts.length === 0)
-    throw new TypeError("rabbitmq: hosts must be a list of addresses, e.g. ['localhost:5672']");
-  return hosts.map((text: unknown) => {
-    const address = parseAddress(text, port ?? standardPort);
-    if (address !== undefined) return address;
-    throw new TypeError(
-      'rabbitmq: every host must be host:port, e.g. localhost:5672 or [::1]:5672',
-    );
-  });
+  const host = reader.text('host', undefined);
+  const port = reader.integer('port', undefined, 1, 65_535);
+  const hosts = reader.addresses('hosts', port ?? standardPort);
+  if (hosts !== undefined && host !== undefined)
+    throw reader.wrong('give either host or hosts, not both');
+  if (hosts !== undefined) return hosts;
+  const [first] = urls;
+  const places = host === undefined && urls.length > 0 ? urls : [first];
+  return places.map((url) => ({
+    host: host ?? (url?.hostname.replace(/^\[|\]$/g, '') || 'localhost'),
+    port: port ?? (Number(url?.port) || standardPort),
+  }));
 }
 
 /** One for each host that it names. */
@@ -168,22 +200,6 @@ function parse(url: string | undefined): readonly URL[] {
       `rabbitmq: url must begin with amqp: or amqps:, got ${other.protocol}; write it ${example}`,
     );
   }
+  for (const { search } of parsed.slice(0, 1)) urlParameters('rabbitmq', search, [], known);
   return parsed;
-}
-
-function tlsOf(tls: RabbitmqOptions['tls']): object {
-  if (typeof tls !== 'object') return {};
-  const { caFile, ...rest } = tls;
-  return caFile === undefined ? rest : { ...rest, ca: readFileSync(caFile) };
-}
-
-function decode(part: string | undefined): string | undefined {
-  return part === undefined ? undefined : decodeURIComponent(part);
-}
-
-function atLeast(name: string, value: number, minimum: number): number {
-  if (Number.isFinite(value) && value >= minimum) return value;
-  throw new TypeError(
-    `rabbitmq: ${name} must be a number of at least ${String(minimum)}, got ${String(value)}`,
-  );
 }

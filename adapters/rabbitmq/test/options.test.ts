@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createAdapter, rabbitmq, schemes } from '../src/index.ts';
+import { createAdapter, rabbitmq, type RabbitmqOptions, schemes } from '../src/index.ts';
 import { readOptions } from '../src/options.ts';
 
 describe('options', () => {
@@ -24,7 +24,7 @@ describe('options', () => {
     );
     assert.throws(() => readOptions({ hosts: [] }), TypeError);
     assert.throws(() => readOptions({ hosts: ['a'], host: 'b' }), TypeError);
-    assert.throws(() => readOptions({ hosts: ['u:p@a'] }), /every host must be host:port/);
+    assert.throws(() => readOptions({ hosts: ['u:p@a'] }), /every one of hosts must be host:port/);
     assert.throws(() => readOptions({ url: 'amqp://a,,b' }), TypeError);
   });
 
@@ -37,7 +37,7 @@ describe('options', () => {
     }
     assert.throws(
       () => rabbitmq({ heartbeatMs: 10 }),
-      /heartbeatMs must be a number of at least 1000/,
+      /heartbeatMs must be an integer of at least 1,000, got 10/,
     );
     assert.throws(() => rabbitmq({ consumerTimeoutMs: Number.NaN }), TypeError);
     assert.throws(() => rabbitmq({ connectTimeoutMs: '5' as never }), TypeError);
@@ -52,5 +52,45 @@ describe('options', () => {
     assert.equal(queue?.capabilities.leaseMs, 60_000);
     assert.ok(Object.isFrozen(queue?.capabilities));
     assert.deepEqual(schemes, ['amqp', 'amqps']);
+  });
+});
+
+/** Every option written wrong, and a value of a wrong type: what the environment gives, where that can be taken for right. */
+const slips: Readonly<
+  Record<keyof Required<RabbitmqOptions>, readonly [misspelt: string, wrong: unknown]>
+> = {
+  url: ['uri', 7],
+  host: ['hosst', 7],
+  hosts: ['hostss', 'a:1'],
+  port: ['prot', '5672'],
+  username: ['user', 7],
+  password: ['pasword', 7],
+  vhost: ['vhot', 7],
+  tls: ['TLS', 'true'],
+  heartbeatMs: ['heartbeat', '10000'],
+  connectTimeoutMs: ['connectTimeout', '1000'],
+  connectionName: ['connectionname', 7],
+  consumerTimeoutMs: ['consumerTimeout', '1000'],
+  groupLeaseMs: ['groupLease', '1000'],
+  connect: ['conect', 'amqp'],
+};
+
+describe('every option', () => {
+  const refused = (options: object, says: RegExp): void =>
+    assert.throws(() => rabbitmq(options), { name: 'TypeError', message: says });
+
+  for (const [option, [misspelt, wrong]] of Object.entries(slips))
+    it(`${option} is not ${misspelt}, and not any value will do`, () => {
+      refused({ [misspelt]: undefined }, new RegExp(`^rabbitmq: .*'${misspelt}'.*'${option}'`));
+      refused({ [option]: wrong }, new RegExp(`^rabbitmq: .*${option}`));
+    });
+
+  it('is known by its name in objects within, and in the URL', () => {
+    refused({ tls: { servername: '' } }, /tls.servername must be/);
+    refused({ tls: { rejectUnauthorised: false } }, /tls: .*'rejectUnauthorized'/);
+    const ofUrl = (query: string) => () => createAdapter({ url: `amqp://a/v?${query}` });
+    assert.throws(ofUrl('heartbeat=5'), /'heartbeat'. Give it as the option 'heartbeatMs'/);
+    assert.throws(ofUrl('frameMax=5'), /unknown parameter 'frameMax'/);
+    assert.throws(() => createAdapter({ url: 'amqp://u:%zz@a' }), TypeError);
   });
 });

@@ -1,5 +1,5 @@
 import { Cluster, type ClusterOptions, Redis } from 'ioredis';
-import type { Settings } from './options.ts';
+import type { Login, Settings } from './options.ts';
 
 export type Client = Redis | Cluster;
 
@@ -18,7 +18,7 @@ const untouched = {
 } as const;
 
 /** Makes a client that is not connected yet. */
-export function makeClient(settings: Settings, purpose: Purpose): Client {
+export function makeClient(settings: Settings, login: Login, purpose: Purpose): Client {
   const { hosts, cluster, sentinel, connectTimeoutMs } = settings;
   const common = {
     ...untouched,
@@ -28,11 +28,11 @@ export function makeClient(settings: Settings, purpose: Purpose): Client {
     // on who is the master has to be checked
     enableReadyCheck: sentinel !== undefined,
     connectionName: `${settings.clientName}-${purpose}`,
-    ...(settings.username === undefined ? {} : { username: settings.username }),
-    ...(settings.password === undefined ? {} : { password: settings.password }),
-    ...(settings.tls === undefined ? {} : { tls: settings.tls }),
+    ...(login.username === undefined ? {} : { username: login.username }),
+    ...(login.password === undefined ? {} : { password: login.password }),
+    ...(login.tls === undefined ? {} : { tls: login.tls }),
   };
-  if (cluster) return makeCluster(settings, common);
+  if (cluster) return makeCluster(settings, login.tls !== undefined, common);
   const [first] = hosts as [Settings['hosts'][number]];
   const alone = {
     ...common,
@@ -49,20 +49,15 @@ export function makeClient(settings: Settings, purpose: Purpose): Client {
     role: 'master',
     sentinelRetryStrategy: () => null,
     failoverDetector: false,
-    ...(settings.sentinelUsername === undefined
-      ? {}
-      : { sentinelUsername: settings.sentinelUsername }),
-    ...(settings.sentinelPassword === undefined
-      ? {}
-      : { sentinelPassword: settings.sentinelPassword }),
-    ...(settings.tls === undefined
-      ? {}
-      : { sentinelTLS: settings.tls, enableTLSForSentinelMode: true }),
+    ...(login.sentinelUsername === undefined ? {} : { sentinelUsername: login.sentinelUsername }),
+    ...(login.sentinelPassword === undefined ? {} : { sentinelPassword: login.sentinelPassword }),
+    ...(login.tls === undefined ? {} : { sentinelTLS: login.tls, enableTLSForSentinelMode: true }),
   });
 }
 
 function makeCluster(
-  { hosts, connectTimeoutMs, tls }: Settings,
+  { hosts, connectTimeoutMs }: Settings,
+  secure: boolean,
   redisOptions: NonNullable<ClusterOptions['redisOptions']>,
 ): Cluster {
   return new Cluster([...hosts], {
@@ -79,11 +74,11 @@ function makeCluster(
     slotsRefreshInterval: 0,
     redisOptions: { ...redisOptions, replyMapping: 'legacy' },
     // certificates carry names, so names must not be resolved before the handshake
-    ...(tls === undefined
-      ? {}
-      : {
+    ...(secure
+      ? {
           dnsLookup: (address: string, found: (error: null, address: string) => void) =>
             found(null, address),
-        }),
+        }
+      : {}),
   });
 }

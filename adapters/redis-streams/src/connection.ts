@@ -4,7 +4,7 @@ import { Bells } from './bells.ts';
 import type { Client, Purpose } from './client.ts';
 import { awaitKept, waitsForMore } from './kept.ts';
 import { Link, nodesOf } from './link.ts';
-import { classify, isMisled } from './native-errors.ts';
+import { classify, isMisled, refusesLogin, withoutCommand } from './native-errors.ts';
 import type { Settings } from './options.ts';
 import type { Script } from './script.ts';
 import { checkServer } from './server-check.ts';
@@ -207,15 +207,22 @@ export class Connection {
 
   /** A closed connection is the reason for whatever failed with it. */
   #classify(error: unknown, tried: string): BusError {
-    return this.#closed ? this.#closedError(error) : classify(error, tried);
+    if (this.#closed) return this.#closedError(error);
+    // a node of a cluster that was connected to anew: the whole client is made again
+    if (this.settings.secrets.asks && refusesLogin(error))
+      return this.#unavailable(error as Error, error);
+    return classify(error, tried);
   }
 
-  #unavailable(reason?: Error): BusError {
+  #unavailable(reason?: Error, cause?: unknown): BusError {
     const said = reason === undefined ? '' : ` (${reason.message})`;
     return new BusError(
       'DUOBUS_UNAVAILABLE',
       `Redis: not connected to ${this.settings.where}${said}; the connection is opened again`,
-      { retryable: true },
+      {
+        retryable: true,
+        ...(cause === undefined ? {} : { cause: withoutCommand(cause as Error) }),
+      },
     );
   }
 

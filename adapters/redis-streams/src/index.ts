@@ -6,7 +6,7 @@ import { optionsOfUrl, type RedisStreamsOptions, settingsOf } from './options.ts
 import { RedisQueueDriver } from './queue-driver.ts';
 
 export type { RedisNative } from './native.ts';
-export type { RedisStreamsOptions, RedisTls } from './options.ts';
+export type { RedisStreamsOptions } from './options.ts';
 
 /** URL schemes of this adapter: `redis://user:password@host:6379/0`, and `rediss://` for TLS. */
 export const schemes: readonly string[] = ['redis', 'rediss'];

@@ -1,16 +1,19 @@
 import { abortable } from '@duobus/core/driver';
 import { Cluster, Redis } from 'ioredis';
 import { type Client, makeClient, type Purpose } from './client.ts';
-import { classify } from './native-errors.ts';
+import { classify, refusesLogin } from './native-errors.ts';
 import type { Settings } from './options.ts';
 
 /** One client for as long as it is connected. It is never mended: the driver's `open` makes another. */
 export class Link {
   readonly client: Client;
+  /** Another client may be let in where this one is refused: functions are asked for its login. */
+  readonly #renews: boolean;
   #alive = false;
   #ended = false;
   #reason: Error | undefined;
   #pings: NodeJS.Timeout | undefined;
+  #probing = false;
 
   /** `ended` is called once, and only after `open` has resolved. */
   static async open(
@@ -19,24 +22,32 @@ export class Link {
     ended: () => void,
     signal: AbortSignal,
   ): Promise<Link> {
-    const link = new Link(settings, purpose, ended);
-    try {
-      await abortable(link.#connect(settings.database), signal);
-      link.#alive = true;
-      link.#watch(settings.silenceMs);
-      return link;
-    } catch (error) {
-      link.end();
-      if (signal.aborted && error === signal.reason) throw error;
-      // what `connect` rejects with says only that the connection was closed
-      throw classify(link.#reason ?? error, `connect to ${settings.where}`);
-    }
+    return settings.secrets.use(async (login) => {
+      signal.throwIfAborted();
+      const link = new Link(makeClient(settings, login, purpose), settings.secrets.asks, ended);
+      try {
+        await abortable(link.#connect(settings.database), signal);
+        link.#alive = true;
+        link.#watch(settings.silenceMs);
+        return link;
+      } catch (error) {
+        link.end();
+        if (signal.aborted && error === signal.reason) throw error;
+        // what `connect` rejects with says only that the connection was closed
+        throw classify(link.#reason ?? error, `connect to ${settings.where}`);
+      }
+    });
   }
 
-  private constructor(settings: Settings, purpose: Purpose, ended: () => void) {
-    this.client = makeClient(settings, purpose);
+  private constructor(client: Client, renews: boolean, ended: () => void) {
+    this.client = client;
+    this.#renews = renews;
     // without a listener ioredis writes to the console
     this.client.on('error', (error: Error) => (this.#reason = rootOf(error)));
+    // a cluster's client connects to its nodes anew by itself, and knows only the login it was made with
+    this.client.on('node error', (error: Error) => {
+      if (renews && refusesLogin(error)) this.#refused(error);
+    });
     this.client.on('end', () => {
       clearInterval(this.#pings);
       if (!this.#alive) return;
@@ -68,9 +79,29 @@ export class Link {
   end(): void {
     this.#alive = false;
     clearInterval(this.#pings);
+    this.#disconnect();
+  }
+
+  #disconnect(): void {
     // each time it is told so ioredis listens once more to the socket
     if (!this.#ended) this.client.disconnect();
     this.#ended = true;
+  }
+
+  /** Nothing else tells that the connection for what it is subscribed to is refused. */
+  #probe(client: Cluster): void {
+    if (this.#probing) this.#refused(new Error('its subscriptions are not answered'));
+    this.#probing = true;
+    client.subscribe('duobus:alive').then(
+      () => (this.#probing = false),
+      (error: Error) => this.#refused(error),
+    );
+  }
+
+  #refused(reason: Error): void {
+    if (!this.#alive) return;
+    this.#reason = reason;
+    this.#disconnect();
   }
 
   async #connect(database: number): Promise<void> {
@@ -83,7 +114,9 @@ export class Link {
   #watch(silenceMs: number): void {
     this.#pings = setInterval(() => {
       for (const node of nodesOf(this.client)) node.ping().catch(() => undefined); // 'end' tells
-      if (this.client instanceof Cluster) this.client.refreshSlotsCache();
+      if (!(this.client instanceof Cluster)) return;
+      this.client.refreshSlotsCache();
+      if (this.#renews) this.#probe(this.client);
     }, silenceMs / 2);
     this.#pings.unref();
   }

@@ -75,6 +75,11 @@ export function isMisled(error: unknown): boolean {
   return error instanceof Error && misled.test(error.message);
 }
 
+/** Whether the server does not know the user or the password, or not any more. */
+export function refusesLogin(error: unknown): boolean {
+  return error instanceof Error && /^(WRONGPASS|NOAUTH)\b/.test(error.message);
+}
+
 function fromReply(message: string): Verdict {
   const word = /^[A-Z]+/.exec(message)?.[0] ?? '';
   const found = replies.get(word);
@@ -103,7 +108,7 @@ function verdictOf(error: Error & { readonly code?: unknown }): Verdict {
 }
 
 /** Passwords are arguments of commands, and ioredis hangs commands on its errors. */
-function withoutCommand(error: Error): Error {
+export function withoutCommand(error: Error): Error {
   if ('command' in error) delete error.command;
   return error;
 }

@@ -1,36 +1,35 @@
-import { readFileSync } from 'node:fs';
-import type { ConnectionOptions as NodeTlsOptions } from 'node:tls';
-import { type Address, formatAddress, parseAddress } from '@duobus/core/driver';
-
-/** What `node:tls` takes to check the server and to show a certificate of one's own. */
-export type RedisTls = Pick<NodeTlsOptions, 'ca' | 'cert' | 'key' | 'passphrase'> & {
-  /** A file with the PEM of the authorities, for configurations that are plain data. */
-  readonly caFile?: string;
-  /** The name the server's certificate must carry. Default: the host. */
-  readonly servername?: string;
-  /** False accepts any certificate: only for tests. Default true. */
-  readonly rejectUnauthorized?: boolean;
-};
+import {
+  type Address,
+  formatAddress,
+  OptionReader,
+  type Secret,
+  Secrets,
+  type Source,
+  type Tls,
+  type TlsOptions,
+  urlLogin,
+  urlParameters,
+} from '@duobus/core/driver';
 
 export interface RedisStreamsOptions {
   /** Addresses, `host:port`: one server, some nodes of a cluster, or the sentinels. Default `localhost:6379`. */
   readonly hosts?: readonly string[];
-  /** The ACL user. Default: none, which is Redis's own `default`. */
-  readonly username?: string;
-  /** Default: none. */
-  readonly password?: string;
+  /** The ACL user, or a function that returns it. Default: none, which is Redis's own `default`. */
+  readonly username?: Secret;
+  /** The password, or a function that returns it. Default: none. */
+  readonly password?: Secret;
   /** Number of the database; clusters have 0 alone. Default 0. */
   readonly database?: number;
   /** TLS, with `true` for the defaults. Default: as the scheme of the URL says. */
-  readonly tls?: boolean | RedisTls;
+  readonly tls?: boolean | TlsOptions;
   /** `hosts` are nodes of a Redis Cluster. Default false. */
   readonly cluster?: boolean;
   /** `hosts` are sentinels, which know the master under this name. Default: none. */
   readonly sentinel?: string;
-  /** The user of the sentinels themselves. Default: none. */
-  readonly sentinelUsername?: string;
-  /** The password of the sentinels themselves. Default: none. */
-  readonly sentinelPassword?: string;
+  /** The user of the sentinels themselves, or a function that returns it. Default: none. */
+  readonly sentinelUsername?: Secret;
+  /** The password of the sentinels themselves, or a function that returns it. Default: none. */
+  readonly sentinelPassword?: Secret;
   /** What the server's operators see. Default `duobus`. */
   readonly clientName?: string;
   /** Time for one connection attempt in ms. Default 10,000, minimum 100. */
@@ -53,17 +52,30 @@ export interface RedisStreamsOptions {
   readonly waitTimeoutMs?: number;
 }
 
+type Sources = {
+  readonly username: Source<string> | undefined;
+  readonly password: Source<string> | undefined;
+  readonly sentinelUsername: Source<string> | undefined;
+  readonly sentinelPassword: Source<string> | undefined;
+  readonly tls: Source<Tls> | undefined;
+};
+
+/** What one attempt to connect goes by. */
+export interface Login {
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  readonly sentinelUsername: string | undefined;
+  readonly sentinelPassword: string | undefined;
+  readonly tls: Tls | undefined;
+}
+
 /** Options with every default filled in. */
 export interface Settings {
   readonly hosts: readonly Address[];
-  readonly username: string | undefined;
-  readonly password: string | undefined;
+  readonly secrets: Secrets<Sources>;
   readonly database: number;
-  readonly tls: NodeTlsOptions | undefined;
   readonly cluster: boolean;
   readonly sentinel: string | undefined;
-  readonly sentinelUsername: string | undefined;
-  readonly sentinelPassword: string | undefined;
   readonly clientName: string;
   readonly connectTimeoutMs: number;
   readonly silenceMs: number;
@@ -98,33 +110,33 @@ const known = [
 
 /** @throws TypeError that says which option is wrong and what it takes. */
 export function settingsOf(options: RedisStreamsOptions): Settings {
-  if (typeof options !== 'object' || options === null)
-    throw new TypeError("redis: options must be an object, e.g. { hosts: ['localhost:6379'] }");
-  for (const name of Object.keys(options)) {
-    if (!(known as readonly string[]).includes(name))
-      throw new TypeError(`redis: unknown option '${name}'. Known are: ${known.join(', ')}`);
-  }
-  const cluster = truth('cluster', options.cluster, false);
-  const sentinel = textOf('sentinel', options.sentinel);
-  const hosts = hostsOf(options.hosts ?? ['localhost'], sentinel === undefined ? 6379 : 26_379);
+  const reader = new OptionReader('redis', options, known);
+  const cluster = reader.flag('cluster', false);
+  const sentinel = reader.text('sentinel', undefined);
+  const port = sentinel === undefined ? 6379 : 26_379;
+  const hosts = reader.addresses('hosts', port) ?? [{ host: 'localhost', port }];
+  const connectTimeoutMs = reader.integer('connectTimeoutMs', 10_000, 100);
+  const sources = {
+    username: reader.secret('username'),
+    password: reader.secret('password'),
+    sentinelUsername: reader.secret('sentinelUsername'),
+    sentinelPassword: reader.secret('sentinelPassword'),
+    tls: reader.tls('tls') || undefined,
+  };
   const settings: Settings = {
     hosts,
-    username: textOf('username', options.username),
-    password: textOf('password', options.password),
-    database: integer('database', options.database, 0, 0),
-    tls: tlsOf(options.tls),
+    secrets: new Secrets('redis', sources, connectTimeoutMs),
+    database: reader.integer('database', 0, 0),
     cluster,
     sentinel,
-    sentinelUsername: textOf('sentinelUsername', options.sentinelUsername),
-    sentinelPassword: textOf('sentinelPassword', options.sentinelPassword),
-    clientName: textOf('clientName', options.clientName) ?? 'duobus',
-    connectTimeoutMs: integer('connectTimeoutMs', options.connectTimeoutMs, 10_000, 100),
-    silenceMs: integer('silenceMs', options.silenceMs, 10_000, 1_000),
-    leaseMs: integer('leaseMs', options.leaseMs, 10_000, 1_000),
-    requireAof: aofOf(options.requireAof),
-    waitReplicas: integer('waitReplicas', options.waitReplicas, 0, 0),
-    waitAof: truth('waitAof', options.waitAof, false),
-    waitTimeoutMs: integer('waitTimeoutMs', options.waitTimeoutMs, 5_000, 1),
+    clientName: reader.text('clientName', 'duobus'),
+    connectTimeoutMs,
+    silenceMs: reader.integer('silenceMs', 10_000, 1_000),
+    leaseMs: reader.integer('leaseMs', 10_000, 1_000),
+    requireAof: aofOf(reader),
+    waitReplicas: reader.integer('waitReplicas', 0, 0),
+    waitAof: reader.flag('waitAof', false),
+    waitTimeoutMs: reader.integer('waitTimeoutMs', 5_000, 1),
     where: whereOf(hosts, cluster, sentinel),
   };
   checkTogether(settings);
@@ -177,51 +189,19 @@ export function optionsOfUrl(url: string): RedisStreamsOptions {
   };
 }
 
-function parametersOf(query: string): {
-  readonly cluster: string | undefined;
-  readonly sentinel: string | undefined;
-} {
-  const parameters = new URLSearchParams(query);
-  for (const name of parameters.keys()) {
-    if (name !== 'cluster' && name !== 'sentinel')
-      throw new TypeError(
-        `redis: the URL has an unknown parameter '${name}', known are cluster and sentinel; give everything else as options`,
-      );
-  }
-  const cluster = parameters.get('cluster') ?? undefined;
+function parametersOf(query: string) {
+  const { cluster, sentinel } = urlParameters('redis', query, ['cluster', 'sentinel'], known);
   if (cluster !== undefined && cluster !== 'true' && cluster !== 'false')
     throw new TypeError('redis: the parameter cluster of the URL must be true or false');
-  return { cluster, sentinel: parameters.get('sentinel') ?? undefined };
+  return { cluster, sentinel };
 }
 
 function loginOf(login: string): Pick<RedisStreamsOptions, 'username' | 'password'> {
-  const colon = login.indexOf(':');
-  if (colon < 0)
-    throw new TypeError(
-      'redis: the URL has a user but no password: write user:password@, or :password@',
-    );
-  const [username, password] = [login.slice(0, colon), login.slice(colon + 1)].map((part) => {
-    try {
-      return decodeURIComponent(part);
-    } catch {
-      // the cause would repeat the password
-      throw new TypeError('redis: user and password in the URL must be percent-encoded');
-    }
-  }) as [string, string];
+  const [username, password] = urlLogin('redis', login);
   return {
     ...(username === '' ? {} : { username }),
     ...(password === '' ? {} : { password }),
   };
-}
-
-function hostsOf(hosts: unknown, standardPort: number): readonly Address[] {
-  if (!Array.isArray(hosts) || hosts.length === 0)
-    throw new TypeError("redis: hosts must be a list of addresses, e.g. ['localhost:6379']");
-  return hosts.map((text: unknown) => {
-    const address = parseAddress(text, standardPort);
-    if (address !== undefined) return address;
-    throw new TypeError('redis: every host must be host:port, e.g. localhost:6379 or [::1]:6379');
-  });
 }
 
 function whereOf(
@@ -234,37 +214,9 @@ function whereOf(
   return sentinel === undefined ? `Redis at ${list}` : `'${sentinel}' of the sentinels at ${list}`;
 }
 
-function tlsOf(tls: RedisStreamsOptions['tls']): NodeTlsOptions | undefined {
-  if (tls === undefined || tls === false) return undefined;
-  if (tls === true) return {};
-  if (typeof tls !== 'object' || tls === null)
-    throw new TypeError('redis: tls must be true or an object such as { ca }');
-  const { caFile, ...rest } = tls;
-  return caFile === undefined ? rest : { ...rest, ca: readFileSync(caFile) };
-}
-
-function aofOf(value: unknown): boolean | 'always' {
+function aofOf(reader: OptionReader<keyof RedisStreamsOptions>): boolean | 'always' {
+  const value = reader.value('requireAof');
   if (value === undefined) return true;
   if (typeof value === 'boolean' || value === 'always') return value;
-  throw new TypeError("redis: requireAof must be true, false or 'always'");
-}
-
-function textOf(name: string, value: unknown): string | undefined {
-  if (value === undefined) return undefined;
-  if (typeof value !== 'string' || value === '')
-    throw new TypeError(`redis: ${name} must be a string that is not empty`);
-  return value;
-}
-
-function truth(name: string, value: unknown, standard: boolean): boolean {
-  if (value === undefined) return standard;
-  if (typeof value !== 'boolean') throw new TypeError(`redis: ${name} must be true or false`);
-  return value;
-}
-
-function integer(name: string, value: unknown, standard: number, least: number): number {
-  if (value === undefined) return standard;
-  if (!Number.isSafeInteger(value) || (value as number) < least || (value as number) > 2 ** 31 - 1)
-    throw new TypeError(`redis: ${name} must be a whole number of at least ${least}`);
-  return value as number;
+  throw reader.wrong("requireAof must be true, false or 'always'");
 }

@@ -8,12 +8,11 @@ const ofUrl = (url: string) => settingsOf(optionsOfUrl(url));
 
 describe('options', () => {
   it('have defaults', () => {
-    const { hosts, tls, cluster, sentinel, database, leaseMs, requireAof, where } = settingsOf({});
+    const { hosts, cluster, sentinel, database, leaseMs, requireAof, where } = settingsOf({});
     assert.deepEqual(
-      { hosts, tls, cluster, sentinel, database, leaseMs, requireAof, where },
+      { hosts, cluster, sentinel, database, leaseMs, requireAof, where },
       {
         hosts: [{ host: 'localhost', port: 6379 }],
-        tls: undefined,
         cluster: false,
         sentinel: undefined,
         database: 0,
@@ -27,11 +26,10 @@ describe('options', () => {
   it('come from a URL', () => {
     const one = ofUrl('rediss://us%40er:p%3Aw@[::1]:7000/3');
     assert.deepEqual(one.hosts, [{ host: '::1', port: 7000 }]);
-    assert.deepEqual(
-      [one.username, one.password, one.database, one.tls, one.where],
-      ['us@er', 'p:w', 3, {}, 'Redis at [::1]:7000'],
-    );
-    const password = ofUrl('redis://:secret@host');
+    assert.deepEqual([one.database, one.where], [3, 'Redis at [::1]:7000']);
+    const { username, password: decoded, tls } = optionsOfUrl('rediss://us%40er:p%3Aw@host');
+    assert.deepEqual([username, decoded, tls], ['us@er', 'p:w', true]);
+    const password = optionsOfUrl('redis://:secret@host');
     assert.deepEqual([password.username, password.password], [undefined, 'secret']);
     const cluster = ofUrl('redis://a:1,b:2/?cluster=true');
     assert.deepEqual(
@@ -124,5 +122,48 @@ describe('options', () => {
       connect({ url: 'redis://host', options: { nope: 1 } }, { source: '/test' }),
       TypeError,
     );
+  });
+});
+
+/** Every option written wrong, and a value of a wrong type: what the environment gives, where that can be taken for right. */
+const slips: Readonly<
+  Record<keyof Required<RedisStreamsOptions>, readonly [misspelt: string, wrong: unknown]>
+> = {
+  hosts: ['host', 'a:1'],
+  username: ['user', 7],
+  password: ['pasword', 7],
+  database: ['databse', '1'],
+  tls: ['TLS', 'true'],
+  cluster: ['clusters', 'true'],
+  sentinel: ['sentinels', true],
+  sentinelUsername: ['sentinelUsernam', 7],
+  sentinelPassword: ['sentinelPasword', 7],
+  clientName: ['clientname', 7],
+  connectTimeoutMs: ['connectTimeout', '1000'],
+  silenceMs: ['silence', '1000'],
+  leaseMs: ['lease', '1000'],
+  requireAof: ['requireAOF', 'true'],
+  waitReplicas: ['waitReplica', '1'],
+  waitAof: ['waitAOF', 'true'],
+  waitTimeoutMs: ['waitTimeout', '100'],
+};
+
+describe('every option', () => {
+  const refused = (options: object, says: RegExp): void =>
+    assert.throws(() => settingsOf(options), { name: 'TypeError', message: says });
+
+  for (const [option, [misspelt, wrong]] of Object.entries(slips))
+    it(`${option} is not ${misspelt}, and not any value will do`, () => {
+      refused({ [misspelt]: undefined }, new RegExp(`^redis: .*'${misspelt}'.*'${option}'`));
+      refused({ [option]: wrong }, new RegExp(`^redis: .*${option}`));
+    });
+
+  it('is known by its name in objects within, and in the URL', () => {
+    refused({ tls: { servername: '' } }, /tls.servername must be/);
+    refused({ tls: { rejectUnauthorised: false } }, /tls: .*'rejectUnauthorized'/);
+    const ofUrl = (query: string) => () => createAdapter({ url: `redis://a?${query}` });
+    assert.throws(ofUrl('clustr=true'), /unknown parameter 'clustr'. Did you mean 'cluster'/);
+    assert.throws(ofUrl('db=1'), /unknown parameter 'db'/);
+    assert.throws(ofUrl('leaseMs=1000'), /'leaseMs'. Give it as the option 'leaseMs'/);
   });
 });

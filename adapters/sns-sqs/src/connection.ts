@@ -7,10 +7,11 @@ import {
 } from '@aws-sdk/client-s3';
 import { SNSClient, type SNSClientConfig } from '@aws-sdk/client-sns';
 import { SQSClient } from '@aws-sdk/client-sqs';
-import { BusError } from '@duobus/core/driver';
+import { BusError, Secrets } from '@duobus/core/driver';
 import type { ObjectStore } from '@duobus/object-log';
+import { AskedCredentials } from './credentials.ts';
 import { classify, statusOf } from './native-errors.ts';
-import type { Settings } from './options.ts';
+import type { AwsCredentials, Settings } from './options.ts';
 import { S3Store } from './s3-store.ts';
 
 /** What `native` is: the clients of one half of a bus. They are duobus's: do not destroy them. */
@@ -52,16 +53,24 @@ export class Connection {
   constructor(settings: Settings) {
     this.settings = settings;
     const { endpoint, requestTimeoutMs, pollMs } = settings;
-    const short = configOf(settings, sockets, requestTimeoutMs);
+    const asked =
+      settings.credentials instanceof Secrets
+        ? new AskedCredentials(settings.credentials)
+        : undefined;
+    const config = (maxSockets: number, timeoutMs: number): Shared =>
+      configOf(settings, asked, maxSockets, timeoutMs);
+    const short = config(sockets, requestTimeoutMs);
     this.native = {
       sns: new SNSClient(short),
       sqs: new SQSClient({ ...short, useQueueUrlAsEndpoint: endpoint === undefined }),
       s3: new S3Client({ ...short, forcePathStyle: endpoint !== undefined }),
     };
     this.#polling = new SQSClient({
-      ...configOf(settings, pollSockets, pollMs + requestTimeoutMs),
+      ...config(pollSockets, pollMs + requestTimeoutMs),
       useQueueUrlAsEndpoint: endpoint === undefined,
     });
+    for (const client of [...Object.values(this.native), this.#polling])
+      asked?.attend((client as SQSClient).middlewareStack);
     this.store = new S3Store(this.native.s3, settings.bucket, () => this.refuseClosed());
   }
 
@@ -168,8 +177,14 @@ export class Connection {
   }
 }
 
-function configOf(settings: Settings, maxSockets: number, requestTimeout: number): Shared {
-  const { region, endpoint, credentials, connectTimeoutMs } = settings;
+function configOf(
+  settings: Settings,
+  asked: AskedCredentials | undefined,
+  maxSockets: number,
+  requestTimeout: number,
+): Shared {
+  const { region, endpoint, connectTimeoutMs } = settings;
+  const credentials = asked?.provider ?? (settings.credentials as AwsCredentials | undefined);
   return {
     ...(region === undefined ? {} : { region }),
     ...(endpoint === undefined ? {} : { endpoint }),

@@ -80,6 +80,15 @@ const names: ReadonlyMap<string, Verdict> = new Map([
   ),
 ]);
 
+/** Words for credentials that are not valid, or not any more; what they may do is another question. */
+const invalidCredentials = new Set(
+  'invalidclienttokenid invalidaccesskeyid signaturedoesnotmatch invalidsignatureexception expiredtoken expiredtokenexception unrecognizedclientexception missingauthenticationtoken invalidsecurity'.split(
+    ' ',
+  ),
+);
+/** What the SDK calls replies without a body, such as those to HEAD. */
+const unsaid = /^(400|403|Forbidden|BadRequest|Bad Request|Unknown|UnknownError)$/;
+
 /** Nothing was sent. */
 const neverSent = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)$/;
 /** Trying again does not mend a certificate. */
@@ -98,6 +107,17 @@ interface SdkError extends Error {
 /** The status of the reply, if there was one. */
 export function statusOf(error: unknown): number | undefined {
   return (error as Partial<SdkError> | undefined)?.$metadata?.httpStatusCode;
+}
+
+/** Whether other credentials may be let in: the reply says so, or does not say why it is a refusal. */
+export function refusesCredentials(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const status = statusOf(error);
+  const { name } = error;
+  return (
+    invalidCredentials.has(name.toLowerCase()) ||
+    ((status === 400 || status === 403) && unsaid.test(name))
+  );
 }
 
 function verdictOf(error: SdkError): Verdict {

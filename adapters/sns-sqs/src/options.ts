@@ -1,8 +1,16 @@
+import { OptionReader, type Secret, urlParameters, urlPart } from '@duobus/core/driver';
+import { type CredentialSecrets, credentialsOf } from './credentials.ts';
+
 /** What signs requests, where the SDK's own chain is not to be asked. */
 export interface AwsCredentials {
+  /** The id of the access key. */
   readonly accessKeyId: string;
+  /** Its secret. */
   readonly secretAccessKey: string;
+  /** Of temporary credentials. Default: none. */
   readonly sessionToken?: string;
+  /** When they end: a function that returned them is asked again in time. Default: they do not, until AWS refuses them. */
+  readonly expiration?: Date;
 }
 
 export interface SnsSqsOptions {
@@ -13,8 +21,9 @@ export interface SnsSqsOptions {
   readonly bucket?: string;
   /** Where SNS, SQS and S3 answer instead of AWS, such as an emulator: `http://127.0.0.1:4566`. Default: AWS. */
   readonly endpoint?: string;
-  /** Default: as the SDK finds them (environment, profile, role). */
-  readonly credentials?: AwsCredentials;
+  /** What signs requests, or a function that returns it, such as a provider of the SDK: it is asked again when they end and
+   *  when AWS refuses them. Default: as the SDK finds them (environment, profile, role). */
+  readonly credentials?: Secret<AwsCredentials>;
   /** What the names of topics and queues, and the keys of objects, begin with: 1 to 16 letters, digits or `-`. Systems with
    *  different prefixes share an account and a bucket and never meet. Default `duobus`. */
   readonly prefix?: string;
@@ -43,7 +52,7 @@ export interface Settings {
   readonly region: string | undefined;
   readonly bucket: string;
   readonly endpoint: string | undefined;
-  readonly credentials: AwsCredentials | undefined;
+  readonly credentials: AwsCredentials | CredentialSecrets | undefined;
   readonly prefix: string;
   /** What the keys of all objects begin with. */
   readonly root: string;
@@ -73,39 +82,35 @@ const known = [
   'requestTimeoutMs',
 ] as const satisfies readonly (keyof SnsSqsOptions)[];
 
-const longestMs = 2 ** 31 - 1;
+type Reader = OptionReader<keyof SnsSqsOptions>;
 
 /** @throws TypeError that says which option is wrong and what it takes. */
 export function settingsOf(options: SnsSqsOptions): Settings {
-  if (typeof options !== 'object' || options === null)
-    throw new TypeError("sns-sqs: options must be an object, e.g. { bucket: 'my-bucket' }");
-  for (const name of Object.keys(options)) {
-    if (!(known as readonly string[]).includes(name))
-      throw new TypeError(`sns-sqs: unknown option '${name}'. Known are: ${known.join(', ')}`);
-  }
-  const endpoint = endpointOf(options.endpoint);
+  const reader = new OptionReader('sns-sqs', options, known);
+  const endpoint = endpointOf(reader);
   const emulated = endpoint !== undefined;
-  const bucket = textOf('bucket', options.bucket) ?? (emulated ? 'duobus' : undefined);
+  const bucket = reader.text('bucket', emulated ? 'duobus' : undefined);
   if (bucket === undefined)
-    throw new TypeError(
-      "sns-sqs: bucket is missing: give the name of an S3 bucket, { bucket: 'my-bucket' } or sns+sqs://eu-central-1/my-bucket",
+    throw reader.wrong(
+      "bucket is missing: give the name of an S3 bucket, { bucket: 'my-bucket' } or sns+sqs://eu-central-1/my-bucket",
     );
-  const region = textOf('region', options.region) ?? (emulated ? 'us-east-1' : undefined);
-  const prefix = prefixOf(options.prefix);
+  const region = reader.text('region', emulated ? 'us-east-1' : undefined);
+  const prefix = prefixOf(reader);
+  const connectTimeoutMs = reader.integer('connectTimeoutMs', 5_000, 100);
   return {
     region,
     bucket,
     endpoint,
-    credentials: credentialsOf(options.credentials),
+    credentials: credentialsOf(reader, connectTimeoutMs),
     prefix,
     root: `${prefix}/`,
-    visibilityMs: seconds('visibilityMs', options.visibilityMs, 30_000, 2_000, 600_000),
-    pollMs: seconds('pollMs', options.pollMs, 20_000, 1_000, 20_000),
-    probes: integer('probes', options.probes, 3, 1, 20),
-    leaseMs: integer('leaseMs', options.leaseMs, 30_000, 1_000, longestMs),
-    lookEveryMs: integer('lookEveryMs', options.lookEveryMs, 20_000, 100, longestMs),
-    connectTimeoutMs: integer('connectTimeoutMs', options.connectTimeoutMs, 5_000, 100, longestMs),
-    requestTimeoutMs: integer('requestTimeoutMs', options.requestTimeoutMs, 10_000, 500, longestMs),
+    visibilityMs: seconds(reader, 'visibilityMs', 30_000, 2_000, 600_000),
+    pollMs: seconds(reader, 'pollMs', 20_000, 1_000, 20_000),
+    probes: reader.integer('probes', 3, 1, 20),
+    leaseMs: reader.integer('leaseMs', 30_000, 1_000),
+    lookEveryMs: reader.integer('lookEveryMs', 20_000, 100),
+    connectTimeoutMs,
+    requestTimeoutMs: reader.integer('requestTimeoutMs', 10_000, 500),
     where: endpoint ?? `AWS${region === undefined ? '' : ` in ${region}`}`,
   };
 }
@@ -131,98 +136,51 @@ export function optionsOfUrl(url: string): SnsSqsOptions {
     ...(isEndpoint ? { endpoint: `${tls === 'true' ? 'https' : 'http'}://${host}` } : {}),
     ...(!isEndpoint && host !== '' ? { region: host } : {}),
     ...(region === undefined ? {} : { region }),
-    ...(bucket === '' ? {} : { bucket: decoded(bucket, 'the bucket') }),
+    ...(bucket === '' ? {} : { bucket: urlPart('sns-sqs', bucket) }),
     ...(login === undefined ? {} : { credentials: loginOf(login) }),
   };
 }
 
-function parametersOf(query: string): {
-  readonly region: string | undefined;
-  readonly tls: string | undefined;
-} {
-  const parameters = new URLSearchParams(query);
-  for (const name of parameters.keys()) {
-    if (name !== 'region' && name !== 'tls')
-      throw new TypeError(
-        `sns-sqs: the URL has an unknown parameter '${name}', known are region and tls; give everything else as options`,
-      );
-  }
-  const tls = parameters.get('tls') ?? undefined;
+function parametersOf(query: string) {
+  const { region, tls } = urlParameters('sns-sqs', query, ['region', 'tls'], known);
   if (tls !== undefined && tls !== 'true' && tls !== 'false')
     throw new TypeError('sns-sqs: the parameter tls of the URL must be true or false');
-  return { region: parameters.get('region') ?? undefined, tls };
+  return { region, tls };
 }
 
 function loginOf(login: string): AwsCredentials {
-  const parts = login.split(':').map((part) => decoded(part, 'key and secret'));
-  const [accessKeyId = '', secretAccessKey = ''] = parts;
-  if (parts.length !== 2 || accessKeyId === '' || secretAccessKey === '')
+  const [accessKeyId = '', secretAccessKey = '', more] = login
+    .split(':')
+    .map((part) => urlPart('sns-sqs', part));
+  if (more !== undefined || accessKeyId === '' || secretAccessKey === '')
     throw new TypeError(
       'sns-sqs: credentials in the URL must be key:secret@; better leave them out, and the SDK finds them',
     );
   return { accessKeyId, secretAccessKey };
 }
 
-function decoded(part: string, what: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    // the cause would repeat the secret
-    throw new TypeError(`sns-sqs: ${what} in the URL must be percent-encoded`);
-  }
-}
-
-function endpointOf(value: unknown): string | undefined {
-  const endpoint = textOf('endpoint', value);
+function endpointOf(reader: Reader): string | undefined {
+  const endpoint = reader.text('endpoint', undefined);
   if (endpoint === undefined) return undefined;
   if (/^https?:\/\/[^/@]+\/?$/.test(endpoint)) return endpoint.replace(/\/$/, '');
-  throw new TypeError('sns-sqs: endpoint must look like http://127.0.0.1:4566');
+  throw reader.wrong('endpoint must look like http://127.0.0.1:4566');
 }
 
-function prefixOf(value: unknown): string {
-  const prefix = textOf('prefix', value) ?? 'duobus';
+function prefixOf(reader: Reader): string {
+  const prefix = reader.text('prefix', 'duobus');
   if (/^[A-Za-z0-9-]{1,16}$/.test(prefix)) return prefix;
-  throw new TypeError('sns-sqs: prefix must be of 1 to 16 letters, digits or -');
-}
-
-function credentialsOf(value: unknown): AwsCredentials | undefined {
-  if (value === undefined) return undefined;
-  const { accessKeyId, secretAccessKey, sessionToken } = (value ?? {}) as Partial<AwsCredentials>;
-  if (typeof accessKeyId !== 'string' || typeof secretAccessKey !== 'string')
-    throw new TypeError('sns-sqs: credentials must have accessKeyId and secretAccessKey');
-  const token = textOf('credentials.sessionToken', sessionToken);
-  return { accessKeyId, secretAccessKey, ...(token === undefined ? {} : { sessionToken: token }) };
-}
-
-function textOf(name: string, value: unknown): string | undefined {
-  if (value === undefined) return undefined;
-  if (typeof value !== 'string' || value === '')
-    throw new TypeError(`sns-sqs: ${name} must be a string that is not empty`);
-  return value;
-}
-
-function integer(
-  name: string,
-  value: unknown,
-  standard: number,
-  least: number,
-  most: number,
-): number {
-  if (value === undefined) return standard;
-  if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most)
-    return value as number;
-  throw new TypeError(`sns-sqs: ${name} must be a whole number from ${least} to ${most}`);
+  throw reader.wrong('prefix must be of 1 to 16 letters, digits or -');
 }
 
 /** SQS counts in seconds. */
 function seconds(
-  name: string,
-  value: unknown,
+  reader: Reader,
+  name: keyof SnsSqsOptions,
   standard: number,
   least: number,
   most: number,
 ): number {
-  const ms = integer(name, value, standard, least, most);
+  const ms = reader.integer(name, standard, least, most);
   if (ms % 1_000 === 0) return ms;
-  throw new TypeError(`sns-sqs: ${name} must be whole seconds, in ms, e.g. ${standard}`);
+  throw reader.wrong(`${name} must be whole seconds, in ms, e.g. ${standard}`);
 }

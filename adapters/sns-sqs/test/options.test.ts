@@ -70,31 +70,39 @@ describe('options', () => {
     [null, /options must be an object/],
     [{}, /bucket is missing.*my-bucket/],
     [{ bucket: 7 }, /bucket must be a string that is not empty/],
-    [{ bucket: 'b', buckets: 'b' }, /unknown option 'buckets'.*region, bucket, endpoint/],
+    [{ bucket: 'b', buckets: 'b' }, /unknown option 'buckets'. Did you mean 'bucket'/],
     [{ bucket: 'b', region: '' }, /region must be/],
     [{ endpoint: 'localhost:4566' }, /endpoint must look like http/],
     [{ endpoint: 'http://user:hush@h' }, /endpoint must look like http/],
     [{ endpoint: 'http://h/path' }, /endpoint must look like http/],
     [{ bucket: 'b', prefix: 'a/b' }, /prefix must be of 1 to 16/],
     [{ bucket: 'b', prefix: 'x'.repeat(17) }, /prefix must be of 1 to 16/],
-    [{ bucket: 'b', credentials: 'hush' }, /accessKeyId and secretAccessKey/],
+    [{ bucket: 'b', credentials: 'hush' }, /credentials: options must be an object/],
+    [
+      { bucket: 'b', credentials: { accessKeyID: 'hush' } },
+      /'accessKeyID'. Did you mean 'accessKeyId'/,
+    ],
+    [
+      {
+        bucket: 'b',
+        credentials: { accessKeyId: 'a', secretAccessKey: 'hush', expiration: new Date(0) },
+      },
+      /credentials that end must come from a function/,
+    ],
     [{ bucket: 'b', credentials: { accessKeyId: 'hush' } }, /accessKeyId and secretAccessKey/],
     [
       {
         bucket: 'b',
         credentials: { accessKeyId: 'a', secretAccessKey: 'hush', sessionToken: '' },
       },
-      /sessionToken must be/,
+      /credentials must be an object with accessKeyId and secretAccessKey/,
     ],
     [{ bucket: 'b', visibilityMs: 2_500 }, /visibilityMs must be whole seconds/],
-    [
-      { bucket: 'b', visibilityMs: 1_000 },
-      /visibilityMs must be a whole number from 2000 to 600000/,
-    ],
-    [{ bucket: 'b', pollMs: 21_000 }, /pollMs must be a whole number from 1000 to 20000/],
-    [{ bucket: 'b', probes: 0 }, /probes must be a whole number from 1 to 20/],
-    [{ bucket: 'b', leaseMs: 999 }, /leaseMs must be a whole number from 1000/],
-    [{ bucket: 'b', lookEveryMs: '100' }, /lookEveryMs must be a whole number from 100/],
+    [{ bucket: 'b', visibilityMs: 1_000 }, /visibilityMs must be an integer from 2,000 to 600,000/],
+    [{ bucket: 'b', pollMs: 21_000 }, /pollMs must be an integer from 1,000 to 20,000/],
+    [{ bucket: 'b', probes: 0 }, /probes must be an integer from 1 to 20/],
+    [{ bucket: 'b', leaseMs: 999 }, /leaseMs must be an integer of at least 1,000/],
+    [{ bucket: 'b', lookEveryMs: '100' }, /lookEveryMs must be an integer of at least 100/],
     [{ bucket: 'b', connectTimeoutMs: 1 }, /connectTimeoutMs must be/],
     [{ bucket: 'b', requestTimeoutMs: Infinity }, /requestTimeoutMs must be/],
   ];
@@ -133,4 +141,45 @@ describe('options', () => {
           error.cause === undefined,
       );
     });
+});
+
+/** Every option written wrong, and a value of a wrong type: what the environment gives, where that can be taken for right. */
+const slips: Readonly<
+  Record<keyof Required<SnsSqsOptions>, readonly [misspelt: string, wrong: unknown]>
+> = {
+  region: ['regoin', 7],
+  bucket: ['buckets', 7],
+  endpoint: ['endpiont', 7],
+  credentials: ['credential', 'key'],
+  prefix: ['prefx', 7],
+  visibilityMs: ['visibility', '2000'],
+  pollMs: ['poll', '1000'],
+  probes: ['probs', '3'],
+  leaseMs: ['lease', '1000'],
+  lookEveryMs: ['lookEvery', '1000'],
+  connectTimeoutMs: ['connectTimeout', '1000'],
+  requestTimeoutMs: ['requestTimeout', '1000'],
+};
+
+describe('every option', () => {
+  const refused = (options: object, says: RegExp): void =>
+    assert.throws(() => snsSqs({ bucket: 'b', ...options }), { name: 'TypeError', message: says });
+
+  for (const [option, [misspelt, wrong]] of Object.entries(slips))
+    it(`${option} is not ${misspelt}, and not any value will do`, () => {
+      refused({ [misspelt]: undefined }, new RegExp(`^sns-sqs: .*'${misspelt}'.*'${option}'`));
+      refused({ [option]: wrong }, new RegExp(`^sns-sqs: .*${option}`));
+    });
+
+  it('is known by its name in objects within, and in the URL', () => {
+    const credentials = { accessKeyId: 'a', secretAccessKey: 's' };
+    refused(
+      { credentials: { ...credentials, token: 't' } },
+      /credentials: unknown option 'token'. Known are: accessKeyId/,
+    );
+    const ofUrl = (query: string) => () =>
+      createAdapter({ url: `sns+sqs://eu-central-1/b?${query}` });
+    assert.throws(ofUrl('regoin=x'), /unknown parameter 'regoin'. Did you mean 'region'/);
+    assert.throws(ofUrl('prefix=x'), /'prefix'. Give it as the option 'prefix'/);
+  });
 });

@@ -6,7 +6,9 @@ import { redact } from './internal/redact.ts';
 
 /** What an adapter is told: the address, and the options of its own. */
 export interface AdapterConfig {
+  /** The address of a broker. Its scheme says which adapter it is for. */
   readonly url: string;
+  /** Options of the adapter; they win over what the address says. Default: none. */
   readonly options?: Readonly<Record<string, unknown>>;
 }
 

@@ -23,8 +23,8 @@ export interface BusOptions {
   readonly topology?: 'create' | 'check';
   /** How long publish tries before it rejects, in ms. Default 30,000. */
   readonly publishTimeoutMs?: number;
-  /** What publish may buffer before it waits. Default 10,000 documents, 67,108,864 bytes (64 MiB). */
-  readonly publishBuffer?: { readonly documents?: number; readonly bytes?: number };
+  /** What publish may buffer before it waits. */
+  readonly publishBuffer?: PublishBufferOptions;
   /** Time from the first handled document to the settling of its batch at most, in ms. Default 50. */
   readonly settleIntervalMs?: number;
   /** `health` is bad when there is lag and nothing was handled for this long, in ms. Default 300,000. */
@@ -43,6 +43,18 @@ export interface BusOptions {
   readonly instrument?: Instrument;
 }
 
+export interface PublishBufferOptions {
+  /** Documents at most. Default 10,000. */
+  readonly documents?: number;
+  /** Their size in bytes at most. Default 67,108,864 (64 MiB). */
+  readonly bytes?: number;
+}
+
+export interface CloseOptions {
+  /** Time that running handlers get, in ms. Default: what `connect` was told. */
+  readonly graceMs?: number;
+}
+
 export interface Bus extends AsyncDisposable {
   /** @throws BusError DUOBUS_NOT_SUPPORTED at every use where the adapter has no event bus. */
   readonly events: EventBus;
@@ -52,5 +64,5 @@ export interface Bus extends AsyncDisposable {
   use(middleware: Middleware): this;
   health(): Promise<Health>;
   /** Refuses new work, lets handlers finish, settles, flushes, disconnects (design: C11). Idempotent. */
-  close(options?: { readonly graceMs?: number }): Promise<void>;
+  close(options?: CloseOptions): Promise<void>;
 }

@@ -2,7 +2,7 @@ import type { LogCapabilities } from './capabilities.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import type { BatchHandler, Handler, TypeHandlers } from './delivery.ts';
 import type { Attributes } from './envelope.ts';
-import type { Topics } from './event-bus.ts';
+import type { RemoveOptions, Topics } from './event-bus.ts';
 import type { ConsumeOptions, Handle } from './handle.ts';
 import type {
   DocumentToPublish,
@@ -157,6 +157,6 @@ export interface DataBus {
   groups(topic: AnyTopic): Promise<readonly string[]>;
   /** Deletes a group's pointers and dead letters.
    *  @throws BusError DUOBUS_NOT_EMPTY while it has dead letters, unless `discard`; DUOBUS_CONFLICT while it runs. */
-  remove(topic: AnyTopic, group: string, options?: { readonly discard?: boolean }): Promise<void>;
+  remove(topic: AnyTopic, group: string, options?: RemoveOptions): Promise<void>;
   deadLetters(topic: AnyTopic, group: string): DeadLetters;
 }

@@ -1,6 +1,15 @@
 import type { Attributes } from './envelope.ts';
 
-export type DeadReason = 'attempts' | 'rejected' | 'crash' | 'decode' | 'schema' | 'unknown-type';
+export const deadReasons = [
+  'attempts',
+  'rejected',
+  'crash',
+  'decode',
+  'schema',
+  'unknown-type',
+] as const;
+
+export type DeadReason = (typeof deadReasons)[number];
 
 export interface DeadLetter {
   /** Identity: the same for the twins that a crash can make. */
@@ -28,8 +37,11 @@ export interface DeadLetter {
 
 /** Which dead letters a redrive or purge is about. Default: all. */
 export interface DeadLetterFilter {
+  /** These alone, by their `identity`. */
   readonly identities?: readonly string[];
+  /** Those that died of this: 'attempts', 'rejected', 'crash', 'decode', 'schema' or 'unknown-type'. */
   readonly reason?: DeadReason;
+  /** Those for which it returns true. */
   readonly where?: (letter: DeadLetter) => boolean;
 }
 

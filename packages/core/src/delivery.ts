@@ -1,17 +1,22 @@
 import type { Attributes } from './envelope.ts';
+import { checkOptions } from './internal/check-options.ts';
+import { checkInteger, checkNumber } from './internal/check-values.ts';
 import type { PublishOptions, Receipt } from './publish-options.ts';
 import type { Topic } from './topic.ts';
 
+export const causes = [
+  'first',
+  'retry',
+  'returned',
+  'takeover',
+  'reset',
+  'redrive',
+  'republished',
+  'broker',
+] as const;
+
 /** Why this hand-over happens (design: E12). Everything but `first` may be a repetition. */
-export type Cause =
-  | 'first'
-  | 'retry'
-  | 'returned'
-  | 'takeover'
-  | 'reset'
-  | 'redrive'
-  | 'republished'
-  | 'broker';
+export type Cause = (typeof causes)[number];
 
 /** One hand-over of an envelope to a handler. */
 export interface Delivery {
@@ -94,10 +99,10 @@ export function batch<Out>(
   handle: BatchHandler<Out>['handle'],
   options: BatchOptions = {},
 ): BatchHandler<Out> {
+  checkOptions('batch', options, ['size', 'waitMs']);
   const { size = 100, waitMs = 20 } = options;
-  if (!Number.isInteger(size) || size < 1)
-    throw new TypeError(`batch: size must be a positive integer, got ${String(size)}`);
-  if (!(waitMs >= 0)) throw new TypeError(`batch: waitMs must be 0 or more, got ${String(waitMs)}`);
+  checkInteger('batch', 'size', size, 1, Number.MAX_SAFE_INTEGER);
+  checkNumber('batch', 'waitMs', waitMs, 0);
   return { kind: 'batch', handle, size, waitMs };
 }
 

@@ -31,8 +31,12 @@ export { lostConsumer } from './member-end.ts';
 export { MemberInbox, type MemberInboxOptions } from './member-inbox.ts';
 export { systemClock } from './internal/clock.ts';
 export type { Clock } from './internal/clock.ts';
+export { OptionReader, urlLogin, urlParameters, urlPart } from './option-reader.ts';
 export { Registry, sameTopic } from './registry.ts';
 export type { RegistryOp } from './registry.ts';
+export type { Secret, TlsOptions } from './secret.ts';
+export { Secrets, type Source } from './secrets.ts';
+export type { Tls } from './tls-options.ts';
 export type { StoredTopic, WantedTopic } from './topic-record.ts';
 
 /*

@@ -24,6 +24,7 @@ export type ErrorCode = (typeof errorCodes)[number];
 export type PublishFailure = 'rejected' | 'unknown';
 
 export interface BusErrorOptions {
+  /** What led to it. Default: none. */
   readonly cause?: unknown;
   /** Whether the same call can succeed later without a change by the caller. Default false. */
   readonly retryable?: boolean;

@@ -29,6 +29,20 @@ export interface TopicInfo {
   readonly incarnation: string;
 }
 
+/** What `topics.alter` changes. */
+export interface AlterOptions {
+  /** As many as there are then: at least as many as now, at most 1,024. Default: as it is. */
+  readonly partitions?: number;
+  /** How long the data bus keeps documents. Default: as it is. */
+  readonly retention?: Partial<Retention>;
+}
+
+/** Of `unsubscribe` and `data.remove`. */
+export interface RemoveOptions {
+  /** Removes although there are dead letters, and them too. Default false. */
+  readonly discard?: boolean;
+}
+
 /** The operators' verbs for topics of one bus. */
 export interface Topics {
   /** Creates the topic if need be. Publish and subscribe do it by themselves.
@@ -36,10 +50,7 @@ export interface Topics {
   ensure(topic: AnyTopic): Promise<TopicInfo>;
   list(): Promise<readonly TopicInfo[]>;
   /** Adds partitions or changes retention; processes that use the topic notice within 30 s. */
-  alter(
-    topic: AnyTopic,
-    change: { readonly partitions?: number; readonly retention?: Partial<Retention> },
-  ): Promise<TopicInfo>;
+  alter(topic: AnyTopic, change: AlterOptions): Promise<TopicInfo>;
 }
 
 export interface SubscribeEventsOptions extends ConsumeOptions {}
@@ -74,11 +85,7 @@ export interface EventBus {
   ): Promise<Handle>;
   /** Deletes the subscription with everything it holds.
    *  @throws BusError DUOBUS_NOT_EMPTY while it has dead letters, unless `discard`. */
-  unsubscribe(
-    topic: AnyTopic,
-    name: string,
-    options?: { readonly discard?: boolean },
-  ): Promise<void>;
+  unsubscribe(topic: AnyTopic, name: string, options?: RemoveOptions): Promise<void>;
   subscriptions(topic: AnyTopic): Promise<readonly string[]>;
   /** @throws BusError DUOBUS_NOT_FOUND */
   depth(topic: AnyTopic, name: string): Promise<Depth>;

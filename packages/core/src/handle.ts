@@ -67,6 +67,15 @@ export interface Health {
   }[];
 }
 
+export interface BackoffOptions {
+  /** Delay before the first repetition, in ms. Default 100. */
+  readonly firstMs?: number;
+  /** By how much every further one is longer, at least 1. Default 3. */
+  readonly factor?: number;
+  /** The longest delay, in ms. Default 60,000. */
+  readonly maxMs?: number;
+}
+
 /** Options of both kinds of subscribe. */
 export interface ConsumeOptions {
   /** Handlers at a time. Default 16. */
@@ -77,12 +86,8 @@ export interface ConsumeOptions {
   readonly maxAttempts?: number;
   /** Deaths of the process while handling a document before it becomes a dead letter. Default 3. */
   readonly maxCrashes?: number;
-  /** Delay before the n-th repetition in ms: `firstMs * factor^(n-1)`, at most `maxMs`, with full jitter. Default 100, 3, 60,000. */
-  readonly backoff?: {
-    readonly firstMs?: number;
-    readonly factor?: number;
-    readonly maxMs?: number;
-  };
+  /** Delay before the n-th repetition: `firstMs * factor^(n-1)`, at most `maxMs`, with full jitter. */
+  readonly backoff?: BackoffOptions;
   /** Time of one handler run in ms. Default 300,000 (5 min). */
   readonly handlerTimeoutMs?: number;
   /** Documents in a row that exhaust their attempts before the brake (design: C5). Default 20. */

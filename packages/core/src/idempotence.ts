@@ -1,4 +1,6 @@
 import type { Delivery, Handler } from './delivery.ts';
+import { checkOptions } from './internal/check-options.ts';
+import { checkInteger } from './internal/check-values.ts';
 import { once } from './once.ts';
 
 /** `new`: go on, the key is now running. `running`: another run of it has not ended. `done`: do not run. */
@@ -22,6 +24,7 @@ export interface IdempotenceStore<Tx = unknown> {
 }
 
 export interface IdempotentOptions<Tx = unknown> {
+  /** Where it keeps what has been done. */
   readonly store: IdempotenceStore<Tx>;
   /** Names the effect, e.g. 'read-model-v2'. A mended handler takes a new scope, so that a replay runs it again; an
    *  effect that must never be repeated keeps its scope. */
@@ -46,13 +49,13 @@ export function idempotent<Out = unknown, Tx = unknown>(
   handler: TransactionalHandler<Out, Tx>,
   options: IdempotentOptions<Tx>,
 ): Handler<Out> {
+  checkOptions('idempotent', options, ['store', 'scope', 'leaseMs']);
   const { store, scope, leaseMs = 300_000 } = options;
   if (typeof handler !== 'function')
     throw new TypeError(`idempotent: handler must be a function, got ${typeof handler}`);
   checkStore(store);
   checkScope('idempotent', scope);
-  if (!(leaseMs > 0))
-    throw new TypeError(`idempotent: leaseMs must be a positive number, got ${String(leaseMs)}`);
+  checkInteger('idempotent', 'leaseMs', leaseMs, 1, Number.MAX_SAFE_INTEGER);
   const guarded: Handler<Out> = async (document, delivery) => {
     const effect = async (tx: Tx): Promise<unknown> => handler(document, delivery, tx);
     return once(store, delivery, scope, leaseMs, effect);

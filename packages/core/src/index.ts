@@ -2,8 +2,17 @@ export { connect } from './connect.ts';
 export type { Broker, ConnectTarget } from './connect.ts';
 export { registerAdapter } from './adapters.ts';
 export type { AdapterConfig, AdapterFactory, AdapterModule } from './adapters.ts';
-export type { Adapter, Bus, BusOptions } from './bus.ts';
-export type { EventBus, Depth, SubscribeEventsOptions, TopicInfo, Topics } from './event-bus.ts';
+export type { Adapter, Bus, BusOptions, CloseOptions, PublishBufferOptions } from './bus.ts';
+export type { Secret, TlsOptions } from './secret.ts';
+export type {
+  AlterOptions,
+  EventBus,
+  Depth,
+  RemoveOptions,
+  SubscribeEventsOptions,
+  TopicInfo,
+  Topics,
+} from './event-bus.ts';
 export type {
   DataBus,
   From,
@@ -20,7 +29,15 @@ export type {
 } from './data-bus.ts';
 
 export { topic } from './topic.ts';
-export type { AnyTopic, OutOf, Topic, TopicOptions, TypeMap, TypesOf } from './topic.ts';
+export type {
+  AnyTopic,
+  OutOf,
+  Topic,
+  TopicOptions,
+  TopicTypeOptions,
+  TypeMap,
+  TypesOf,
+} from './topic.ts';
 export type { Retention } from './topic-record.ts';
 export type {
   SchemaInput,
@@ -52,7 +69,14 @@ export type {
   Middleware,
   TypeHandlers,
 } from './delivery.ts';
-export type { ConsumeOptions, Handle, HandleState, HandleStats, Health } from './handle.ts';
+export type {
+  BackoffOptions,
+  ConsumeOptions,
+  Handle,
+  HandleState,
+  HandleStats,
+  Health,
+} from './handle.ts';
 export type { DeadLetter, DeadLetterFilter, DeadLetters, DeadReason } from './dead-letters.ts';
 export { idempotent } from './idempotence.ts';
 export type {

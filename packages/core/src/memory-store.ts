@@ -1,9 +1,9 @@
 import { BusError } from './errors.ts';
 import { checkOptions } from './internal/check-options.ts';
+import { checkInteger } from './internal/check-values.ts';
 import { systemClock } from './internal/clock.ts';
 import type { Clock } from './internal/clock.ts';
 import type { BeginResult, IdempotenceStore } from './idempotence.ts';
-import { checkInteger } from './names.ts';
 
 export interface MemoryStoreOptions {
   /** How long a mark is kept, in ms; `null` is as long as the process lives. Default 604,800,000 (7 days), which is
@@ -22,6 +22,8 @@ export function memoryStore(options: MemoryStoreOptions = {}): IdempotenceStore<
   if (keepsForMs !== null)
     checkInteger('memoryStore', 'keepsForMs', keepsForMs, 1, Number.MAX_SAFE_INTEGER);
   checkInteger('memoryStore', 'maxEntries', maxEntries, 1, 2 ** 24);
+  if (typeof (clock as Clock | null)?.now !== 'function')
+    throw new TypeError('memoryStore: clock must be an object with now()');
   return new MemoryStore(keepsForMs, maxEntries, clock);
 }
 

@@ -1,5 +1,6 @@
 import { isPlainText } from './envelope.ts';
 import { checkOptions } from './internal/check-options.ts';
+import { checkInteger, checkOneOf } from './internal/check-values.ts';
 
 const pattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$/;
 const allowed = '1 to 80 of A-Z a-z 0-9 . _ - beginning with a letter or digit';
@@ -78,31 +79,6 @@ export function checkRetention(call: string, retention: unknown): void {
   }
 }
 
-/** @throws TypeError unless it is `undefined` or an integer within the limits. */
-export function checkInteger(
-  call: string,
-  option: string,
-  value: unknown,
-  least: number,
-  most: number,
-): void {
-  if (value === undefined) return;
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= most) {
-    return;
-  }
-  const range =
-    most === Number.MAX_SAFE_INTEGER
-      ? `of at least ${comma(least)}`
-      : `from ${comma(least)} to ${comma(most)}`;
-  throw new TypeError(`${call}: ${option} must be an integer ${range}, got ${String(value)}`);
-}
-
-function checkOneOf(call: string, option: string, value: unknown, values: readonly string[]): void {
-  if (value === undefined || values.includes(value as string)) return;
-  const list = values.map((known) => `'${known}'`).join(' or ');
-  throw new TypeError(`${call}: ${option} must be ${list}, got ${String(value)}`);
-}
-
 function checkWord(call: string, option: string, value: unknown): asserts value is string {
   if (typeof value !== 'string' || value === '' || value.length > 255 || !isPlainText(value)) {
     throw new TypeError(`${call}: ${option} must be a string of 1 to 255 printable characters`);
@@ -158,8 +134,4 @@ function checkSchema(call: string, option: string, schema: unknown): void {
   throw new TypeError(
     `${call}: ${option} must be a Standard Schema (zod, valibot, arktype and others make them)`,
   );
-}
-
-function comma(value: number): string {
-  return value.toLocaleString('en-US');
 }

@@ -42,6 +42,8 @@ export type PublishResult =
 
 /** One of `publishMany`: a document, or one with options of its own. */
 export interface DocumentToPublish<In> {
+  /** What is published. */
   readonly document: In;
+  /** As those of `publish`, for this one. Default: none. */
   readonly options?: Omit<PublishOptions, 'signal'>;
 }

@@ -1,6 +1,8 @@
-/** Ages in ms and sizes in bytes per partition; `null` is unlimited. */
+/** How long the data bus keeps documents. */
 export interface Retention {
+  /** Age in ms, at least 1,000; `null` is for ever. Default 604,800,000 (7 days). */
   readonly maxAgeMs: number | null;
+  /** Size in bytes of one partition; `null` is any. Default `null`. */
   readonly maxBytes: number | null;
 }
 

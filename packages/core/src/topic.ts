@@ -12,7 +12,7 @@ export interface TopicOptions<In = unknown> {
   readonly order?: 'none' | 'key';
   /** Partitions (data bus, and event bus where `order` is 'key'). Default 4; at least 1, at most 1,024. */
   readonly partitions?: number;
-  /** How long the data bus keeps documents. Default 7 days and any size. */
+  /** How long the data bus keeps documents. */
   readonly retention?: Partial<Retention>;
   /** Largest document in bytes, body and attributes together. Default 184,320 (180 KiB): what every broker takes. */
   readonly maxBytes?: number;
@@ -22,6 +22,16 @@ export interface TopicOptions<In = unknown> {
   readonly unknownType?: 'dead' | 'skip';
   /** CloudEvents `dataschema` of every document. Default none. */
   readonly dataschema?: string;
+}
+
+/** What the documents of a topic are. */
+export interface TopicTypeOptions {
+  /** What a document must be, as a Standard Schema. Default: any document. */
+  readonly schema?: StandardSchema;
+  /** CloudEvents type of every document. Default: the name of the topic. */
+  readonly type?: string;
+  /** Instead of `schema` and `type`: several CloudEvents types, each with its schema. Default: one type. */
+  readonly types?: Readonly<Record<string, StandardSchema>>;
 }
 
 export interface Topic<In = unknown, Out = In, Types extends TypeMap = TypeMap> {
@@ -84,11 +94,7 @@ export function topic<T>(
 ): Topic<T, T>;
 export function topic(
   name: string,
-  options: TopicOptions<never> & {
-    readonly schema?: StandardSchema;
-    readonly types?: Record<string, StandardSchema>;
-    readonly type?: string;
-  } = {},
+  options: TopicOptions<never> & TopicTypeOptions = {},
 ): Topic<never, unknown> {
   checkTopicOptions(name, options);
   const { schema, types, type, ...rest } = options;

@@ -32,8 +32,10 @@ describe('exports', () => {
       'Deque',
       'Inbox',
       'MemberInbox',
+      'OptionReader',
       'Readings',
       'Registry',
+      'Secrets',
       'abortable',
       'assign',
       'binaryBinding',
@@ -48,6 +50,9 @@ describe('exports', () => {
       'sameTopic',
       'structuredBinding',
       'systemClock',
+      'urlLogin',
+      'urlParameters',
+      'urlPart',
     ]);
   });
 

@@ -24,6 +24,8 @@ export interface Seen {
   readonly call: string;
   /** Of S3: it is to be done only if something holds. */
   readonly conditional: boolean;
+  /** The access key that it is signed with. */
+  readonly signer: string;
   readonly path: string;
   readonly body: string;
 }
@@ -89,6 +91,7 @@ export class Proxy implements AsyncDisposable {
       action,
       call: target === undefined && form === undefined ? s3Call(method, path) : action,
       conditional: /^(if-match|if-none-match)$/m.test(Object.keys(request.headers).join('\n')),
+      signer: /Credential=([^/]*)/.exec(request.headers.authorization ?? '')?.[1] ?? '',
       path,
       body,
     };

@@ -1,8 +1,8 @@
 import type { BusOptions } from '../bus.ts';
 import { checkSource } from '../envelope.ts';
 import { checkStore } from '../idempotence.ts';
-import { checkInteger } from '../names.ts';
 import { checkOptions } from './check-options.ts';
+import { checkInteger, checkOneOf } from './check-values.ts';
 
 /** The names of the options of a bus. */
 export const busOptions: readonly (keyof BusOptions)[] = [
@@ -43,9 +43,7 @@ export function checkBusOptions(
     );
   }
   checkSource(source);
-  if (topology !== undefined && topology !== 'create' && topology !== 'check') {
-    throw new TypeError(`${call}: topology must be 'create' or 'check', got ${String(topology)}`);
-  }
+  checkOneOf(call, 'topology', topology, ['create', 'check']);
   for (const [name, least] of times)
     checkInteger(call, name, options[name], least, Number.MAX_SAFE_INTEGER);
   const { documents, bytes } = checkOptions(`${call}: publishBuffer`, publishBuffer, [
@@ -57,5 +55,9 @@ export function checkBusOptions(
   if (store !== undefined) checkStore(store);
   if (instrument !== undefined && (typeof instrument !== 'object' || instrument === null)) {
     throw new TypeError(`${call}: instrument must be an object with publish, handle or event`);
+  }
+  for (const hook of ['publish', 'handle', 'event'] as const) {
+    if (instrument?.[hook] !== undefined && typeof instrument[hook] !== 'function')
+      throw new TypeError(`${call}: instrument.${hook} must be a function`);
   }
 }

@@ -20,12 +20,13 @@ export function checkOptions(
   return options as Record<string, unknown>;
 }
 
-function hint(name: string, known: readonly string[]): string {
+/** What to write instead, as a sentence. */
+export function hint(name: string, known: readonly string[]): string {
   const near = nearest(name, known);
   return near === undefined ? `Known are: ${known.join(', ')}` : `Did you mean '${near}'?`;
 }
 
-/** The word that differs least, if any is close enough to be meant. */
+/** The word that differs least, if any is close enough to be meant; else one that goes on where this one stops. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
   let least = Math.max(2, Math.floor(word.length / 2)) + 1;
@@ -33,7 +34,8 @@ export function nearest(word: string, known: readonly string[]): string | undefi
     const edits = distance(word.toLowerCase(), candidate.toLowerCase());
     if (edits < least) [best, least] = [candidate, edits];
   }
-  return best;
+  if (best !== undefined || word.length < 3) return best;
+  return known.find((candidate) => candidate.toLowerCase().startsWith(word.toLowerCase()));
 }
 
 /** Edits (Levenshtein) between two short words. */

@@ -2,6 +2,7 @@ import type { Delivery } from '../delivery.ts';
 import { checkExtensions, checkText, checkTime } from '../envelope.ts';
 import type { PublishOptions } from '../publish-options.ts';
 import { checkOptions } from './check-options.ts';
+import { checkSignal } from './check-values.ts';
 
 const optionNames = [
   'id',
@@ -20,6 +21,7 @@ const optionNames = [
 export function checkPublishOptions(options: PublishOptions): void {
   checkOptions('publish', options, optionNames);
   const { id, type, subject, correlationId, causationId, time, extensions, cause } = options;
+  checkSignal('publish', options.signal);
   if (id !== undefined) checkText('publish: id', id, 1);
   if (type !== undefined) checkText('publish: type', type, 1);
   if (subject !== undefined) checkText('publish: subject', subject, 1);
@@ -27,9 +29,13 @@ export function checkPublishOptions(options: PublishOptions): void {
   if (causationId !== undefined) checkText('publish: causationId', causationId, 1);
   if (time !== undefined && !isDate(time)) checkTime(time, 'publish: time');
   if (extensions !== undefined) checkExtensions(extensions);
-  if (cause !== undefined && typeof (cause as Delivery | null)?.attributes?.id !== 'string') {
-    throw new TypeError('publish: cause must be a delivery, as handlers get it');
-  }
+  checkCause('publish', cause);
+}
+
+/** @throws TypeError unless it is `undefined` or a delivery. */
+export function checkCause(call: string, cause: unknown): void {
+  if (cause === undefined || typeof (cause as Delivery | null)?.attributes?.id === 'string') return;
+  throw new TypeError(`${call}: cause must be a delivery, as handlers get it`);
 }
 
 function isDate(time: unknown): time is Date {

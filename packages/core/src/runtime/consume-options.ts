@@ -1,7 +1,7 @@
 import type { ConsumeOptions } from '../handle.ts';
 import { retryBackoff, type Backoff } from './backoff.ts';
-import { checkInteger } from '../names.ts';
 import { checkOptions } from '../internal/check-options.ts';
+import { checkInteger, checkNumber, checkSignal } from '../internal/check-values.ts';
 
 /** Options of a subscription with their defaults, and what every part of it needs to name it. */
 export interface Consume {
@@ -65,8 +65,8 @@ export function consumeOptions(
   checkInteger(call, 'maxAhead', options.maxAhead, 1, 1_000);
   checkInteger(call, 'backoff.firstMs', backoff.firstMs, 0, most);
   checkInteger(call, 'backoff.maxMs', backoff.maxMs, 0, most);
-  if (backoff.factor !== undefined && !(backoff.factor >= 1))
-    throw new TypeError(`${call}: backoff.factor must be 1 or more, got ${String(backoff.factor)}`);
+  checkNumber(call, 'backoff.factor', backoff.factor, 1);
+  checkSignal(call, options.signal);
   return {
     bus,
     name,

@@ -1,8 +1,10 @@
-import type { Adapter, Bus, BusOptions } from '../bus.ts';
+import type { Adapter, Bus, BusOptions, CloseOptions } from '../bus.ts';
 import type { DataBus } from '../data-bus.ts';
 import type { Middleware } from '../delivery.ts';
 import type { EventBus } from '../event-bus.ts';
 import type { Health } from '../handle.ts';
+import { checkOptions } from '../internal/check-options.ts';
+import { checkInteger } from '../internal/check-values.ts';
 import type { ConsumerHandle } from './consumer-handle.ts';
 import { Context } from './context.ts';
 import { Data } from './data.ts';
@@ -79,9 +81,11 @@ class Runtime implements Bus {
     return this.#health.look();
   }
 
-  close(options: { readonly graceMs?: number } = {}): Promise<void> {
-    this.#closing ??= this.#close(options.graceMs ?? this.#context.options.graceMs ?? 25_000);
-    return this.#closing;
+  async close(options: CloseOptions = {}): Promise<void> {
+    checkOptions('close', options, ['graceMs']);
+    checkInteger('close', 'graceMs', options.graceMs, 0, Number.MAX_SAFE_INTEGER);
+    this.#closing ??= this.#close(options);
+    await this.#closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -92,7 +96,7 @@ class Runtime implements Bus {
     return [this.#queue, this.#log].filter((half) => half !== undefined);
   }
 
-  async #close(graceMs: number): Promise<void> {
+  async #close({ graceMs = this.#context.options.graceMs ?? 25_000 }: CloseOptions): Promise<void> {
     const { timers } = this.#context;
     this.#context.beginClose();
     const until = timers.now() + graceMs;

@@ -14,11 +14,12 @@ import type {
 import type { DeadLetters } from '../dead-letters.ts';
 import type { LogDriver, StoredPointer, StoredTopic } from '../driver.ts';
 import { BusError } from '../errors.ts';
-import type { Topics } from '../event-bus.ts';
+import type { RemoveOptions, Topics } from '../event-bus.ts';
 import type { Handle } from '../handle.ts';
 import { checkOptions } from '../internal/check-options.ts';
 import { randomToken } from '../internal/ids.ts';
-import { checkInteger, checkName } from '../names.ts';
+import { checkName } from '../names.ts';
+import { checkFlag, checkInteger, checkOneOf, checkSignal } from '../internal/check-values.ts';
 import type { Receipt } from '../publish-options.ts';
 import type { AnyTopic, Topic } from '../topic.ts';
 import { consumeOptions, type Consume } from './consume-options.ts';
@@ -27,7 +28,7 @@ import type { Context } from './context.ts';
 import { deadLogName } from './dead-log.ts';
 import { GroupLetters } from './group-letters.ts';
 import type { Half } from './half.ts';
-import { readHistory } from './history.ts';
+import { checkReadOptions, readHistory } from './history.ts';
 import { lagOf, positionsOf } from './lag.ts';
 import type { LogPolicy } from './log-assignment.ts';
 import { LogDeadLetters } from './log-dead-letters.ts';
@@ -109,6 +110,9 @@ export class Data implements DataBus {
     options: ResetOptions = {},
   ): Promise<ResetResult> {
     checkOptions('reset', options, ['dryRun', 'graceMs', 'signal']);
+    checkFlag('reset', 'dryRun', options.dryRun);
+    checkInteger('reset', 'graceMs', options.graceMs, 0, Number.MAX_SAFE_INTEGER);
+    checkSignal('reset', options.signal);
     const stored = await this.#existing('reset', topic, group);
     return resetGroup({
       driver: this.#half.driver,
@@ -138,6 +142,7 @@ export class Data implements DataBus {
   ): Promise<{ readonly outcome: 'done' | 'dead' }> {
     checkOptions('waitFor', options, ['timeoutMs', 'signal']);
     checkInteger('waitFor', 'timeoutMs', options.timeoutMs, 0, Number.MAX_SAFE_INTEGER);
+    checkSignal('waitFor', options.signal);
     const stored = await this.#existing('waitFor', topic, group);
     const feeds = this.#feeds.get(feedKey(topic.name, group)) ?? new Set();
     return waitForGroup({
@@ -158,6 +163,7 @@ export class Data implements DataBus {
   ): AsyncGenerator<HistoryEntry<Out>> {
     this.#context.checkOpen('read');
     checkTopic('read', topic);
+    checkReadOptions(options);
     const stored = await this.#half.topics.existing(topic, options.signal);
     yield* readHistory<Out>(this.#half, topic, stored, options);
   }
@@ -168,12 +174,9 @@ export class Data implements DataBus {
     return this.#half.link.request((signal) => this.#half.driver.names(stored, signal));
   }
 
-  async remove(
-    topic: AnyTopic,
-    group: string,
-    options: { readonly discard?: boolean } = {},
-  ): Promise<void> {
+  async remove(topic: AnyTopic, group: string, options: RemoveOptions = {}): Promise<void> {
     checkOptions('remove', options, ['discard']);
+    checkFlag('remove', 'discard', options.discard);
     const stored = await this.#existing('remove', topic, group);
     const letters = this.#letters(topic, group);
     if (options.discard !== true && !(await letters.isEmpty())) {
@@ -207,7 +210,7 @@ export class Data implements DataBus {
     let stored = await topics.stored(topic, signal);
     checkStoreKeeps(handler, stored);
     const policy: LogPolicy = {
-      from: checkFrom(`subscribe '${group}'`, options.from ?? 'earliest', stored),
+      from: checkFrom(`subscribe '${group}': from`, options.from ?? 'earliest', stored),
       onLost: options.onLost ?? 'fail',
       onPoison: options.onPoison ?? 'dead',
       commitIntervalMs: options.commitIntervalMs ?? 1_000,
@@ -322,10 +325,8 @@ function checkPolicies(
   { onLost, onPoison, commitIntervalMs }: SubscribeDataOptions,
 ): void {
   const call = `subscribe '${group}'`;
-  if (onLost !== undefined && !['fail', 'earliest', 'latest'].includes(onLost))
-    throw new TypeError(`${call}: onLost must be 'fail', 'earliest' or 'latest', got ${onLost}`);
-  if (onPoison !== undefined && !['dead', 'halt'].includes(onPoison))
-    throw new TypeError(`${call}: onPoison must be 'dead' or 'halt', got ${onPoison}`);
+  checkOneOf(call, 'onLost', onLost, ['fail', 'earliest', 'latest']);
+  checkOneOf(call, 'onPoison', onPoison, ['dead', 'halt']);
   checkInteger(call, 'commitIntervalMs', commitIntervalMs, 1, 600_000);
 }
 

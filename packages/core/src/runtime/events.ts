@@ -2,9 +2,16 @@ import type { QueueCapabilities } from '../capabilities.ts';
 import type { DeadLetters } from '../dead-letters.ts';
 import type { QueueDriver, StoredTopic } from '../driver.ts';
 import { BusError } from '../errors.ts';
-import type { Depth, EventBus, SubscribeEventsOptions, Topics } from '../event-bus.ts';
+import type {
+  Depth,
+  EventBus,
+  RemoveOptions,
+  SubscribeEventsOptions,
+  Topics,
+} from '../event-bus.ts';
 import type { Handle } from '../handle.ts';
 import { checkOptions } from '../internal/check-options.ts';
+import { checkFlag } from '../internal/check-values.ts';
 import { checkName } from '../names.ts';
 import type { AnyTopic } from '../topic.ts';
 import { consumeOptions } from './consume-options.ts';
@@ -90,12 +97,9 @@ export class Events implements EventBus {
     return handle;
   }
 
-  async unsubscribe(
-    topic: AnyTopic,
-    name: string,
-    options: { readonly discard?: boolean } = {},
-  ): Promise<void> {
+  async unsubscribe(topic: AnyTopic, name: string, options: RemoveOptions = {}): Promise<void> {
     checkOptions('unsubscribe', options, ['discard']);
+    checkFlag('unsubscribe', 'discard', options.discard);
     const stored = await this.#existing('unsubscribe', topic, name);
     const { driver, link } = this.#half;
     if (options.discard !== true) {

@@ -4,7 +4,7 @@ import { DecodeFailure } from '../decode.ts';
 import type { Bounds, LogDriver, LogRecord, Place, ReadResult, StoredTopic } from '../driver.ts';
 import { BusError } from '../errors.ts';
 import { checkOptions } from '../internal/check-options.ts';
-import { checkInteger } from '../names.ts';
+import { checkInteger, checkSignal } from '../internal/check-values.ts';
 import { formatPosition } from '../position.ts';
 import type { Receipt } from '../publish-options.ts';
 import type { Topic } from '../topic.ts';
@@ -16,6 +16,14 @@ const chunkBytes = 1024 * 1024;
 /** Clocks mostly agree that well: only where they do not, what was appended long before is read too. */
 const closeMs = 1_000;
 
+/** @throws TypeError for what `read` does not take; the rest is judged with its topic. */
+export function checkReadOptions(options: ReadOptions): void {
+  checkOptions('read', options, ['from', 'to', 'partition', 'limit', 'signal']);
+  checkInteger('read', 'partition', options.partition, 0, Number.MAX_SAFE_INTEGER);
+  checkInteger('read', 'limit', options.limit, 0, Number.MAX_SAFE_INTEGER);
+  checkSignal('read', options.signal);
+}
+
 /** D13: history without a group. */
 export async function* readHistory<Out>(
   half: Half<LogDriver>,
@@ -23,9 +31,7 @@ export async function* readHistory<Out>(
   stored: StoredTopic,
   options: ReadOptions,
 ): AsyncGenerator<HistoryEntry<Out>> {
-  checkOptions('read', options, ['from', 'to', 'partition', 'limit', 'signal']);
   checkInteger('read', 'partition', options.partition, 0, stored.partitions - 1);
-  checkInteger('read', 'limit', options.limit, 0, Number.MAX_SAFE_INTEGER);
   const { link, driver } = half;
   const { signal } = options;
   const start = checkFrom('read: from', options.from ?? 'earliest', stored);

@@ -3,6 +3,9 @@ import { BusError } from '../errors.ts';
 import { abortable } from '../internal/abort.ts';
 import type { LogCapabilities, QueueCapabilities } from '../capabilities.ts';
 import type { StoredTopic } from '../driver.ts';
+import { checkOptions } from '../internal/check-options.ts';
+import { checkCause } from '../internal/check-publish-options.ts';
+import { checkSignal } from '../internal/check-values.ts';
 import { partitionOf } from '../partition.ts';
 import { formatPosition } from '../position.ts';
 import { prepare, type Prepared } from '../prepare.ts';
@@ -80,6 +83,9 @@ export class Publishing {
     options: Pick<PublishOptions, 'signal' | 'cause'> = {},
   ): Promise<readonly PublishResult[]> {
     checkTopic('publishMany', topic);
+    checkOptions('publishMany', options, ['signal', 'cause']);
+    checkSignal('publishMany', options.signal);
+    checkCause('publishMany', options.cause);
     const results: Promise<PublishResult>[] = [];
     for (const entry of documents) {
       const { document, options: own } = isDocumentToPublish(entry)

@@ -1,6 +1,7 @@
 import type { From, Positions } from '../data-bus.ts';
 import type { Bounds, LogDriver, Place, StoredTopic } from '../driver.ts';
 import { BusError } from '../errors.ts';
+import { checkOptions } from '../internal/check-options.ts';
 import { parsePosition } from '../position.ts';
 import type { Link } from './link.ts';
 
@@ -15,6 +16,9 @@ export type Start =
 export function checkFrom(call: string, from: From, topic: StoredTopic): Start {
   if (from === 'earliest' || from === 'latest') return from;
   if (typeof from === 'object' && from !== null) {
+    const { time, positions } = checkOptions(call, from, ['time', 'positions']);
+    if (time !== undefined && positions !== undefined)
+      throw new TypeError(`${call}: give either time or positions, not both`);
     if ('time' in from) return { timeMs: checkTime(call, from.time) };
     if ('positions' in from) return { places: checkPositions(call, from.positions, topic) };
   }

@@ -1,7 +1,8 @@
 import type { LogDriver, QueueDriver, StoredTopic } from '../driver.ts';
 import { BusError } from '../errors.ts';
-import type { TopicInfo, Topics } from '../event-bus.ts';
-import { checkInteger, checkRetention } from '../names.ts';
+import type { AlterOptions, TopicInfo, Topics } from '../event-bus.ts';
+import { checkInteger } from '../internal/check-values.ts';
+import { checkRetention } from '../names.ts';
 import { abortable } from '../internal/abort.ts';
 import { checkOptions } from '../internal/check-options.ts';
 import { randomToken } from '../internal/ids.ts';
@@ -120,17 +121,11 @@ export class TopicCache implements Topics {
     return all.filter((stored) => !stored.name.startsWith(internalPrefix)).map(infoOf);
   }
 
-  async alter(
-    topic: AnyTopic,
-    change: {
-      readonly partitions?: number;
-      readonly retention?: Partial<StoredTopic['retention']>;
-    },
-  ): Promise<TopicInfo> {
+  async alter(topic: AnyTopic, change: AlterOptions): Promise<TopicInfo> {
     const call = `topics.alter '${topic.name}'`;
-    checkOptions(call, change, ['partitions', 'retention']);
-    checkInteger(call, 'partitions', change.partitions, 1, 1_024);
-    checkRetention(call, change.retention);
+    const given = checkOptions(call, change, ['partitions', 'retention']);
+    checkInteger(call, 'partitions', given['partitions'], 1, 1_024);
+    checkRetention(call, given['retention']);
     this.#known.delete(topic.name);
     const current = await this.#ask(this.#wanted(topic), 'check', undefined);
     if (change.partitions !== undefined && change.partitions < current.partitions) {

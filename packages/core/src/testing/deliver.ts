@@ -1,9 +1,13 @@
 import { binaryBinding } from '../binding.ts';
 import type { Bus } from '../bus.ts';
-import type { Cause, Delivery, Handler } from '../delivery.ts';
+import { type Cause, causes, type Delivery, type Handler } from '../delivery.ts';
 import { decodeAttributes, decodeDocument } from '../decode.ts';
 import type { IdempotenceStore } from '../idempotence.ts';
+import { checkText } from '../envelope.ts';
 import { checkOptions } from '../internal/check-options.ts';
+import { checkInteger, checkOneOf, checkSignal } from '../internal/check-values.ts';
+import { checkName } from '../names.ts';
+import { checkTopic } from '../runtime/subscribing.ts';
 import type { Clock } from '../internal/clock.ts';
 import { once } from '../once.ts';
 import { prepare } from '../prepare.ts';
@@ -23,7 +27,9 @@ export interface DeliverOptions extends Omit<PublishOptions, 'signal' | 'cause'>
   readonly attempt?: number;
   /** Why it comes. Default 'first' for attempt 1, else 'retry'. */
   readonly why?: Cause;
+  /** Where it is on the data bus. Default: nowhere. */
   readonly position?: string;
+  /** Tells the handler to stop. Default: one that never does. */
   readonly signal?: AbortSignal;
 }
 
@@ -72,8 +78,13 @@ export async function deliver<Out>(
     signal,
     ...publishOptions
   } = options;
-  if (!Number.isInteger(attempt) || attempt < 1)
-    throw new TypeError(`deliver: attempt must be a positive integer, got ${String(attempt)}`);
+  checkTopic('deliver', topic);
+  checkName(bus === 'data' ? 'group' : 'subscription', name);
+  checkOneOf('deliver', 'bus', bus, ['event', 'data']);
+  checkInteger('deliver', 'attempt', attempt, 1, Number.MAX_SAFE_INTEGER);
+  checkOneOf('deliver', 'why', why, causes);
+  if (position !== undefined) checkText('deliver: position', position, 1);
+  checkSignal('deliver', signal);
   const { source, clock, store } = home;
   const { record } = await prepare(topic, document, publishOptions, {
     source,

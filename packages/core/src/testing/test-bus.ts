@@ -1,5 +1,5 @@
 import { adapterFor } from '../adapters.ts';
-import type { Bus, BusOptions } from '../bus.ts';
+import type { Bus, BusOptions, CloseOptions } from '../bus.ts';
 import type { Handler, Middleware } from '../delivery.ts';
 import type { Handle, Health } from '../handle.ts';
 import { busOptions, checkBusOptions } from '../internal/check-bus-options.ts';
@@ -123,7 +123,7 @@ class ControlledBus implements TestBus {
     return drive(this.clock, this.#bus.health(), shortReach);
   }
 
-  close(options?: { readonly graceMs?: number }): Promise<void> {
+  close(options?: CloseOptions): Promise<void> {
     return drive(this.clock, this.#bus.close(options), closeReach);
   }
 
