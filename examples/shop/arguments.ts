@@ -4,6 +4,7 @@ export interface Arguments {
   readonly events: string;
   readonly data: string;
   readonly orders: number;
+  readonly wiring: 'plain' | 'inversify';
   readonly json: string | undefined;
 }
 
@@ -12,18 +13,23 @@ export const usage = `npm run shop -- [--url URL | --events URL --data URL] [opt
   --events URL    the broker of the event bus
   --data URL      the broker of the data bus
   --orders N      how many orders are placed (default 400, at least 40)
+  --wiring W      who puts the services together: plain (default) or inversify
   --json FILE     writes what was counted and measured`;
 
 /** @throws TypeError with the usage for anything that is not understood. */
 export function parseArguments(args: readonly string[]): Arguments {
-  const { url = 'memory:shop', events = url, data = url, orders, json } = understand(args);
-  return { events, data, orders: count(orders ?? '400'), json };
+  const { orders = '400', wiring = 'plain', json, ...urls } = understand(args);
+  const { url = 'memory:shop', events = url, data = url } = urls;
+  if (wiring !== 'plain' && wiring !== 'inversify')
+    throw new TypeError(`--wiring must be plain or inversify, got '${wiring}'\n${usage}`);
+  return { events, data, orders: count(orders), wiring, json };
 }
 
 function understand(args: readonly string[]) {
   try {
     const string = { type: 'string' } as const;
-    const options = { url: string, events: string, data: string, orders: string, json: string };
+    const urls = { url: string, events: string, data: string };
+    const options = { ...urls, orders: string, wiring: string, json: string };
     return parseArgs({ args: [...args], options }).values;
   } catch (error) {
     throw new TypeError(`${(error as Error).message}\n${usage}`, { cause: error });

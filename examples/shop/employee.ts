@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import type { Command } from './services.ts';
+import type { Command } from './service.ts';
 import { type Assignment, Worker } from './worker.ts';
 
 /** A service, as seen by who runs the shop. */
@@ -36,17 +36,17 @@ export async function hireHere(assignment: Assignment): Promise<Employee> {
     },
     carryOut: (command) => worker.carryOut(command),
     async kill() {
-      end = await worker.close(0);
+      end = await worker.cutOff();
     },
     async stop() {
-      end = await worker.close();
+      end = await worker.stop();
     },
   };
 }
 
 /** As a process of its own. */
 export async function hireProcess(assignment: Assignment): Promise<Employee> {
-  const child = fork(new URL('service.ts', import.meta.url), { execArgv: process.execArgv });
+  const child = fork(new URL('process.ts', import.meta.url), { execArgv: process.execArgv });
   const employee = new Remote(assignment.service, child);
   try {
     await employee.start(assignment);

@@ -10,7 +10,7 @@ import { summarize } from './summary.ts';
 
 /** A shop of seven services, on any broker. */
 async function main(): Promise<void> {
-  const { events, data, orders, json } = parseArguments(process.argv.slice(2));
+  const { events, data, orders, wiring, json } = parseArguments(process.argv.slice(2));
   const began = performance.now();
   const run = `${Date.now().toString(36)}${process.pid.toString(36)}`;
   const isEmbedded = [events, data].some((url) => url.startsWith('memory:'));
@@ -23,6 +23,7 @@ async function main(): Promise<void> {
       target: { events, data },
       hire: isEmbedded ? hireHere : hireProcess,
       orders,
+      wiring,
       run,
       folder,
     });

@@ -1,18 +1,15 @@
-import { type Bus, connect, type ConnectTarget } from '@duobus/core';
+import { type Bus, connect } from '@duobus/core';
 import { ms } from '../figures.ts';
 import { check, say, scene, until } from '../telling.ts';
 import type { Hire } from './employee.ts';
 import { Staff } from './staff.ts';
 import { type ShopTopics, shopTopics } from './topics.ts';
+import type { Assignment } from './worker.ts';
 
-export interface ShopOptions {
-  readonly target: ConnectTarget;
+export interface ShopOptions extends Omit<Assignment, 'service' | 'version'> {
   readonly hire: Hire;
   /** How many orders are placed. */
   readonly orders: number;
-  readonly run: string;
-  /** Where the databases are. */
-  readonly folder: string;
 }
 
 /** What nobody can know before: it differs from run to run. */
@@ -37,10 +34,10 @@ const wait = (what: string, holds: () => boolean | Promise<boolean>): Promise<vo
 
 /** A day in the shop. */
 export async function runShop(options: ShopOptions): Promise<Incidents> {
-  const { target, hire, orders, run, folder } = options;
-  await using bus = await connect(target, { source: '/shop/manager' });
-  const topics = shopTopics(run);
-  await using staff = new Staff(hire, { target, run, folder });
+  const { hire, orders, ...where } = options;
+  await using bus = await connect(where.target, { source: '/shop/manager' });
+  const topics = shopTopics(where.run);
+  await using staff = new Staff(hire, where);
   const shop = { bus, topics, staff, orders, early: Math.ceil(orders * 0.75) };
   const incidents = await busyMorning(shop);
   await newcomers(shop);

@@ -1,5 +1,5 @@
 import type { Employee, Hire } from './employee.ts';
-import type { Command, ServiceName } from './services.ts';
+import type { Command, ServiceName } from './service.ts';
 import type { Assignment } from './worker.ts';
 
 const showEveryMs = 500;

@@ -1,7 +1,8 @@
-import { type Bus, connect, type ConnectTarget } from '@duobus/core';
+import type { Bus, ConnectTarget } from '@duobus/core';
 import { Database } from './database.ts';
-import { type Command, type Service, type ServiceName, services } from './services.ts';
-import { shopTopics } from './topics.ts';
+import type { Command, Service, ServiceName } from './service.ts';
+import { schemas, wire } from './wiring.ts';
+import { wireWithInversify } from './wiring-inversify.ts';
 
 /** What a service needs to know to start. Plain data: it goes to another process. */
 export interface Assignment {
@@ -10,47 +11,61 @@ export interface Assignment {
   readonly run: string;
   /** Where the databases are. */
   readonly folder: string;
+  /** Of analytics: 1 has a bug. */
   readonly version: number;
+  /** Who puts its parts together. */
+  readonly wiring: 'plain' | 'inversify';
+}
+
+/** A service with what it is made of. */
+export interface Wired {
+  readonly bus: Bus;
+  readonly service: Service;
+  /** Lets it finish what it is doing. */
+  close(): Promise<void>;
 }
 
 /** One service with a connection and a database of its own, wherever it runs. */
 export class Worker {
-  readonly #bus: Bus;
+  readonly #wired: Wired;
   readonly #database: Database;
-  readonly #service: Service;
 
-  private constructor(bus: Bus, database: Database, service: Service) {
-    this.#bus = bus;
+  private constructor(wired: Wired, database: Database) {
+    this.#wired = wired;
     this.#database = database;
-    this.#service = service;
   }
 
-  static async start({ service, target, run, folder, version }: Assignment): Promise<Worker> {
-    const { schema, start } = services[service];
-    const bus = await connect(target, { source: `/shop/${service}` });
+  static async start(assignment: Assignment): Promise<Worker> {
+    const { folder, service, wiring } = assignment;
+    const database = new Database(folder, service, schemas[service]);
     try {
-      const database = new Database(folder, service, schema);
-      const started = await start({ bus, topics: shopTopics(run), database, version });
-      return new Worker(bus, database, started);
+      const put = wiring === 'inversify' ? wireWithInversify : wire;
+      return new Worker(await put(assignment, database), database);
     } catch (error) {
-      await bus.close();
+      database[Symbol.dispose]();
       throw error;
     }
   }
 
   get done(): number {
-    return this.#service.done;
+    return this.#wired.service.done;
   }
 
   async carryOut(command: Command): Promise<void> {
-    await this.#service.carryOut?.(command);
+    await this.#wired.service.carryOut?.(command);
   }
 
   /** Returns how much it has done. */
-  async close(graceMs?: number): Promise<number> {
-    await this.#bus.close(graceMs === undefined ? {} : { graceMs });
+  async stop(): Promise<number> {
+    await this.#wired.close();
     const { done } = this;
     this.#database[Symbol.dispose]();
     return done;
+  }
+
+  /** As `stop`, but whatever is under way is cut off. */
+  async cutOff(): Promise<number> {
+    await this.#wired.bus.close({ graceMs: 0 });
+    return this.stop();
   }
 }

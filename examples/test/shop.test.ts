@@ -69,8 +69,20 @@ describe('the shop', () => {
         assert.ok(measured.staleness.p50 <= measured.staleness.p99);
       });
 
+  it('counts the same when inversify puts its services together', async () => {
+    const { facts } = await run('--wiring', 'inversify');
+    assert.deepEqual(facts, embedded?.facts);
+  });
+
+  if (!isLeftOut('redis'))
+    it('counts the same when inversify does so in processes of their own', async () => {
+      const { facts } = await run('--wiring', 'inversify', '--url', testUrl('redis'));
+      assert.deepEqual(facts, embedded?.facts);
+    });
+
   it('says how it is used', async () => {
     await assert.rejects(run('--orders', 'many'), /--orders must be a whole number/);
+    await assert.rejects(run('--wiring', 'none'), /--wiring must be plain or inversify/);
     await assert.rejects(run('--broker', 'x'), /npm run shop -- \[--url URL/);
   });
 });

@@ -1,4 +1,5 @@
 import type { Database } from '../database.ts';
+import type { Service } from '../service.ts';
 import type { JournalEntry, OrderPlaced } from '../topics.ts';
 
 /** How much an order is worth: by the first version, which forgot the quantity, and by the one that was mended. */
@@ -8,7 +9,7 @@ const worth: readonly ((order: OrderPlaced) => number)[] = [
 ];
 
 /** Adds up what was ordered. What each version has made of the journal is kept apart. */
-export class Analytics {
+export class Analytics implements Service {
   static readonly schema = `create table if not exists sales (
     version integer not null, orderId text not null, item text not null, cents integer not null,
     primary key (version, orderId)) strict;`;

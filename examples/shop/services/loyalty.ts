@@ -1,10 +1,11 @@
 import type { Database } from '../database.ts';
+import type { Service } from '../service.ts';
 import type { OrderPaid } from '../topics.ts';
 
 const centsPerPoint = 100;
 
 /** Gives points for what is paid from the day on that it was introduced. */
-export class Loyalty {
+export class Loyalty implements Service {
   static readonly schema =
     'create table if not exists points (orderId text primary key, points integer not null) strict;';
   readonly #database: Database;

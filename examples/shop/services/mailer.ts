@@ -1,8 +1,9 @@
 import type { Database } from '../database.ts';
+import type { Service } from '../service.ts';
 import type { OrderRefused, OrderShipped } from '../topics.ts';
 
 /** Tells customers what became of their orders: once each. */
-export class Mailer {
+export class Mailer implements Service {
   static readonly schema =
     'create table if not exists mails (orderId text primary key, text text not null) strict;';
   readonly #database: Database;

@@ -1,12 +1,13 @@
 import type { Delivery } from '@duobus/core';
 import type { Database } from '../database.ts';
+import type { Command, Service } from '../service.ts';
 import type { JournalEntry } from '../topics.ts';
 
 const states = ['placed', 'paid', 'refused', 'shipped'] as const;
 const follows = { placed: undefined, paid: 'placed', refused: 'placed', shipped: 'paid' } as const;
 
 /** A read model: where every order is, as far as the journal was read. It can be built anew beside the one in use. */
-export class OrderView {
+export class OrderView implements Service {
   static readonly schema = `
     create table if not exists orders (version integer not null, orderId text not null,
       customer text not null, state text not null, primary key (version, orderId)) strict;
@@ -25,9 +26,9 @@ export class OrderView {
     return this.#database.number('select count(*) from seen where version = ?', this.#version);
   }
 
-  /** What is handled from now on goes to a new one. */
-  rebuild(): void {
-    this.#version += 1;
+  /** After 'rebuild' what is handled goes to a new one. */
+  async carryOut(command: Command): Promise<void> {
+    if (command.do === 'rebuild') this.#version += 1;
   }
 
   handle(entry: JournalEntry, { attributes, cause }: Delivery): void {

@@ -1,12 +1,13 @@
 import type { Bus } from '@duobus/core';
 import type { Database } from '../database.ts';
+import type { Command, Service } from '../service.ts';
 import type { OrderPlaced, ShopTopics } from '../topics.ts';
 
 const customers = ['ada', 'ben', 'cleo', 'dan', 'eva', 'finn', 'gus', 'hana'];
 const items = ['teapot', 'lamp', 'atlas', 'kettle', 'violin'];
 
 /** Takes orders. It knows nobody who listens. */
-export class Orders {
+export class Orders implements Service {
   static readonly schema =
     'create table if not exists orders (orderId text primary key, cents integer not null) strict;';
   readonly #bus: Bus;
@@ -23,8 +24,12 @@ export class Orders {
     return this.#database.number('select count(*) from orders');
   }
 
+  async carryOut(command: Command): Promise<void> {
+    if (command.do === 'sell') await this.#sell(command.from, command.to);
+  }
+
   /** Orders of one customer come one after the other, customers side by side. */
-  async sell(from: number, to: number): Promise<void> {
+  async #sell(from: number, to: number): Promise<void> {
     await Promise.all(
       customers.map(async (customer, at) => {
         for (let number = from; number < to; number += 1)

@@ -1,11 +1,12 @@
 import type { Bus } from '@duobus/core';
 import type { Database } from '../database.ts';
+import type { Service } from '../service.ts';
 import type { OrderPlaced, ShopTopics } from '../topics.ts';
 
 const creditCents = 5_000;
 
 /** Charges every order once, however often it is handed over, and says how that went. */
-export class Payments {
+export class Payments implements Service {
   static readonly schema = `create table if not exists payments (
     orderId text primary key, customer text not null, number integer not null,
     cents integer not null, refused integer not null, late integer not null) strict;`;

@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bus, Delivery } from '@duobus/core';
 import type { Database } from '../database.ts';
+import type { Service } from '../service.ts';
 import type { OrderPaid, ShopTopics } from '../topics.ts';
 
 const packingMs = 20;
 
 /** Packs a parcel for every order that is paid, which takes its time. */
-export class Shipping {
+export class Shipping implements Service {
   static readonly schema = 'create table if not exists parcels (orderId text primary key) strict;';
   readonly #bus: Bus;
   readonly #topics: ShopTopics;

@@ -60,7 +60,7 @@ export interface Bus extends AsyncDisposable {
   readonly events: EventBus;
   /** @throws BusError DUOBUS_NOT_SUPPORTED at every use where the adapter has no data bus. */
   readonly data: DataBus;
-  /** Runs around every handler subscribed after this call, the first added outermost. */
+  /** Runs around every handler subscribed after this call, batch handlers excepted; the first added outermost. */
   use(middleware: Middleware): this;
   health(): Promise<Health>;
   /** Refuses new work, lets handlers finish, settles, flushes, disconnects (design: C11). Idempotent. */

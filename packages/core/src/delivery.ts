@@ -106,7 +106,8 @@ export function batch<Out>(
   return { kind: 'batch', handle, size, waitMs };
 }
 
-/** Runs around every handler of a bus. Must call `next` once and return what it returns, or throw. */
+/** Runs around every run of a handler for one document; a batch has no delivery of its own, and is run without. Must call
+ *  `next` once and return what it returns, or throw. */
 export type Middleware = (delivery: Delivery, next: () => Promise<unknown>) => unknown;
 
 const signals = Symbol.for('duobus.signal');

@@ -8,7 +8,7 @@ export interface BusModuleOptions extends Partial<BusOptions> {
   readonly name?: string;
   /** What is subscribed when the module is loaded, by `onEvents` and `onData`. Default: nothing. */
   readonly subscriptions?: readonly Subscription[];
-  /** Runs around every handler, the first outermost. Default: nothing. */
+  /** Runs around every handler but those of batches, the first outermost. Default: nothing. */
   readonly middleware?: readonly Middleware[];
 }
 
