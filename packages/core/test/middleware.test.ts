@@ -40,6 +40,9 @@ describe('middleware', () => {
     await bus.events.subscribe(orders, 'mail', (_, { attempt }) => attempts.push(attempt));
     await bus.events.publish(orders, 'tea');
     await bus.idle();
+    assert.deepEqual(attempts, []);
+    await bus.clock.advance(60_000);
+    await bus.idle();
     assert.deepEqual(attempts, [2]);
   });
 
