@@ -47,6 +47,15 @@ describe('structuredBinding', () => {
     assert.equal(dataOf(`, "data" : ${data} , "subject":"s"`), data);
   });
 
+  it('keeps the space around JSON data, which the event has too', () => {
+    for (const text of [' 1', '1\n', '\t{"a": [ ] }\r\n', ' null ']) {
+      const wire = structuredBinding.encode(attributes, Buffer.from(text));
+      const read = structuredBinding.decode({ key: undefined, ...wire });
+      assert.equal(Buffer.from(read.data).toString(), text);
+      assert.deepEqual(read.attributes, attributes);
+    }
+  });
+
   it('reads what other SDKs write', () => {
     assert.equal(dataOf(',"data":"text","datacontenttype":"text/plain"'), 'text');
     assert.equal(dataOf(',"data":"text","datacontenttype":"application/json"'), '"text"');

@@ -8,14 +8,18 @@ import { received } from './received-attributes.ts';
 
 export const structuredContentType = 'application/cloudevents+json';
 
+/** All that JSON allows around a value is not above it. */
+const space = 0x20;
+
 const whereAttributes =
   "its body should be a JSON object with the members 'id', 'source' and so on";
 
-/** CloudEvents JSON format. Data that is JSON goes in as the bytes it is, everything else as base64. */
+/** CloudEvents JSON format. Data that is JSON goes in as the bytes it is, everything else as base64; so does JSON with space
+ *  around it, which nobody could tell from that of the event. */
 export function encodeStructured(attributes: Attributes, data: Uint8Array): Uint8Array {
   const head = JSON.stringify(attributes).slice(0, -1);
   if (data.length === 0) return Buffer.from(`${head}}`);
-  if (!isJson(attributes['datacontenttype'] ?? 'application/json')) {
+  if (!isJson(attributes['datacontenttype'] ?? 'application/json') || hasSpaceAround(data)) {
     return Buffer.from(`${head},"data_base64":"${bufferOf(data).toString('base64')}"}`);
   }
   const start = `${head},"data":`;
@@ -26,6 +30,9 @@ export function encodeStructured(attributes: Attributes, data: Uint8Array): Uint
   body[length + data.length] = 0x7d;
   return body;
 }
+
+const hasSpaceAround = (data: Uint8Array): boolean =>
+  (data[0] as number) <= space || (data[data.length - 1] as number) <= space;
 
 /** @throws BusError DUOBUS_DECODE */
 export function decodeStructured(
