@@ -54,6 +54,8 @@ export class Proxy implements AsyncDisposable {
     this.#server = createServer((request, response) => {
       this.#pass(request, response).catch(() => response.destroy());
     });
+    // what breaks is said by the tests
+    this.#server.keepAliveTimeout = 0;
   }
 
   get url(): string {
