@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Bus, BusOptions, Depth, From, Receipt, ResetResult } from '@duobus/core';
 import type { Consumer } from './consumer.ts';
 import { bare, digestOf } from './document.ts';
+import { InVain } from './expect.ts';
 import type { Harness } from './harness.ts';
 import { History, type PublishOp } from './history.ts';
 import { InProcessMember } from './local-member.ts';
@@ -288,7 +289,7 @@ export class CaseContext {
     const limit = ms * this.slow;
     const deadline = Date.now() + limit;
     const late = (): Error =>
-      new Error(`waited ${limit} ms in vain until ${typeof what === 'string' ? what : what()}`);
+      new InVain(`waited ${limit} ms in vain until ${typeof what === 'string' ? what : what()}`);
     while (!(await limited(condition, deadline - Date.now(), late))) {
       if (Date.now() > deadline) throw late();
       await this.history.change(20);

@@ -1,4 +1,5 @@
 import type { LogCapabilities, QueueCapabilities } from '@duobus/core';
+import type { Failure } from './failure.ts';
 import type { Rule } from './rules.ts';
 
 export interface CaseResult {
@@ -9,7 +10,10 @@ export interface CaseResult {
   readonly verdict: 'pass' | 'fail' | 'unsupported';
   readonly ms: number;
   readonly seed: number;
+  /** Why it failed, as text, with how to run it again. */
   readonly error?: string;
+  /** The same in parts. */
+  readonly failure?: Failure;
   /** How consumers that had to die were run. */
   readonly consumers?: 'processes' | 'in-process';
 }

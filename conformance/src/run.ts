@@ -3,11 +3,13 @@ import { OptionReader } from '@duobus/core/driver';
 import type { Case } from './case.ts';
 import { cases as allCases } from './cases/index.ts';
 import { CaseContext, source } from './context.ts';
+import { type Failure, failureOf, failureText, reasonOf } from './failure.ts';
 import type { Harness } from './harness.ts';
 import { judge } from './judge.ts';
 import { limited } from './limited.ts';
 import { Random, seedOf } from './random.ts';
 import type { CaseResult, Report } from './report.ts';
+import { NotAllowed } from './story.ts';
 import { checkUnsupported, declares } from './unsupported.ts';
 
 export interface RunOptions {
@@ -78,7 +80,7 @@ export class Run {
     });
     const base = { name: wanted.name, contract: wanted.rules, seed: this.seed };
     let verdict: CaseResult['verdict'] = 'pass';
-    let error: string | undefined;
+    let failed: Failure | undefined;
     try {
       const limit = caseLimitMs * context.slow;
       verdict = await limited(
@@ -88,14 +90,17 @@ export class Run {
       );
     } catch (failure) {
       verdict = 'fail';
-      error = `${reasonOf(failure)}\n${context.states}The last of what happened:\n${context.history.tail(25)}\nRun it again: --case ${wanted.name} --seed ${this.seed}`;
+      failed = failureOf(wanted, failure, context.history, context.ordered);
     }
     const ms = Math.round(performance.now() - began);
+    const again = `--case ${wanted.name} --seed ${this.seed}`;
     return {
       ...base,
       verdict,
       ms,
-      ...(error === undefined ? {} : { error }),
+      ...(failed === undefined
+        ? {}
+        : { failure: failed, error: failureText(failed, context.states, again) }),
       ...(context.consumers === undefined ? {} : { consumers: context.consumers }),
     };
   }
@@ -129,14 +134,8 @@ export class Run {
       });
     }
     const faults = judge(context.history, context.ordered);
-    const [first] = faults;
-    if (first !== undefined) {
-      const story = context.history.about(first);
-      const list = faults.slice(0, 10).join('\n- ');
-      throw new Error(
-        `the history is not allowed:\n- ${list}\nWhat happened to the first of them:\n${story}`,
-      );
-    }
+    const [first, ...others] = faults;
+    if (first !== undefined) throw new NotAllowed([first, ...others]);
     return 'pass';
   }
 }
@@ -190,12 +189,4 @@ async function refuses(what: string, probe: Promise<unknown>): Promise<void> {
     );
   }
   throw new Error(`${what} is not declared and yet was not refused with DUOBUS_NOT_SUPPORTED`);
-}
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const cause = error.cause instanceof Error ? `\ncaused by ${error.cause.message}` : '';
-  const code = BusError.is(error) ? `${error.code}: ` : '';
-  const place = /\n\s+at .*cases\/[^\n]*/.exec(error.stack ?? '')?.[0] ?? '';
-  return `${code}${error.message}${cause}${place}`;
 }
