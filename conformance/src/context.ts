@@ -6,6 +6,7 @@ import { InVain } from './expect.ts';
 import type { Harness } from './harness.ts';
 import { History, type PublishOp } from './history.ts';
 import { InProcessMember } from './local-member.ts';
+import type { Staleness } from './latency.ts';
 import type { LocalHandler, LocalMember, Member } from './member.ts';
 import type { ConsumeSpec, Doc, Kind, PlainTopic, PlainTopicOptions, Script } from './protocol.ts';
 import { limited } from './limited.ts';
@@ -52,6 +53,8 @@ export class CaseContext {
   readonly here: LocalMember;
   /** How consumers that had to die were run, for the report. */
   consumers: 'processes' | 'in-process' | undefined;
+  /** What it has measured, for the report. */
+  staleness: Staleness = {};
   /** How the consumers were when the case went wrong. */
   states = '';
   readonly ordered: string[] = [];

@@ -2,6 +2,7 @@ export { cases } from './cases/index.ts';
 export type { Case } from './case.ts';
 export type { Failure } from './failure.ts';
 export type { Harness, ProcessesHarness } from './harness.ts';
+export type { Latency, Staleness } from './latency.ts';
 export { overUrl } from './over-url.ts';
 export { type CaseResult, type Report, table } from './report.ts';
 export { type Rule, rules } from './rules.ts';

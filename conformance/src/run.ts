@@ -6,6 +6,7 @@ import { CaseContext, source } from './context.ts';
 import { type Failure, failureOf, failureText, reasonOf } from './failure.ts';
 import type { Harness } from './harness.ts';
 import { judge } from './judge.ts';
+import type { Staleness } from './latency.ts';
 import { limited } from './limited.ts';
 import { Random, seedOf } from './random.ts';
 import type { CaseResult, Report } from './report.ts';
@@ -92,6 +93,7 @@ export class Run {
       verdict = 'fail';
       failed = failureOf(wanted, failure, context.history, context.ordered);
     }
+    const { staleness } = context;
     const ms = Math.round(performance.now() - began);
     const again = `--case ${wanted.name} --seed ${this.seed}`;
     return {
@@ -101,6 +103,7 @@ export class Run {
       ...(failed === undefined
         ? {}
         : { failure: failed, error: failureText(failed, context.states, again) }),
+      ...(Object.keys(staleness).length === 0 ? {} : { staleness }),
       ...(context.consumers === undefined ? {} : { consumers: context.consumers }),
     };
   }
@@ -166,12 +169,14 @@ export async function run(harness: Harness, options: RunOptions = {}): Promise<R
       }),
     );
     for (const next of wanted) if (!results.has(next.name)) await one(next);
+    const cases = wanted.map(({ name }) => results.get(name) as CaseResult);
     return {
       adapter: harness.name,
       versions: harness.versions ?? {},
       capabilities: opened.capabilities,
       seed: opened.seed,
-      cases: wanted.map(({ name }) => results.get(name) as CaseResult),
+      staleness: Object.assign({}, ...cases.map((one) => one.staleness)) as Staleness,
+      cases,
     };
   } finally {
     await opened.close();
