@@ -41,6 +41,11 @@ export interface ConsumeOptions {
 
 const source = '/duobus/conformance';
 
+/** With a time limit for publishes that is stretched like all others, but not shortened: it decides nothing. */
+export function busOptions({ slow = 1 }: Harness): BusOptions {
+  return slow > 1 ? { source, publishTimeoutMs: 30_000 * slow } : { source };
+}
+
 /** What one case works with. Everything it does through here is recorded, and undone at the end. */
 export class CaseContext {
   readonly history: History;
@@ -100,7 +105,7 @@ export class CaseContext {
 
   /** A bus of this case alone, in this process. */
   async member(options: Partial<BusOptions> = {}): Promise<LocalMember> {
-    const bus = await this.harness.connect({ source, ...options });
+    const bus = await this.harness.connect({ ...busOptions(this.harness), ...options });
     const member = new InProcessMember(
       `m${this.#members.length}`,
       bus,
@@ -124,7 +129,7 @@ export class CaseContext {
     const member = await RemoteMember.start(
       `p${this.#members.length}`,
       processes,
-      { source },
+      busOptions(this.harness),
       this.history,
       this.run,
     );
@@ -357,5 +362,3 @@ export class CaseContext {
     });
   }
 }
-
-export { source };

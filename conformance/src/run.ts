@@ -2,7 +2,7 @@ import { type Bus, BusError } from '@duobus/core';
 import { OptionReader } from '@duobus/core/driver';
 import type { Case } from './case.ts';
 import { cases as allCases } from './cases/index.ts';
-import { CaseContext, source } from './context.ts';
+import { busOptions, CaseContext } from './context.ts';
 import { type Failure, failureOf, failureText, reasonOf } from './failure.ts';
 import type { Harness } from './harness.ts';
 import { judge } from './judge.ts';
@@ -20,6 +20,8 @@ export interface RunOptions {
   readonly seed?: number;
   /** Cases at a time. Default 4. */
   readonly concurrency?: number;
+  /** Told before every case. */
+  readonly onBegin?: (name: string) => void;
   /** Told after every case. */
   readonly onResult?: (result: CaseResult) => void;
 }
@@ -34,7 +36,7 @@ export function checkRunOptions(call: string, options: object, more: readonly st
   reader.integer('concurrency', undefined, 1);
 }
 
-const caseLimitMs = 120_000;
+export const caseLimitMs = 120_000;
 
 /** A run of the suite against one adapter: opened once, then any number of cases. */
 export class Run {
@@ -57,7 +59,7 @@ export class Run {
     harness: Harness,
     seed: number = Math.floor(Math.random() * 2 ** 32),
   ): Promise<Run> {
-    return new Run(harness, await harness.connect({ source }), seed);
+    return new Run(harness, await harness.connect(busOptions(harness)), seed);
   }
 
   get capabilities(): Report['capabilities'] {
@@ -145,8 +147,8 @@ export class Run {
 
 /** Runs the suite and reports; does not throw for failures of cases. */
 export async function run(harness: Harness, options: RunOptions = {}): Promise<Report> {
-  checkRunOptions('run', options, ['onResult']);
-  const { only, concurrency = 4, onResult } = options;
+  checkRunOptions('run', options, ['onBegin', 'onResult']);
+  const { only, concurrency = 4, onBegin, onResult } = options;
   const unknown = only?.find((name) => !allCases.some((known) => known.name === name));
   if (unknown !== undefined)
     throw new TypeError(
@@ -156,6 +158,7 @@ export async function run(harness: Harness, options: RunOptions = {}): Promise<R
   const opened = await Run.open(harness, options.seed);
   const results = new Map<string, CaseResult>();
   const one = async (next: Case): Promise<void> => {
+    onBegin?.(next.name);
     const result = await opened.case(next);
     results.set(next.name, result);
     onResult?.(result);

@@ -4,7 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Adapter } from '@duobus/core';
 import type { QueueDriver } from '@duobus/core/driver';
 import { intercept } from '../src/intercept.ts';
-import { type Report, run, suite, table } from '../src/index.ts';
+import { type Report, run, suite, table, type TestFunction } from '../src/index.ts';
 import { memoryHarness } from './support/memory.ts';
 
 const only =
@@ -139,12 +139,33 @@ describe('run', () => {
 });
 
 describe('suite', () => {
+  it('tells the runner how long a case may take, in either way that runners have', () => {
+    const limits: number[] = [];
+    for (const slow of [1, 3]) {
+      const test: TestFunction = (_, body, timeoutMs) => {
+        limits.push(timeoutMs);
+        const ended = body.call({ timeout: (ms: number) => limits.push(ms) } as never);
+        ended.catch(() => undefined);
+      };
+      suite({ test, adapter: { ...memoryHarness(), slow }, only: ['order-by-key.murmur2'] });
+    }
+    assert.deepEqual(limits, [250_000, 250_000, 730_000, 730_000]);
+  });
+
   it('takes any runner’s test function, and fails the test of a failing case', async () => {
     const tests = new Map<string, () => Promise<void>>();
     const test = (name: string, body: () => Promise<void>): unknown => tests.set(name, body);
     suite({ test, adapter: memoryHarness(), only: ['no-history', 'read'] });
     assert.deepEqual([...tests.keys()], ['no-history [E3]', 'read [D13 D6]']);
+    const told: string[] = [];
+    suite({
+      test,
+      adapter: memoryHarness(),
+      only: ['no-history', 'read'],
+      onResult: ({ name, verdict }) => told.push(`${verdict} ${name}`),
+    });
     for (const body of tests.values()) await body();
+    assert.deepEqual(told, ['pass no-history', 'pass read']);
     const { crash: _, ...immortal } = memoryHarness();
     suite({ test, adapter: { ...immortal, slow: 0.1 }, only: ['crash.returns-the-document'] });
     await assert.rejects(

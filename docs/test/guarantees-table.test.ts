@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type CaseResult, type Report, rules } from '@duobus/conformance';
-import { casesTable, guarantees, guaranteesTable } from '../guarantees-table.ts';
+import { guarantees, guaranteesTable } from '../guarantees-table.ts';
 
 const result = (
   name: string,
@@ -53,13 +53,5 @@ describe('guaranteesTable', () => {
     assert.match(table, /^\| Fan-out: .* \| 1 of 2 \| 1 of 1 \|$/m);
     assert.match(table, /^\| Offset reset, .* \| - \| not supported \|$/m);
     assert.match(table, /^\| \*\*All cases\*\* \| \*\*1 of 2\*\* \| \*\*1 of 1\*\* \|$/m);
-  });
-});
-
-describe('casesTable', () => {
-  it('has a line for each case, with what each adapter came to', () => {
-    const table = casesTable(reports);
-    assert.match(table, /^\| `competing` \| E2 E1 \| fail \| not run \|$/m);
-    assert.match(table, /^\| `reset` \| D5 \| not run \| unsupported \|$/m);
   });
 });
