@@ -51,7 +51,7 @@ describe('markdown', () => {
     let width = 0;
     for (const [index, row] of rows.entries()) {
       const cells = row.split('|').length;
-      if (rows[index + 1]?.startsWith('|---') === true) width = cells;
+      if (rows[index + 1]?.startsWith('|---')) width = cells;
       assert.equal(cells, width, row);
     }
   });

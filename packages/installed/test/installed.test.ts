@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import type { Report } from '@duobus/conformance';
 import { keepOrCompare } from './support/kept.ts';
 import {
   entriesOf,
@@ -17,7 +18,8 @@ import {
   withOurs,
 } from './support/packages.ts';
 import { Project } from './support/project.ts';
-import type { Ended } from './support/run.ts';
+import { type Ended, run } from './support/run.ts';
+import { judgedTest, runners } from './support/runners.ts';
 import { type Target, targets } from './support/targets.ts';
 
 const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'duobus-installed-')));
@@ -194,7 +196,20 @@ function assertBothBuses({ code, stdout, said }: Ended, project: Project, target
   assert.equal(core, pathToFileURL(dist).href);
 }
 
-describe('the suite, installed', () => {
+/** The adapter of the tutorial, as somebody else would have it: compiled, in a folder of the project. */
+async function compileSqlite(project: Project, folder: string): Promise<void> {
+  cpSync(join(root, 'docs/snippets/sqlite'), join(project.folder, 'sqlite'), { recursive: true });
+  project.addTypesOfNode();
+  const files = ['index', 'queue-driver', 'queue-member', 'store'];
+  const options = { lib: ['es2023'], rewriteRelativeImportExtensions: true };
+  const { code, said } = await project.tsc(
+    { module: 'nodenext', rootDir: 'sqlite', outDir: folder, ...options },
+    files.map((file) => `sqlite/${file}.ts`),
+  );
+  assert.equal(code, 0, said);
+}
+
+describe('the suite, installed', { concurrency: 1 }, () => {
   const ours = [...new Set(['@duobus/conformance', '@duobus/memory'].flatMap(withOurs))];
   let project = new Project(join(scratch, 'suite'));
   before(async () => {
@@ -210,11 +225,29 @@ describe('the suite, installed', () => {
     );
   });
 
-  it('judges an adapter in its test runner', async () => {
-    project.copy('suite.mjs');
-    const { code, said } = await project.node('--test', '--test-reporter=tap', 'suite.mjs');
-    assert.equal(code, 0, said);
-    assert.match(said, /^# pass 4$/m);
+  describe('judges an adapter in a test runner', { concurrency: 1 }, () => {
+    before(async () => {
+      project.copy('judged.mjs');
+      await project.install(runners.flatMap(({ packages }) => packages));
+    });
+
+    for (const { name, args, counts } of runners) {
+      const program = `import { it } from '${name}';\nimport { judge } from './judged.mjs';\njudge(it);\n`;
+      it(`${name}: every case is a test that passes`, async () => {
+        project.write(judgedTest, program);
+        const ended = await project.node(...args);
+        assert.equal(ended.code, 0, ended.said);
+        assert.deepEqual(counts(ended), { passed: 4, failed: 0 }, ended.said);
+      });
+
+      it(`${name}: a case that fails is a test that fails, and says why`, async () => {
+        project.write(judgedTest, program);
+        const ended = await project.with({ ADAPTER: 'broken' }).node(...args);
+        assert.notEqual(ended.code, 0, ended.said);
+        assert.deepEqual(counts(ended), { passed: 3, failed: 1 }, ended.said);
+        assert.match(ended.said, /Promised: What is settled never comes back/);
+      });
+    }
   });
 
   it('judges an adapter by its command, and knows none that is not there', async () => {
@@ -228,5 +261,38 @@ describe('the suite, installed', () => {
     assert.equal(code, 0, said);
     assert.match(said, /offset-reset/);
     assert.equal((await judge('kafka')).code, 2);
+  });
+
+  it('judges an adapter that is a file, by npx, and leaves its reports', async () => {
+    await compileSqlite(project, 'my-adapter');
+    const cases = ['fan-out', 'crash.returns-the-document', 'offset-reset'];
+    const { code, said } = await run(
+      project.folder,
+      'npx',
+      '--no-install',
+      'duobus-conformance',
+      '--adapter=./my-adapter/index.js',
+      '--url=sqlite:judged.db',
+      ...cases.map((name) => `--case=${name}`),
+      '--report=report.json',
+      '--junit=out/junit.xml',
+      '--markdown=out/matrix.md',
+    );
+    assert.equal(code, 0, said);
+    assert.match(said, /^pass fan-out \(\d+ ms, \d of 3\)$/m);
+    const report = JSON.parse(project.read('report.json')) as Report;
+    assert.deepEqual(
+      [report.adapter, report.cases.map(({ verdict, consumers }) => [verdict, consumers])],
+      [
+        'my-adapter',
+        [
+          ['pass', undefined],
+          ['pass', 'processes'],
+          ['unsupported', undefined],
+        ],
+      ],
+    );
+    assert.match(project.read('out/junit.xml'), /<testsuite name="my-adapter" tests="3" /);
+    assert.match(project.read('out/matrix.md'), /^\| E8 \| 1 of 1 \| `crash\.returns/m);
   });
 });

@@ -11,7 +11,7 @@ import {
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { root } from './packages.ts';
-import { type Ended, run, succeed } from './run.ts';
+import { type Ended, run, runWith, succeed } from './run.ts';
 
 const programs = fileURLToPath(new URL('../../programs/', import.meta.url));
 const tsc = join(root, 'node_modules/typescript/bin/tsc');
@@ -77,6 +77,11 @@ export class Project {
 
   copy(name: string): void {
     cpSync(join(programs, name), join(this.folder, name));
+  }
+
+  /** The same project, with more in the environment of what it runs. */
+  with(more: Readonly<Record<string, string>>): Pick<Project, 'node'> {
+    return { node: (...args) => runWith(more, this.folder, process.execPath, ...args) };
   }
 
   node(...args: readonly string[]): Promise<Ended> {
