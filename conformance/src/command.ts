@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { inspect } from 'node:util';
 import { type Arguments, readArguments, usage } from './arguments.ts';
 import { cases } from './cases/index.ts';
 import { junit } from './junit.ts';
@@ -19,6 +20,11 @@ async function main(args: Arguments): Promise<number> {
   // Minutes later it would be too late to hear of it.
   for (const [file] of files) if (file !== undefined) mkdirSync(dirname(file), { recursive: true });
   await using target = await targetFor(args);
+  let strays = 0;
+  process.on('unhandledRejection', (reason) => {
+    strays += 1;
+    console.error(`A promise was rejected and nobody looked at it: ${inspect(reason)}\n`);
+  });
   const progress = new Progress(process.stderr, args.only?.length ?? cases.length);
   const report = await run(target.harness, {
     concurrency: args.concurrency,
@@ -30,7 +36,7 @@ async function main(args: Arguments): Promise<number> {
   progress.over();
   console.log(table(report));
   for (const [file, format] of files) if (file !== undefined) writeFileSync(file, format(report));
-  return report.cases.some(({ verdict }) => verdict === 'fail') ? 1 : 0;
+  return strays > 0 || report.cases.some(({ verdict }) => verdict === 'fail') ? 1 : 0;
 }
 
 function said(error: unknown): string {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Bus, BusOptions, Depth, From, Receipt, ResetResult } from '@duobus/core';
+import type { Bus, BusOptions, Depth, From, Handle, Receipt, ResetResult } from '@duobus/core';
 import type { Consumer } from './consumer.ts';
 import { bare, digestOf } from './document.ts';
 import { InVain } from './expect.ts';
@@ -319,6 +319,12 @@ export class CaseContext {
   /** Runs at the end of the case, whatever happens. */
   defer(end: () => Promise<unknown>): void {
     this.#ends.push(end);
+  }
+
+  /** Closes a handle in the end, whatever has become of it: the case looks at what it handled. */
+  closeLater(handle: Handle): void {
+    handle.done.catch(() => undefined);
+    this.defer(() => handle.close());
   }
 
   /** Deletes a subscription or group when everything is closed. */

@@ -126,7 +126,7 @@ function batchCase(kind: Kind): Case {
         backoff: { firstMs: 10, factor: 1, maxMs: 20 },
       });
       context.removeLater(kind, topic, 'work');
-      context.defer(() => running.close());
+      context.closeLater(running);
       await context.publish(
         kind,
         topic,
@@ -205,7 +205,7 @@ export const schemas: Case = {
       'order.paid': (document) => void got.push(['paid', document]),
     });
     context.removeLater('event', { name, options: {} }, 'work');
-    context.defer(() => running.close());
+    context.closeLater(running);
     await events.publish(typed, { amount: '12' }, { type: 'order.placed' });
     await events.publish(typed, { paid: '7' }, { type: 'order.paid' });
     await expectRefused(

@@ -113,8 +113,7 @@ export const waitFor: Case = {
       () => data.waitFor(topicOf(topic), 'work', three!, wait),
       'DUOBUS_RESET',
     );
-    await context.reset(topic, 'work', 'latest');
-    await waiting;
+    await Promise.all([context.reset(topic, 'work', 'latest'), waiting]);
     gate.open();
     const [four] = await context.publish('data', topic, [{ n: 4, key: 'c' }]);
     expectSame(

@@ -105,6 +105,7 @@ function handOver(kind: Kind): Case {
       const [one, two] = [await context.member(), await context.member()];
       const a = await context.consume(kind, topic, 'work', { member: one, ...how });
       const published = context.publish(kind, topic, drafts);
+      published.catch(() => undefined); // it is told below, unless something else fails first
       await context.until('the first is at work', () => a.deliveries.length > 20);
       const b = await context.consume(kind, topic, 'work', { member: two, ...how });
       await published;
@@ -158,6 +159,7 @@ function cleanHandovers(kind: Kind): Case {
           await new Promise((resolve) => setTimeout(resolve, context.random.below(10)));
         }
       })();
+      publishing.catch(() => undefined); // it is told in the end
       const consumers = [];
       try {
         for (const maxAhead of [1_000, 20, 3, 1_000, 1, 40]) {

@@ -154,7 +154,7 @@ function envelope(kind: Kind): Case {
         (body: Uint8Array, delivery: Delivery) => void got.push({ body, delivery }),
       );
       context.removeLater(kind, plain, 'work');
-      context.defer(() => handle.close());
+      context.closeLater(handle);
       const bodies = [
         new Uint8Array(0),
         new Uint8Array([0, 255, 254, 0, 195, 40]),
@@ -231,7 +231,7 @@ export const correlation: Case = {
       (_, delivery) => void got.push(delivery),
     );
     context.removeLater('event', second, 'work');
-    context.defer(() => handle.close());
+    context.closeLater(handle);
     const [receipt] = await context.publish('event', first, spread(1, 1));
     await context.until('the caused document has come', () => got.length > 0);
     expectSame(
