@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -95,6 +95,32 @@ describe('duobus-conformance', () => {
       assert.match(err, sentence);
       assert.equal(out, '');
     }
+  });
+
+  it('takes a file, and goes on when that leaves a rejected promise alone', async () => {
+    const adapter = join(folder, 'careless.mjs');
+    const queue = `{
+      kind: 'queue', capabilities: { order: { none: true, key: false }, brokerRepeats: false },
+      open: async () => {}, close: async () => {},
+      ensureTopic: async () => { throw new Error('no topics here'); },
+    }`;
+    writeFileSync(
+      adapter,
+      `export function createAdapter() {
+        setTimeout(() => Promise.reject(new Error('left alone')), 1);
+        return { name: 'careless', queue: ${queue} };
+      }`,
+    );
+    const { code, out, err } = await command(
+      `--adapter=${adapter}`,
+      '--url=careless:x',
+      '--case=fan-out',
+      '--case=read',
+    );
+    assert.equal(code, 1);
+    assert.match(err, /A promise was rejected and nobody looked at it: Error: left alone/);
+    assert.match(err, /^FAIL fan-out\nPromised: .*\nSeen: .*no topics here/m);
+    assert.match(out, /^careless: 0 passed, 1 failed, 1 unsupported/m);
   });
 
   it('says how it is used', async () => {
