@@ -1,4 +1,4 @@
-import { type CaseResult, heading, passedOf, type Report, type Rule } from '@duobus/conformance';
+import { type CaseResult, headingOf, passedOf, type Report, type Rule } from '@duobus/conformance';
 
 /** What a user wants to know, and the rules of the contract behind it. Every rule is in one line. */
 export const guarantees: readonly (readonly [what: string, rules: readonly Rule[]])[] = [
@@ -26,7 +26,7 @@ export function guaranteesTable(reports: readonly Report[]): string {
     reports.some((report) => casesOf(report, rules).length > 0),
   );
   return [
-    `| | ${reports.map(heading).join(' | ')} |`,
+    `| | ${reports.map(headingOf).join(' | ')} |`,
     `|---|${'---|'.repeat(reports.length)}`,
     ...used.map(
       ([what, rules]) =>

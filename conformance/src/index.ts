@@ -4,7 +4,7 @@ export type { Failure } from './failure.ts';
 export type { Harness, ProcessesHarness } from './harness.ts';
 export type { Latency, Staleness } from './latency.ts';
 export { junit } from './junit.ts';
-export { casesTable, heading, markdown, passedOf, stalenessTable } from './markdown.ts';
+export { casesTable, headingOf, markdown, passedOf, stalenessTable } from './markdown.ts';
 export { overUrl } from './over-url.ts';
 export { type CaseResult, type Report, table } from './report.ts';
 export { type Rule, rules } from './rules.ts';

@@ -39,7 +39,7 @@ export function rulesTable({ cases }: Report): string {
 export function casesTable(reports: readonly Report[]): string {
   const all = new Map(reports.flatMap(({ cases }) => cases.map((one) => [one.name, one])));
   return table(
-    ['Case', 'Rules', ...reports.map(heading)],
+    ['Case', 'Rules', ...reports.map(headingOf)],
     [...all.values()].map(({ name, contract }) => [
       `\`${name}\``,
       contract.join(' '),
@@ -56,13 +56,13 @@ export function stalenessTable(reports: readonly Report[]): string {
     ['Adapter', 'Bus', 'p50, ms', 'p99, ms', 'max, ms', 'documents'],
     reports.flatMap((report) =>
       Object.entries(report.staleness ?? {}).map(([kind, { p50, p99, max, count }]) =>
-        [heading(report), kind, p50, p99, max, count].map(String),
+        [headingOf(report), kind, p50, p99, max, count].map(String),
       ),
     ),
   );
 }
 
-export function heading({ adapter, versions }: Report): string {
+export function headingOf({ adapter, versions }: Report): string {
   const broker = versions['broker'];
   return broker === undefined ? adapter : `${adapter} ${broker}`;
 }

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { cpSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import type { Report } from '@duobus/conformance';
+import { compileSqlite } from './support/compile-sqlite.ts';
 import { keepOrCompare } from './support/kept.ts';
 import {
   entriesOf,
@@ -196,19 +197,6 @@ function assertBothBuses({ code, stdout, said }: Ended, project: Project, target
   assert.equal(core, pathToFileURL(dist).href);
 }
 
-/** The adapter of the tutorial, as somebody else would have it: compiled, in a folder of the project. */
-async function compileSqlite(project: Project, folder: string): Promise<void> {
-  cpSync(join(root, 'docs/snippets/sqlite'), join(project.folder, 'sqlite'), { recursive: true });
-  project.addTypesOfNode();
-  const files = ['index', 'queue-driver', 'queue-member', 'store'];
-  const options = { lib: ['es2023'], rewriteRelativeImportExtensions: true };
-  const { code, said } = await project.tsc(
-    { module: 'nodenext', rootDir: 'sqlite', outDir: folder, ...options },
-    files.map((file) => `sqlite/${file}.ts`),
-  );
-  assert.equal(code, 0, said);
-}
-
 describe('the suite, installed', { concurrency: 1 }, () => {
   const ours = [...new Set(['@duobus/conformance', '@duobus/memory'].flatMap(withOurs))];
   let project = new Project(join(scratch, 'suite'));
@@ -248,6 +236,19 @@ describe('the suite, installed', { concurrency: 1 }, () => {
         assert.match(ended.said, /Promised: What is settled never comes back/);
       });
     }
+  });
+
+  it('takes the test function of vitest, for TypeScript too', async () => {
+    project.addTypesOfNode();
+    const lines = [
+      "import { it } from 'vitest';",
+      "import { overUrl, suite } from '@duobus/conformance';",
+      "suite({ test: it, adapter: { name: 'my', ...overUrl('my:x') } });",
+    ];
+    project.write('judged.ts', lines.join('\n'));
+    const options = { module: 'nodenext', noEmit: true, skipLibCheck: true };
+    const { code, said } = await project.tsc(options, ['judged.ts']);
+    assert.equal(code, 0, said);
   });
 
   it('judges an adapter by its command, and knows none that is not there', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import {
   cpSync,
+  existsSync,
   globSync,
   mkdirSync,
   readFileSync,
@@ -91,6 +92,7 @@ export class Project {
   /** What `npm install --save-dev @types/node` would add. */
   addTypesOfNode(): void {
     const types = join(this.folder, 'node_modules/@types/node');
+    if (existsSync(types)) return;
     mkdirSync(dirname(types), { recursive: true });
     symlinkSync(join(root, 'node_modules/@types/node'), types);
   }
