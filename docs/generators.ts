@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { casesTable, type Report, stalenessTable } from '@duobus/conformance';
+import { cases, casesTable, type Report, stalenessTable } from '@duobus/conformance';
 import type { Adapter } from '@duobus/core';
 import { kafka } from '@duobus/kafka';
 import { memory } from '@duobus/memory';
@@ -11,7 +11,7 @@ import { snsSqs } from '@duobus/sns-sqs';
 import { capabilitiesTable } from './capabilities-table.ts';
 import { type Costs, costsTable } from './costs-table.ts';
 import { type FaultFigures, faultsTable, type ScaleFigures, scaleTable } from './figures-table.ts';
-import { guaranteesTable } from './guarantees-table.ts';
+import { guaranteesTable, promisesTable } from './guarantees-table.ts';
 import { type Installed, installedTable } from './installed-table.ts';
 import { documentedOptions, optionsTable } from './options-table.ts';
 import { type Permissions, policies } from './policies.ts';
@@ -71,6 +71,7 @@ export const generators: Readonly<Record<string, (...args: string[]) => string>>
   options,
   capabilities,
   guarantees: () => guaranteesTable(kept('.') as readonly Report[]),
+  promises: () => promisesTable(cases),
   cases: () => casesTable(kept('.') as readonly Report[]),
   staleness: () => stalenessTable(kept('.') as readonly Report[]),
   installed: () => installedTable(kept('installed') as readonly Installed[]),

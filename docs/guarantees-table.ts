@@ -1,4 +1,11 @@
-import { type CaseResult, headingOf, passedOf, type Report, type Rule } from '@duobus/conformance';
+import {
+  type Case,
+  type CaseResult,
+  headingOf,
+  passedOf,
+  type Report,
+  type Rule,
+} from '@duobus/conformance';
 
 /** What a user wants to know, and the rules of the contract behind it. Every rule is in one line. */
 export const guarantees: readonly (readonly [what: string, rules: readonly Rule[]])[] = [
@@ -34,6 +41,12 @@ export function guaranteesTable(reports: readonly Report[]): string {
     ),
     `| **All cases** | ${reports.map(({ cases }) => `**${passedOf(cases)}**`).join(' | ')} |`,
   ].join('\n');
+}
+
+/** A line for each case: what users may rely on. */
+export function promisesTable(cases: readonly Pick<Case, 'name' | 'promises'>[]): string {
+  const lines = cases.map(({ name, promises }) => `| \`${name}\` | ${promises} |`);
+  return ['| Case | Promise |', '|---|---|', ...lines].join('\n');
 }
 
 /** A case belongs to the line of the first rule it names. */

@@ -132,6 +132,7 @@ export class CaseContext {
       busOptions(this.harness),
       this.history,
       this.run,
+      this.slow,
     );
     this.#members.push(member);
     return member;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type CaseResult, type Report, rules } from '@duobus/conformance';
-import { guarantees, guaranteesTable } from '../guarantees-table.ts';
+import { guarantees, guaranteesTable, promisesTable } from '../guarantees-table.ts';
 
 const result = (
   name: string,
@@ -53,5 +53,14 @@ describe('guaranteesTable', () => {
     assert.match(table, /^\| Fan-out: .* \| 1 of 2 \| 1 of 1 \|$/m);
     assert.match(table, /^\| Offset reset, .* \| - \| not supported \|$/m);
     assert.match(table, /^\| \*\*All cases\*\* \| \*\*1 of 2\*\* \| \*\*1 of 1\*\* \|$/m);
+  });
+});
+
+describe('promisesTable', () => {
+  it('has a line for each case', () => {
+    assert.equal(
+      promisesTable([{ name: 'read', promises: 'History can be read.' }]),
+      '| Case | Promise |\n|---|---|\n| `read` | History can be read. |',
+    );
   });
 });
