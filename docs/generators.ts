@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Report } from '@duobus/conformance';
+import { cases, casesTable, type Report, stalenessTable } from '@duobus/conformance';
 import type { Adapter } from '@duobus/core';
 import { kafka } from '@duobus/kafka';
 import { memory } from '@duobus/memory';
@@ -11,10 +11,11 @@ import { snsSqs } from '@duobus/sns-sqs';
 import { capabilitiesTable } from './capabilities-table.ts';
 import { type Costs, costsTable } from './costs-table.ts';
 import { type FaultFigures, faultsTable, type ScaleFigures, scaleTable } from './figures-table.ts';
-import { casesTable, guaranteesTable } from './guarantees-table.ts';
+import { guaranteesTable, promisesTable } from './guarantees-table.ts';
 import { type Installed, installedTable } from './installed-table.ts';
 import { documentedOptions, optionsTable } from './options-table.ts';
 import { type Permissions, policies } from './policies.ts';
+import { type Green, stepsTable } from './steps-table.ts';
 
 const repository = fileURLToPath(new URL('../', import.meta.url));
 const results = join(repository, 'docs/results');
@@ -60,7 +61,7 @@ function kept(folder: string): readonly { readonly adapter: string }[] {
     .toSorted((a, b) => order.indexOf(a.adapter) - order.indexOf(b.adapter));
 }
 
-/** What tests have found out about the one adapter that it is about. */
+/** What tests have found out. */
 function found(file: string): unknown {
   return JSON.parse(readFileSync(join(results, file), 'utf8'));
 }
@@ -70,9 +71,12 @@ export const generators: Readonly<Record<string, (...args: string[]) => string>>
   options,
   capabilities,
   guarantees: () => guaranteesTable(kept('.') as readonly Report[]),
+  promises: () => promisesTable(cases),
   cases: () => casesTable(kept('.') as readonly Report[]),
+  staleness: () => stalenessTable(kept('.') as readonly Report[]),
   installed: () => installedTable(kept('installed') as readonly Installed[]),
   scale: (shape = '') => scaleTable(kept('scale') as readonly ScaleFigures[], shape),
+  steps: () => stepsTable(found('steps/cases.json') as Green),
   costs: () => costsTable(found('costs/sns-sqs.json') as Costs),
   permissions: () => policies(found('permissions/sns-sqs.json') as Permissions),
   faults: () => faultsTable(kept('faults') as readonly FaultFigures[]),

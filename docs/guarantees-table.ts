@@ -1,4 +1,11 @@
-import type { CaseResult, Report, Rule } from '@duobus/conformance';
+import {
+  type Case,
+  type CaseResult,
+  headingOf,
+  passedOf,
+  type Report,
+  type Rule,
+} from '@duobus/conformance';
 
 /** What a user wants to know, and the rules of the contract behind it. Every rule is in one line. */
 export const guarantees: readonly (readonly [what: string, rules: readonly Rule[]])[] = [
@@ -26,49 +33,23 @@ export function guaranteesTable(reports: readonly Report[]): string {
     reports.some((report) => casesOf(report, rules).length > 0),
   );
   return [
-    `| | ${reports.map(heading).join(' | ')} |`,
+    `| | ${reports.map(headingOf).join(' | ')} |`,
     `|---|${'---|'.repeat(reports.length)}`,
     ...used.map(
       ([what, rules]) =>
-        `| ${what} | ${reports.map((report) => cell(casesOf(report, rules))).join(' | ')} |`,
+        `| ${what} | ${reports.map((report) => passedOf(casesOf(report, rules))).join(' | ')} |`,
     ),
-    `| **All cases** | ${reports.map(({ cases }) => `**${cell(cases)}**`).join(' | ')} |`,
+    `| **All cases** | ${reports.map(({ cases }) => `**${passedOf(cases)}**`).join(' | ')} |`,
   ].join('\n');
 }
 
-/** A line for each case of the suite. */
-export function casesTable(reports: readonly Report[]): string {
-  const names = [...new Set(reports.flatMap(({ cases }) => cases.map(({ name }) => name)))];
-  const rules = (name: string): string =>
-    reports
-      .flatMap(({ cases }) => cases.filter((result) => result.name === name))[0]
-      ?.contract.join(' ') ?? '';
-  const verdict = ({ cases }: Report, name: string): string =>
-    cases.find((result) => result.name === name)?.verdict ?? 'not run';
-  return [
-    `| Case | Rules | ${reports.map(heading).join(' | ')} |`,
-    `|---|---|${'---|'.repeat(reports.length)}`,
-    ...names.map(
-      (name) =>
-        `| \`${name}\` | ${rules(name)} | ${reports.map((report) => verdict(report, name)).join(' | ')} |`,
-    ),
-  ].join('\n');
-}
-
-function heading({ adapter, versions }: Report): string {
-  const broker = versions['broker'];
-  return broker === undefined ? adapter : `${adapter} ${broker}`;
+/** A line for each case: what users may rely on. */
+export function promisesTable(cases: readonly Pick<Case, 'name' | 'promises'>[]): string {
+  const lines = cases.map(({ name, promises }) => `| \`${name}\` | ${promises} |`);
+  return ['| Case | Promise |', '|---|---|', ...lines].join('\n');
 }
 
 /** A case belongs to the line of the first rule it names. */
 function casesOf({ cases }: Report, rules: readonly Rule[]): readonly CaseResult[] {
   return cases.filter(({ contract: [first] }) => first !== undefined && rules.includes(first));
-}
-
-function cell(cases: readonly CaseResult[]): string {
-  if (cases.length === 0) return '-';
-  const supported = cases.filter(({ verdict }) => verdict !== 'unsupported');
-  if (supported.length === 0) return 'not supported';
-  const passed = supported.filter(({ verdict }) => verdict === 'pass').length;
-  return `${passed} of ${supported.length}`;
 }

@@ -4,6 +4,8 @@ export interface Arguments {
   readonly adapter: string | undefined;
   readonly url: string | undefined;
   readonly report: string | undefined;
+  readonly junit: string | undefined;
+  readonly markdown: string | undefined;
   readonly only: readonly string[] | undefined;
   readonly seed: number | undefined;
   readonly slow: number;
@@ -14,9 +16,12 @@ export interface Arguments {
 
 export const usage = `duobus-conformance: shows whether an adapter keeps the contract of duobus
 
-  --adapter NAME   memory, rabbitmq, kafka, redis-streams, sns-sqs, or the package of an adapter
+  --adapter NAME   memory, rabbitmq, kafka, redis-streams, sns-sqs, or another adapter: the
+                   name of its package, or a file as in ./my-adapter.js
   --url URL        the broker; without it a broker for one of duobus's own is started here
   --report FILE    writes the results as JSON
+  --junit FILE     writes them as JUnit XML, for CI servers
+  --markdown FILE  writes them as a page: a matrix of rules and cases
   --case NAME      only this case; may be given several times
   --seed N         repeats a run
   --slow FACTOR    multiplies all time limits, for slow machines and brokers; default 1
@@ -32,6 +37,8 @@ export function readArguments(argv: readonly string[]): Arguments {
       adapter: { type: 'string' },
       url: { type: 'string' },
       report: { type: 'string' },
+      junit: { type: 'string' },
+      markdown: { type: 'string' },
       case: { type: 'string', multiple: true },
       seed: { type: 'string' },
       slow: { type: 'string' },
@@ -40,13 +47,15 @@ export function readArguments(argv: readonly string[]): Arguments {
       help: { type: 'boolean', short: 'h' },
     },
   });
-  const { adapter, url, report, list = false, help = false } = values;
+  const { adapter, url, report, junit, markdown, list = false, help = false } = values;
   if (!list && !help && adapter === undefined && url === undefined)
     throw new Error('say which adapter: --adapter NAME, or --url URL');
   return {
     adapter,
     url,
     report,
+    junit,
+    markdown,
     list,
     help,
     only: values.case,

@@ -7,6 +7,10 @@ import type { Rule } from './rules.ts';
 /** One named case of the suite. Ids are stable: reports are compared by them. */
 export interface Case {
   readonly name: string;
+  /** What users are promised, in a sentence. */
+  readonly promises: string;
+  /** What of an adapter usually makes it fail. */
+  readonly causes: string;
   /** At most three. */
   readonly rules: readonly [Rule] | readonly [Rule, Rule] | readonly [Rule, Rule, Rule];
   readonly needs: readonly Kind[];

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import type { Bus, BusOptions, Depth, From, Receipt, ResetResult } from '@duobus/core';
+import type { Bus, BusOptions, Depth, From, Handle, Receipt, ResetResult } from '@duobus/core';
 import type { Consumer } from './consumer.ts';
 import { bare, digestOf } from './document.ts';
+import { InVain } from './expect.ts';
 import type { Harness } from './harness.ts';
 import { History, type PublishOp } from './history.ts';
 import { InProcessMember } from './local-member.ts';
+import type { Staleness } from './latency.ts';
 import type { LocalHandler, LocalMember, Member } from './member.ts';
 import type { ConsumeSpec, Doc, Kind, PlainTopic, PlainTopicOptions, Script } from './protocol.ts';
 import { limited } from './limited.ts';
@@ -39,6 +41,11 @@ export interface ConsumeOptions {
 
 const source = '/duobus/conformance';
 
+/** With a time limit for publishes that is stretched like all others, but not shortened: it decides nothing. */
+export function busOptions({ slow = 1 }: Harness): BusOptions {
+  return slow > 1 ? { source, publishTimeoutMs: 30_000 * slow } : { source };
+}
+
 /** What one case works with. Everything it does through here is recorded, and undone at the end. */
 export class CaseContext {
   readonly history: History;
@@ -51,6 +58,8 @@ export class CaseContext {
   readonly here: LocalMember;
   /** How consumers that had to die were run, for the report. */
   consumers: 'processes' | 'in-process' | undefined;
+  /** What it has measured, for the report. */
+  staleness: Staleness = {};
   /** How the consumers were when the case went wrong. */
   states = '';
   readonly ordered: string[] = [];
@@ -96,7 +105,7 @@ export class CaseContext {
 
   /** A bus of this case alone, in this process. */
   async member(options: Partial<BusOptions> = {}): Promise<LocalMember> {
-    const bus = await this.harness.connect({ source, ...options });
+    const bus = await this.harness.connect({ ...busOptions(this.harness), ...options });
     const member = new InProcessMember(
       `m${this.#members.length}`,
       bus,
@@ -120,9 +129,10 @@ export class CaseContext {
     const member = await RemoteMember.start(
       `p${this.#members.length}`,
       processes,
-      { source },
+      busOptions(this.harness),
       this.history,
       this.run,
+      this.slow,
     );
     this.#members.push(member);
     return member;
@@ -288,7 +298,7 @@ export class CaseContext {
     const limit = ms * this.slow;
     const deadline = Date.now() + limit;
     const late = (): Error =>
-      new Error(`waited ${limit} ms in vain until ${typeof what === 'string' ? what : what()}`);
+      new InVain(`waited ${limit} ms in vain until ${typeof what === 'string' ? what : what()}`);
     while (!(await limited(condition, deadline - Date.now(), late))) {
       if (Date.now() > deadline) throw late();
       await this.history.change(20);
@@ -310,6 +320,12 @@ export class CaseContext {
   /** Runs at the end of the case, whatever happens. */
   defer(end: () => Promise<unknown>): void {
     this.#ends.push(end);
+  }
+
+  /** Closes a handle in the end, whatever has become of it: the case looks at what it handled. */
+  closeLater(handle: Handle): void {
+    handle.done.catch(() => undefined);
+    this.defer(() => handle.close());
   }
 
   /** Deletes a subscription or group when everything is closed. */
@@ -353,5 +369,3 @@ export class CaseContext {
     });
   }
 }
-
-export { source };

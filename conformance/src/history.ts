@@ -141,36 +141,7 @@ export class History {
     });
   }
 
-  /** The last operations, one a line. */
-  tail(count: number): string {
-    return this.ops.slice(-count).map(describeOp).join('\n');
-  }
-
-  /** What happened to the document that a fault is about, and to its subscription or group. */
-  about(fault: string): string {
-    const found = /(\w+:[\w-]+)\/([\w-]+): document (\d+)/.exec(fault);
-    if (found === null) return '';
-    const [, topic, name, n] = found;
-    const mine = this.ops.filter(
-      (op) =>
-        op.topic === topic &&
-        (!('name' in op) || op.name === name) &&
-        (!('n' in op) || op.n === Number(n)),
-    );
-    return mine.slice(0, 40).map(describeOp).join('\n');
-  }
-
   #wake(): void {
     for (const changed of this.#changed) changed();
   }
-}
-
-export function describeOp(op: Op): string {
-  const span = `${op.begun}-${op.ended === Number.POSITIVE_INFINITY ? '' : op.ended}`;
-  const who = `${span} ${op.process} ${op.f} ${op.type} ${op.topic}`;
-  if (op.f === 'publish') return `${who} n=${op.n} key=${op.key ?? '-'} ${op.position ?? ''}`;
-  if (op.f === 'deliver') {
-    return `${who}/${op.name} n=${op.n} key=${op.key ?? '-'} attempt=${op.attempt} cause=${op.cause} epoch=${op.epoch} ${op.position ?? ''}`;
-  }
-  return `${who}/${op.name}`;
 }

@@ -1,6 +1,10 @@
 export { cases } from './cases/index.ts';
 export type { Case } from './case.ts';
+export type { Failure } from './failure.ts';
 export type { Harness, ProcessesHarness } from './harness.ts';
+export type { Latency, Staleness } from './latency.ts';
+export { junit } from './junit.ts';
+export { casesTable, headingOf, markdown, passedOf, stalenessTable } from './markdown.ts';
 export { overUrl } from './over-url.ts';
 export { type CaseResult, type Report, table } from './report.ts';
 export { type Rule, rules } from './rules.ts';

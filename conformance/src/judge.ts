@@ -1,3 +1,5 @@
+import { causes } from './causes.ts';
+import { Fault } from './fault.ts';
 import type { History } from './history.ts';
 import { noSkips, onePlaceEach, resetExact } from './log-predicates.ts';
 import {
@@ -27,12 +29,9 @@ export const always: Readonly<Record<string, Predicate>> = {
 };
 
 /** What a history violates. `ordered`: topics whose order is by key. */
-export function judge(history: History, ordered: readonly string[]): string[] {
-  const general = Object.entries(always).flatMap(([name, predicate]) =>
-    predicate(history).map((fault) => `${name}: ${fault}`),
-  );
-  const order = ordered.flatMap((topic) =>
-    keyOrder(topic)(history).map((fault) => `keyOrder: ${fault}`),
-  );
-  return [...general, ...order];
+export function judge(history: History, ordered: readonly string[]): Fault[] {
+  const named = (name: string, predicate: Predicate): Fault[] =>
+    predicate(history).map(({ text, ops }) => new Fault(`${name}: ${text}`, ops, causes[name]));
+  const general = Object.entries(always).flatMap(([name, predicate]) => named(name, predicate));
+  return [...general, ...ordered.flatMap((topic) => named('keyOrder', keyOrder(topic)))];
 }

@@ -1,31 +1,44 @@
 import { comparePositions } from '@duobus/core';
-import type { DeliverOp, History } from './history.ts';
+import { Fault } from './fault.ts';
+import type { DeliverOp, History, Op, PublishOp } from './history.ts';
 import type { Predicate } from './predicates.ts';
 
 const partitionOf = (position: string): string => position.split('.').slice(0, 3).join('.');
 
 /** One position is one document, and a document published once has one position (Jepsen: inconsistent-offsets, duplicate). */
 export const onePlaceEach: Predicate = (history) => {
-  const faults: string[] = [];
-  const ids = new Map<string, string>();
+  const faults: Fault[] = [];
+  const placed = new Map<string, PublishOp | DeliverOp>();
   const places = new Map<string, Set<string>>();
   const tries = new Map<string, number>();
-  const note = (topic: string, id: string, position: string | undefined): void => {
+  const mine = (id: string): Op[] => history.ops.filter((op) => 'id' in op && op.id === id);
+  const note = (op: PublishOp | DeliverOp): void => {
+    const { topic, id, position } = op;
     if (position === undefined) return;
-    const other = ids.get(position);
-    if (other !== undefined && other !== id)
-      faults.push(`${topic}: position ${position} is document ${other} and document ${id}`);
-    ids.set(position, id);
+    const other = placed.get(position);
+    if (other !== undefined && other.id !== id)
+      faults.push(
+        new Fault(`${topic}: position ${position} is document ${other.id} and document ${id}`, [
+          other,
+          op,
+        ]),
+      );
+    placed.set(position, op);
     places.set(id, (places.get(id) ?? new Set()).add(position));
   };
   for (const op of history.of('publish')) {
     tries.set(op.id, (tries.get(op.id) ?? 0) + 1);
-    note(op.topic, op.id, op.position);
+    note(op);
   }
-  for (const op of history.of('deliver')) note(op.topic, op.id, op.position);
+  for (const op of history.of('deliver')) note(op);
   for (const [id, positions] of places) {
     if (positions.size > (tries.get(id) ?? 0))
-      faults.push(`document ${id} is stored ${positions.size} times: ${[...positions].join(', ')}`);
+      faults.push(
+        new Fault(
+          `document ${id} is stored ${positions.size} times: ${[...positions].join(', ')}`,
+          mine(id),
+        ),
+      );
   }
   return faults;
 };
@@ -47,7 +60,7 @@ export const resetExact: Predicate = (history) =>
           other.topic === reset.topic,
       );
     return reset.targets.flatMap((target) =>
-      exact(history, mine, target, reset.ended, later?.begun ?? Number.POSITIVE_INFINITY),
+      exact(history, mine, target, reset, later?.begun ?? Number.POSITIVE_INFINITY),
     );
   });
 
@@ -55,9 +68,10 @@ function exact(
   history: History,
   deliveries: readonly DeliverOp[],
   target: string,
-  from: number,
+  reset: Op,
   until: number,
-): string[] {
+): Fault[] {
+  const from = reset.ended;
   const here = deliveries.filter(
     ({ position }) => position !== undefined && partitionOf(position) === partitionOf(target),
   );
@@ -66,7 +80,10 @@ function exact(
   const stale = after.find(({ epoch }) => epoch < Math.max(...after.map((op) => op.epoch)));
   if (stale !== undefined)
     return [
-      `document ${stale.n} was handed out in epoch ${stale.epoch} after the reset had resolved`,
+      new Fault(
+        `document ${stale.n} was handed out in epoch ${stale.epoch} after the reset had resolved`,
+        [reset, stale],
+      ),
     ];
   const [first] = after;
   if (first === undefined) return [];
@@ -81,8 +98,20 @@ function exact(
     (position) => comparePositions(position, target) >= 0,
   );
   if (wanted !== undefined && comparePositions(lowest, wanted) !== 0)
-    return [`after the reset to ${target} the first delivery is ${lowest}, not ${wanted}`];
+    return [
+      new Fault(`after the reset to ${target} the first delivery is ${lowest}, not ${wanted}`, [
+        ...placedAt(history, wanted),
+        reset,
+        ...epoch.filter(({ position }) => position === lowest),
+      ]),
+    ];
   return [];
+}
+
+/** What first told that there is a document: its publish, where the confirm has the position. */
+function placedAt(history: History, position: string): Op[] {
+  const told = [...history.of('publish'), ...history.of('deliver')];
+  return told.filter((op) => op.position === position).slice(0, 1);
 }
 
 /** Positions known to hold a document, of the partition of `like`, in order. */
@@ -97,7 +126,7 @@ function positionsOf(history: History, like: string): string[] {
 
 /** Between the first and the last document that a group was given in an epoch, none is missing (Jepsen: poll-skip). */
 export const noSkips: Predicate = (history) => {
-  const faults: string[] = [];
+  const faults: Fault[] = [];
   const epochs = new Map<string, DeliverOp[]>();
   const trimmed = new Set(history.of('trimmed').map((op) => `${op.topic}/${op.name}`));
   for (const op of history.of('deliver')) {
@@ -109,10 +138,17 @@ export const noSkips: Predicate = (history) => {
     const seen = new Set(deliveries.map(({ position }) => position));
     const sorted = deliveries.map(({ position }) => position as string).toSorted(comparePositions);
     const [low, high] = [sorted[0] as string, sorted.at(-1) as string];
+    const next = (position: string): string | undefined =>
+      sorted.find((other) => comparePositions(other, position) > 0);
     for (const position of positionsOf(history, low)) {
       const within = comparePositions(position, low) > 0 && comparePositions(position, high) < 0;
       if (within && !seen.has(position))
-        faults.push(`${key}: ${position} was skipped between ${low} and ${high}`);
+        faults.push(
+          new Fault(`${key}: ${position} was skipped between ${low} and ${high}`, [
+            ...placedAt(history, position),
+            ...deliveries.filter((op) => op.position === next(position)),
+          ]),
+        );
     }
   }
   return faults;

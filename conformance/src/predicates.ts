@@ -1,7 +1,8 @@
+import { Fault } from './fault.ts';
 import type { DeliverOp, History, Op, PublishOp } from './history.ts';
 
-/** Looks through a history and says what is wrong with it, a sentence each. */
-export type Predicate = (history: History) => string[];
+/** Looks through a history and says what is wrong with it. */
+export type Predicate = (history: History) => Fault[];
 
 const where = (op: DeliverOp): string =>
   `${op.topic}/${op.name}: document ${op.n}${op.key === undefined ? '' : ` of key ${op.key}`}`;
@@ -31,9 +32,15 @@ export const noPhantoms: Predicate = (history) => {
   const known = publishes(history);
   return history.of('deliver').flatMap((op) => {
     const attempts = known.get(`${op.topic}/${op.id}`);
-    if (attempts === undefined) return [`${where(op)} was delivered and never published there`];
+    if (attempts === undefined)
+      return [new Fault(`${where(op)} was delivered and never published there`, [op])];
     return attempts.every(({ type }) => type === 'fail')
-      ? [`${where(op)} was delivered although its publish was rejected`]
+      ? [
+          new Fault(`${where(op)} was delivered although its publish was rejected`, [
+            ...attempts,
+            op,
+          ]),
+        ]
       : [];
   });
 };
@@ -49,7 +56,10 @@ export const nothingAltered: Predicate = (history) => {
     return attempts.length === 0 || same
       ? []
       : [
-          `${where(op)} arrived altered: ${op.digest}, published ${attempts.map(({ digest }) => digest).join(' or ')}`,
+          new Fault(
+            `${where(op)} arrived altered: ${op.digest}, published ${attempts.map(({ digest }) => digest).join(' or ')}`,
+            [...attempts, op],
+          ),
         ];
   });
 };
@@ -57,18 +67,26 @@ export const nothingAltered: Predicate = (history) => {
 /** An event subscription never sees what was published before the call that created it (E3). */
 export const noHistory: Predicate = (history) => {
   const known = publishes(history);
-  const created = new Map<string, number>();
+  const created = new Map<string, Op>();
   for (const op of history.of('subscribe')) {
     const key = `${op.topic}/${op.name}`;
     if (op.topic.startsWith('event:') && op.type === 'ok' && !created.has(key))
-      created.set(key, op.begun);
+      created.set(key, op);
   }
   return history.of('deliver').flatMap((op) => {
-    const begun = created.get(`${op.topic}/${op.name}`);
+    const creation = created.get(`${op.topic}/${op.name}`);
     const attempts = known.get(`${op.topic}/${op.id}`) ?? [];
-    const old =
-      begun !== undefined && attempts.length > 0 && attempts.every(({ ended }) => ended < begun);
-    return old ? [`${where(op)} was published before the subscription was created`] : [];
+    return creation !== undefined &&
+      attempts.length > 0 &&
+      attempts.every(({ ended }) => ended < creation.begun)
+      ? [
+          new Fault(`${where(op)} was published before the subscription was created`, [
+            ...attempts,
+            creation,
+            op,
+          ]),
+        ]
+      : [];
   });
 };
 
@@ -119,15 +137,24 @@ export const causedDuplicates: Predicate = (history) => {
   const known = publishes(history);
   return [...byDocument(history).values()].flatMap((deliveries) =>
     deliveries.slice(1).flatMap((op, index) => {
-      const tries = known.get(`${op.topic}/${op.id}`)?.length ?? 0;
-      if (!explained(op, deliveries.slice(0, index + 1), history, tries)) {
+      const published = known.get(`${op.topic}/${op.id}`) ?? [];
+      const story = [...published, ...deliveries.slice(0, index + 2)];
+      if (!explained(op, deliveries.slice(0, index + 1), history, published.length)) {
         return [
-          `${where(op)} was delivered ${index + 2} times, with cause '${op.cause}' and nothing that explains it`,
+          new Fault(
+            `${where(op)} was delivered ${index + 2} times, with cause '${op.cause}' and nothing that explains it`,
+            story,
+          ),
         ];
       }
       return op.redelivered || op.cause === 'republished' || op.cause === 'first'
         ? []
-        : [`${where(op)} was delivered again (${op.cause}) and says redelivered: false`];
+        : [
+            new Fault(
+              `${where(op)} was delivered again (${op.cause}) and says redelivered: false`,
+              story,
+            ),
+          ];
     }),
   );
 };
@@ -140,12 +167,19 @@ export const readOnce: Predicate = (history) => {
     return deliveries.flatMap((op, index) => {
       const wanted = ['reset', 'redrive', 'republished'].includes(op.cause) || op.cause === 'first';
       const mark = marks.findLast(({ begun }) => begun < op.begun);
+      if (mark === undefined || wanted) return [];
       const handled = deliveries
         .slice(0, index)
-        .some(({ type, ended }) => type === 'ok' && mark !== undefined && ended < mark.begun);
-      return handled && !wanted
-        ? [`${where(op)} came back (${op.cause}) after it was handled and settled`]
-        : [];
+        .find(({ type, ended }) => type === 'ok' && ended < mark.begun);
+      return handled === undefined
+        ? []
+        : [
+            new Fault(`${where(op)} came back (${op.cause}) after it was handled and settled`, [
+              handled,
+              mark,
+              op,
+            ]),
+          ];
     });
   });
 };
@@ -162,7 +196,12 @@ export const oneConsumerAtATime: Predicate = (history) => {
         .find((earlier) => earlier.ended > op.begun && earlier.type !== 'info');
       return other === undefined
         ? []
-        : [`${where(op)} was handed to ${op.consumer} while ${other.consumer} had it`];
+        : [
+            new Fault(`${where(op)} was handed to ${op.consumer} while ${other.consumer} had it`, [
+              other,
+              op,
+            ]),
+          ];
     }),
   );
 };
@@ -185,7 +224,7 @@ export const attemptsCount: Predicate = (history) =>
         (op.cause === 'retry' && op.attempt !== failed + 1);
       const message = `${where(op)} says attempt ${op.attempt} after ${failed} failed runs`;
       if (op.type === 'fail') failed += 1;
-      return wrong ? [message] : [];
+      return wrong ? [new Fault(message, deliveries.slice(0, index + 1))] : [];
     });
   });
 
@@ -197,7 +236,7 @@ export const keyOrder =
       history
         .of('publish')
         .filter((op) => op.topic === topic && op.type !== 'fail')
-        .map((op) => [op.id, op.begun]),
+        .map((op) => [op.id, op]),
     );
     const lanes = grouped(
       history
@@ -216,28 +255,33 @@ function laneFaults(
   op: DeliverOp,
   before: readonly DeliverOp[],
   after: readonly DeliverOp[],
-  order: ReadonlyMap<string, number>,
-): string[] {
-  const faults: string[] = [];
-  const at = order.get(op.id) ?? 0;
+  published: ReadonlyMap<string, PublishOp>,
+): Fault[] {
+  const faults: Fault[] = [];
+  const placeOf = (id: string): number => published.get(id)?.begun ?? 0;
+  const found = (text: string, other: DeliverOp): void => {
+    const both = [published.get(op.id), published.get(other.id)];
+    const story = [...both.filter((one) => one !== undefined), other, op];
+    faults.push(new Fault(`${where(op)} ${text}`, story));
+  };
+  const at = placeOf(op.id);
   const running = before.find(
     (other) => other.id !== op.id && other.ended > op.begun && other.type !== 'info',
   );
   if (running !== undefined)
-    faults.push(`${where(op)} began while document ${running.n} of the same key was being handled`);
+    found(`began while document ${running.n} of the same key was being handled`, running);
   const overtaken = after.find(
-    ({ id }) => (order.get(id) ?? 0) < at && !before.some((earlier) => earlier.id === id),
+    ({ id }) => placeOf(id) < at && !before.some((earlier) => earlier.id === id),
   );
   if (overtaken !== undefined)
-    faults.push(
-      `${where(op)} was handled before document ${overtaken.n} of the same key, which was published earlier`,
+    found(
+      `was handled before document ${overtaken.n} of the same key, which was published earlier`,
+      overtaken,
     );
-  const open = before.findLast(({ id }) => id !== op.id && (order.get(id) ?? 0) < at);
+  const open = before.findLast(({ id }) => id !== op.id && placeOf(id) < at);
   const retried =
     open !== undefined && after.some(({ id, cause }) => id === open.id && cause === 'retry');
   if (open?.type === 'fail' && retried)
-    faults.push(
-      `${where(op)} passed document ${open.n} of the same key while that was waiting for its retry`,
-    );
+    found(`passed document ${open.n} of the same key while that was waiting for its retry`, open);
   return faults;
 }

@@ -29,6 +29,7 @@ export class RemoteMember implements Member {
   readonly #child: ChildProcess;
   readonly #history: History;
   readonly #run: string;
+  readonly #graceMs: number;
   readonly #waiting = new Map<number, Waiting>();
   readonly #consumers = new Map<string, RemoteConsumer>();
   readonly #exited: Promise<unknown>;
@@ -36,11 +37,18 @@ export class RemoteMember implements Member {
   #over = false;
   #frozen = false;
 
-  private constructor(id: string, child: ChildProcess, history: History, run: string) {
+  private constructor(
+    id: string,
+    child: ChildProcess,
+    history: History,
+    run: string,
+    slow: number,
+  ) {
     this.id = id;
     this.#child = child;
     this.#history = history;
     this.#run = run;
+    this.#graceMs = 5_000 * slow;
     this.#exited = once(child, 'exit').then(([code, signal]) =>
       this.#ended(`it ended with ${String(code ?? signal)}`),
     );
@@ -53,6 +61,7 @@ export class RemoteMember implements Member {
     options: BusOptions,
     history: History,
     run: string,
+    slow = 1,
   ): Promise<RemoteMember> {
     const conditions = process.execArgv.filter(
       (flag) => flag.startsWith('--conditions') || flag.startsWith('--import'),
@@ -65,7 +74,7 @@ export class RemoteMember implements Member {
       execArgv: conditions,
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
-    const member = new RemoteMember(id, child, history, run);
+    const member = new RemoteMember(id, child, history, run, slow);
     const { url, adapter, options: adapterOptions } = processes;
     try {
       await member.#ask({
@@ -113,7 +122,8 @@ export class RemoteMember implements Member {
   }
 
   async reset(topic: PlainTopic, group: string, to: From): Promise<ResetResult> {
-    return (await this.#ask({ do: 'reset', topic, group, to, graceMs: 5_000 })) as ResetResult;
+    const graceMs = this.#graceMs;
+    return (await this.#ask({ do: 'reset', topic, group, to, graceMs })) as ResetResult;
   }
 
   states(): readonly string[] {

@@ -1,4 +1,6 @@
 import type { LogCapabilities, QueueCapabilities } from '@duobus/core';
+import type { Failure } from './failure.ts';
+import type { Staleness } from './latency.ts';
 import type { Rule } from './rules.ts';
 
 export interface CaseResult {
@@ -9,7 +11,12 @@ export interface CaseResult {
   readonly verdict: 'pass' | 'fail' | 'unsupported';
   readonly ms: number;
   readonly seed: number;
+  /** Why it failed, as text, with how to run it again. */
   readonly error?: string;
+  /** The same in parts. */
+  readonly failure?: Failure;
+  /** What it has measured. Figures never decide a verdict. */
+  readonly staleness?: Staleness;
   /** How consumers that had to die were run. */
   readonly consumers?: 'processes' | 'in-process';
 }
@@ -19,10 +26,12 @@ export interface Report {
   readonly versions: Readonly<Record<string, string>>;
   readonly capabilities: { readonly event?: QueueCapabilities; readonly data?: LogCapabilities };
   readonly seed: number;
+  /** How long from publish to handled. Reports of before it was measured lack it. */
+  readonly staleness?: Staleness;
   readonly cases: readonly CaseResult[];
 }
 
-/** One line per case, and a count. */
+/** One line per case, what was measured, and a count. */
 export function table(report: Report): string {
   const width = Math.max(...report.cases.map(({ name }) => name.length), 4);
   const contracts = Math.max(...report.cases.map(({ contract }) => contract.join(' ').length), 8);
@@ -33,8 +42,17 @@ export function table(report: Report): string {
     `${'contract'.padEnd(contracts)}  ${'case'.padEnd(width)}  verdict      time`,
     ...lines,
     '',
+    ...stalenessLines(report.staleness ?? {}),
     `${report.adapter}: ${count('pass')} passed, ${count('fail')} failed, ${count('unsupported')} unsupported (seed ${report.seed})`,
   ].join('\n');
+}
+
+function stalenessLines(staleness: Staleness): readonly string[] {
+  const lines = Object.entries(staleness).map(
+    ([kind, { count, p50, p99, max }]) =>
+      `${kind} bus, from publish to handled: p50 ${p50} ms, p99 ${p99} ms, max ${max} ms (${count} documents)`,
+  );
+  return lines.length === 0 ? [] : [...lines, ''];
 }
 
 function row(

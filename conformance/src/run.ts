@@ -2,12 +2,15 @@ import { type Bus, BusError } from '@duobus/core';
 import { OptionReader } from '@duobus/core/driver';
 import type { Case } from './case.ts';
 import { cases as allCases } from './cases/index.ts';
-import { CaseContext, source } from './context.ts';
+import { busOptions, CaseContext } from './context.ts';
+import { type Failure, failureOf, failureText, reasonOf } from './failure.ts';
 import type { Harness } from './harness.ts';
 import { judge } from './judge.ts';
+import type { Staleness } from './latency.ts';
 import { limited } from './limited.ts';
 import { Random, seedOf } from './random.ts';
 import type { CaseResult, Report } from './report.ts';
+import { NotAllowed } from './story.ts';
 import { checkUnsupported, declares } from './unsupported.ts';
 
 export interface RunOptions {
@@ -17,6 +20,8 @@ export interface RunOptions {
   readonly seed?: number;
   /** Cases at a time. Default 4. */
   readonly concurrency?: number;
+  /** Told before every case. */
+  readonly onBegin?: (name: string) => void;
   /** Told after every case. */
   readonly onResult?: (result: CaseResult) => void;
 }
@@ -31,7 +36,7 @@ export function checkRunOptions(call: string, options: object, more: readonly st
   reader.integer('concurrency', undefined, 1);
 }
 
-const caseLimitMs = 120_000;
+export const caseLimitMs = 120_000;
 
 /** A run of the suite against one adapter: opened once, then any number of cases. */
 export class Run {
@@ -54,7 +59,7 @@ export class Run {
     harness: Harness,
     seed: number = Math.floor(Math.random() * 2 ** 32),
   ): Promise<Run> {
-    return new Run(harness, await harness.connect({ source }), seed);
+    return new Run(harness, await harness.connect(busOptions(harness)), seed);
   }
 
   get capabilities(): Report['capabilities'] {
@@ -78,7 +83,7 @@ export class Run {
     });
     const base = { name: wanted.name, contract: wanted.rules, seed: this.seed };
     let verdict: CaseResult['verdict'] = 'pass';
-    let error: string | undefined;
+    let failed: Failure | undefined;
     try {
       const limit = caseLimitMs * context.slow;
       verdict = await limited(
@@ -88,14 +93,19 @@ export class Run {
       );
     } catch (failure) {
       verdict = 'fail';
-      error = `${reasonOf(failure)}\n${context.states}The last of what happened:\n${context.history.tail(25)}\nRun it again: --case ${wanted.name} --seed ${this.seed}`;
+      failed = failureOf(wanted, failure, context.history, context.ordered);
     }
+    const { staleness } = context;
     const ms = Math.round(performance.now() - began);
+    const again = `--case ${wanted.name} --seed ${this.seed}`;
     return {
       ...base,
       verdict,
       ms,
-      ...(error === undefined ? {} : { error }),
+      ...(failed === undefined
+        ? {}
+        : { failure: failed, error: failureText(failed, context.states, again) }),
+      ...(Object.keys(staleness).length === 0 ? {} : { staleness }),
       ...(context.consumers === undefined ? {} : { consumers: context.consumers }),
     };
   }
@@ -129,22 +139,16 @@ export class Run {
       });
     }
     const faults = judge(context.history, context.ordered);
-    const [first] = faults;
-    if (first !== undefined) {
-      const story = context.history.about(first);
-      const list = faults.slice(0, 10).join('\n- ');
-      throw new Error(
-        `the history is not allowed:\n- ${list}\nWhat happened to the first of them:\n${story}`,
-      );
-    }
+    const [first, ...others] = faults;
+    if (first !== undefined) throw new NotAllowed([first, ...others]);
     return 'pass';
   }
 }
 
 /** Runs the suite and reports; does not throw for failures of cases. */
 export async function run(harness: Harness, options: RunOptions = {}): Promise<Report> {
-  checkRunOptions('run', options, ['onResult']);
-  const { only, concurrency = 4, onResult } = options;
+  checkRunOptions('run', options, ['onBegin', 'onResult']);
+  const { only, concurrency = 4, onBegin, onResult } = options;
   const unknown = only?.find((name) => !allCases.some((known) => known.name === name));
   if (unknown !== undefined)
     throw new TypeError(
@@ -154,6 +158,7 @@ export async function run(harness: Harness, options: RunOptions = {}): Promise<R
   const opened = await Run.open(harness, options.seed);
   const results = new Map<string, CaseResult>();
   const one = async (next: Case): Promise<void> => {
+    onBegin?.(next.name);
     const result = await opened.case(next);
     results.set(next.name, result);
     onResult?.(result);
@@ -167,12 +172,14 @@ export async function run(harness: Harness, options: RunOptions = {}): Promise<R
       }),
     );
     for (const next of wanted) if (!results.has(next.name)) await one(next);
+    const cases = wanted.map(({ name }) => results.get(name) as CaseResult);
     return {
       adapter: harness.name,
       versions: harness.versions ?? {},
       capabilities: opened.capabilities,
       seed: opened.seed,
-      cases: wanted.map(({ name }) => results.get(name) as CaseResult),
+      staleness: Object.assign({}, ...cases.map((one) => one.staleness)) as Staleness,
+      cases,
     };
   } finally {
     await opened.close();
@@ -190,12 +197,4 @@ async function refuses(what: string, probe: Promise<unknown>): Promise<void> {
     );
   }
   throw new Error(`${what} is not declared and yet was not refused with DUOBUS_NOT_SUPPORTED`);
-}
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const cause = error.cause instanceof Error ? `\ncaused by ${error.cause.message}` : '';
-  const code = BusError.is(error) ? `${error.code}: ` : '';
-  const place = /\n\s+at .*cases\/[^\n]*/.exec(error.stack ?? '')?.[0] ?? '';
-  return `${code}${error.message}${cause}${place}`;
 }

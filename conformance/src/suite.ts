@@ -2,12 +2,13 @@ import type { Case } from './case.ts';
 import { cases } from './cases/index.ts';
 import type { Harness } from './harness.ts';
 import type { CaseResult } from './report.ts';
-import { checkRunOptions, Run, type RunOptions } from './run.ts';
+import { caseLimitMs, checkRunOptions, Run, type RunOptions } from './run.ts';
 
 /** Any runner's way to say "here is a test": `test` or `it` of node:test, vitest, jest, mocha. */
-export type TestFunction = (name: string, run: () => Promise<void>) => unknown;
+export type TestFunction = (name: string, run: () => Promise<void>, timeoutMs: number) => unknown;
 
-export interface SuiteOptions extends Pick<RunOptions, 'only' | 'seed' | 'concurrency'> {
+export interface SuiteOptions
+  extends Pick<RunOptions, 'only' | 'seed' | 'concurrency' | 'onResult'> {
   /** Your runner's way to say "here is a test". */
   readonly test: TestFunction;
   /** The adapter, and what else the suite has to know of it. */
@@ -20,20 +21,31 @@ export interface SuiteOptions extends Pick<RunOptions, 'only' | 'seed' | 'concur
  * @example suite({ test, adapter: { name: 'nats', ...overUrl('nats://127.0.0.1:4222', { adapter: 'duobus-nats' }) } })
  */
 export function suite(options: SuiteOptions): void {
-  checkRunOptions('suite', options, ['test', 'adapter']);
-  const { test, adapter, only, seed, concurrency = 4 } = options;
+  checkRunOptions('suite', options, ['test', 'adapter', 'onResult']);
+  const { test, adapter, only, seed, concurrency = 4, onResult } = options;
   const unknown = only?.find((name) => !cases.some((known) => known.name === name));
   if (unknown !== undefined) throw new TypeError(`there is no case '${unknown}'`);
   const wanted = cases.filter(({ name }) => only === undefined || only.includes(name));
   const together = wanted.filter(({ alone }) => alone?.(adapter) !== true);
   const ordered = [...together, ...wanted.filter((next) => !together.includes(next))];
+  // Its own limit ends a case; one that has to be alone waits for others first.
+  const limitMs = 2 * caseLimitMs * (adapter.slow ?? 1) + 10_000;
   const ahead = new Ahead(adapter, seed, together, concurrency);
   for (const next of ordered) {
-    test(`${next.name} [${next.rules.join(' ')}]`, async () => {
+    const body = async function (this: unknown): Promise<void> {
+      limitInMocha(this, limitMs);
       const result = await ahead.result(next);
+      onResult?.(result);
       if (result.verdict === 'fail') throw new Error(result.error);
-    });
+    };
+    test(`${next.name} [${next.rules.join(' ')}]`, body, limitMs);
   }
+}
+
+/** Vitest and jest take the limit of a test as an argument, mocha from within. */
+function limitInMocha(self: unknown, ms: number): void {
+  const { timeout } = (self ?? {}) as { readonly timeout?: unknown };
+  if (typeof timeout === 'function') timeout.call(self, ms);
 }
 
 /** Runs cases ahead of the tests that ask for them, and lets go of the broker when nothing is asked for. */

@@ -1,10 +1,7 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import type { Adapter, AdapterModule } from '@duobus/core';
 import type { Arguments } from './arguments.ts';
 import type { Harness } from './harness.ts';
+import { imported, shortName, versionsOf } from './installed.ts';
 import { overUrl } from './over-url.ts';
 import { inProcess } from './severable.ts';
 
@@ -61,9 +58,10 @@ export async function targetFor(args: Arguments): Promise<Target> {
   if (url === undefined) return startedTarget(adapter ?? '', slow);
   const known = adapter === undefined || own.has(adapter);
   const more = known ? {} : { adapter, module: await imported<AdapterModule>(adapter) };
-  const name = adapter ?? url.slice(0, url.indexOf(':'));
+  const name = adapter === undefined ? url.slice(0, url.indexOf(':')) : shortName(adapter);
+  const versions = versionsOf(own.get(name) ?? adapter);
   return {
-    harness: { name, slow, versions: versionsOf(own.get(name) ?? adapter), ...overUrl(url, more) },
+    harness: { name, slow, versions, ...overUrl(url, more) },
     [Symbol.asyncDispose]: async () => undefined,
   };
 }
@@ -219,21 +217,4 @@ async function keptIn(broker: StartedBroker, topic: string): Promise<number> {
   } finally {
     await admin.disconnect();
   }
-}
-
-/** Packages are found as the application would find them: from the folder the command runs in. */
-async function imported<T>(name: string): Promise<T> {
-  const path = createRequire(join(process.cwd(), 'package.json')).resolve(name);
-  return (await import(pathToFileURL(path).href)) as T;
-}
-
-function versionsOf(adapter: string | undefined): Record<string, string> {
-  const versions: Record<string, string> = { node: process.versions.node };
-  for (const name of ['@duobus/core', ...(adapter === undefined ? [] : [adapter])]) {
-    const path = createRequire(join(process.cwd(), 'package.json')).resolve(`${name}/package.json`);
-    versions[name] = String(
-      (JSON.parse(readFileSync(path, 'utf8')) as { version?: unknown }).version,
-    );
-  }
-  return versions;
 }

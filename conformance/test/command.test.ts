@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { Report } from '../src/index.ts';
+import { junit, markdown, type Report } from '../src/index.ts';
 
 const file = fileURLToPath(new URL('../src/command.ts', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'duobus-conformance-'));
@@ -29,9 +29,10 @@ async function command(...args: readonly string[]): Promise<Ended> {
 }
 
 describe('duobus-conformance', () => {
-  it('prints a table and writes the report', async () => {
-    const path = join(folder, 'report.json');
-    const { code, out } = await command(
+  it('prints a line for each case and a table, and writes the reports', async () => {
+    const path = join(folder, 'reports/report.json');
+    const [xml, page] = [join(folder, 'reports/junit.xml'), join(folder, 'matrix.md')];
+    const { code, out, err } = await command(
       '--adapter',
       'memory',
       '--case',
@@ -42,8 +43,13 @@ describe('duobus-conformance', () => {
       '5',
       '--report',
       path,
+      '--junit',
+      xml,
+      '--markdown',
+      page,
     );
     assert.equal(code, 0);
+    assert.match(err, /^pass (fan-out|read) \(\d+ ms, 1 of 2\)\npass .* 2 of 2\)\n$/);
     assert.match(out, /E1 E9 +fan-out +pass/);
     const report = JSON.parse(readFileSync(path, 'utf8')) as Report;
     assert.deepEqual(
@@ -51,6 +57,8 @@ describe('duobus-conformance', () => {
       ['memory', 5, ['fan-out', 'read']],
     );
     assert.ok(report.versions['@duobus/core']);
+    assert.equal(readFileSync(xml, 'utf8'), junit(report));
+    assert.equal(readFileSync(page, 'utf8'), markdown(report));
   });
 
   it('ends with 1 when a case fails', async () => {
@@ -64,7 +72,8 @@ describe('duobus-conformance', () => {
     );
     // Over a URL its consumers run in processes of their own, which do not share a memory broker.
     assert.equal(code, 1);
-    assert.match(err, /FAIL competing-consumers/);
+    assert.match(err, /^FAIL competing-consumers\nPromised: Inside a subscription each document/m);
+    assert.match(err, /^Usual cause: .*\nRun it again: --case competing-consumers --seed \d+$/m);
   });
 
   it('ends with 2 and a sentence for wrong arguments, without a broker', async () => {
@@ -74,6 +83,11 @@ describe('duobus-conformance', () => {
       [['--adapter', 'memory', '--seed', 'x'], /--seed must be a number/],
       [['--adapter', 'memory', '--case', 'nonsense'], /there is no case 'nonsense'/],
       [['--adapter', 'duobus-nats'], /--url is missing/],
+      [
+        ['--adapter', 'duobus-nats', '--url', 'nats:x'],
+        /npm install duobus-nats, or give the path/,
+      ],
+      [['--adapter', './mine.js', '--url', 'mine:x'], /there is no file \.\/mine\.js in /],
       [['--url', 'nats://127.0.0.1'], /no adapter for the scheme 'nats'/],
     ] as const) {
       const { code, err, out } = await command(...args);
@@ -81,6 +95,32 @@ describe('duobus-conformance', () => {
       assert.match(err, sentence);
       assert.equal(out, '');
     }
+  });
+
+  it('takes a file, and goes on when that leaves a rejected promise alone', async () => {
+    const adapter = join(folder, 'careless.mjs');
+    const queue = `{
+      kind: 'queue', capabilities: { order: { none: true, key: false }, brokerRepeats: false },
+      open: async () => {}, close: async () => {},
+      ensureTopic: async () => { throw new Error('no topics here'); },
+    }`;
+    writeFileSync(
+      adapter,
+      `export function createAdapter() {
+        setTimeout(() => Promise.reject(new Error('left alone')), 1);
+        return { name: 'careless', queue: ${queue} };
+      }`,
+    );
+    const { code, out, err } = await command(
+      `--adapter=${adapter}`,
+      '--url=careless:x',
+      '--case=fan-out',
+      '--case=read',
+    );
+    assert.equal(code, 1);
+    assert.match(err, /A promise was rejected and nobody looked at it: Error: left alone/);
+    assert.match(err, /^FAIL fan-out\nPromised: .*\nSeen: .*no topics here/m);
+    assert.match(out, /^careless: 0 passed, 1 failed, 1 unsupported/m);
   });
 
   it('says how it is used', async () => {

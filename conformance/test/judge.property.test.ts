@@ -32,7 +32,7 @@ function handle(story: Story, { key, failures }: Plan, n: number): void {
   }
 }
 
-const verdict = (story: Story): string[] => judge(story.history, ['data:t']);
+const verdict = (story: Story): string[] => judge(story.history, ['data:t']).map(String);
 
 describe('judge', () => {
   it('has nothing against a healthy history', () => {

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import type { Adapter } from '@duobus/core';
-import { type Report, run, suite, table } from '../src/index.ts';
+import type { QueueDriver } from '@duobus/core/driver';
+import { intercept } from '../src/intercept.ts';
+import { type Report, run, suite, table, type TestFunction } from '../src/index.ts';
 import { memoryHarness } from './support/memory.ts';
 
 const only =
@@ -45,6 +48,37 @@ describe('run', () => {
     assert.deepEqual(JSON.parse(JSON.stringify(report)), report);
     assert.match(table(report), /E1 E9 +fan-out +pass/);
     assert.match(table(report), /memory: 3 passed, 0 failed, 0 unsupported \(seed 7\)/);
+  });
+
+  it('measures how long a document takes from publish to handled', async () => {
+    const only = ['staleness.event', 'staleness.data'];
+    const report = await run(memoryHarness(), { only });
+    assert.deepEqual(Object.keys(report.staleness ?? {}), ['event', 'data']);
+    for (const { count, p50, p99, max } of Object.values(report.staleness ?? {})) {
+      assert.ok(count >= 20);
+      assert.ok(0 < p50 && p50 <= p99 && p99 <= max, `${p50}, ${p99}, ${max}`);
+    }
+    assert.match(
+      table(report),
+      /^data bus, from publish to handled: p50 [\d.]+ ms, p99 .* \(\d+ documents\)$/m,
+    );
+  });
+
+  it('tells figures of a slow adapter, and lets it pass', async () => {
+    const delayMs = 30;
+    const slow = (adapter: Adapter): Adapter => ({
+      ...adapter,
+      queue: intercept(adapter.queue as QueueDriver, (queue) => ({
+        publish: async (...args) => {
+          await setTimeout(delayMs);
+          return queue.publish(...args);
+        },
+      })),
+    });
+    const harness = { ...memoryHarness(slow), slow: 0.1 };
+    const { cases, staleness } = await run(harness, { only: ['staleness.event'] });
+    assert.equal(cases[0]?.verdict, 'pass');
+    assert.ok((staleness?.event?.p50 ?? 0) >= delayMs - 1, JSON.stringify(staleness));
   });
 
   it('says unsupported of a bus that is not declared, never pass', async () => {
@@ -105,12 +139,33 @@ describe('run', () => {
 });
 
 describe('suite', () => {
+  it('tells the runner how long a case may take, in either way that runners have', () => {
+    const limits: number[] = [];
+    for (const slow of [1, 3]) {
+      const test: TestFunction = (_, body, timeoutMs) => {
+        limits.push(timeoutMs);
+        const ended = body.call({ timeout: (ms: number) => limits.push(ms) } as never);
+        ended.catch(() => undefined);
+      };
+      suite({ test, adapter: { ...memoryHarness(), slow }, only: ['order-by-key.murmur2'] });
+    }
+    assert.deepEqual(limits, [250_000, 250_000, 730_000, 730_000]);
+  });
+
   it('takes any runner’s test function, and fails the test of a failing case', async () => {
     const tests = new Map<string, () => Promise<void>>();
     const test = (name: string, body: () => Promise<void>): unknown => tests.set(name, body);
     suite({ test, adapter: memoryHarness(), only: ['no-history', 'read'] });
     assert.deepEqual([...tests.keys()], ['no-history [E3]', 'read [D13 D6]']);
+    const told: string[] = [];
+    suite({
+      test,
+      adapter: memoryHarness(),
+      only: ['no-history', 'read'],
+      onResult: ({ name, verdict }) => told.push(`${verdict} ${name}`),
+    });
     for (const body of tests.values()) await body();
+    assert.deepEqual(told, ['pass no-history', 'pass read']);
     const { crash: _, ...immortal } = memoryHarness();
     suite({ test, adapter: { ...immortal, slow: 0.1 }, only: ['crash.returns-the-document'] });
     await assert.rejects(

@@ -6,6 +6,9 @@ import type { Kind } from '../protocol.ts';
 function closeCase(kind: Kind): Case {
   return {
     name: `close.${kind}`,
+    promises:
+      'A bus that closes lets handlers finish and publish, settles what they did, and then refuses everything.',
+    causes: '`stop` or `release` ends what `settle`, `commit` or a publish still needs.',
     rules: kind === 'event' ? ['C11', 'E5'] : ['C11', 'D4'],
     needs: [kind],
     async run(context) {
@@ -59,6 +62,8 @@ function closeCase(kind: Kind): Case {
 
 export const grace: Case = {
   name: 'close.grace',
+  promises: 'A handler that hangs does not hold up a close, and its document comes again.',
+  causes: '`close` of a member waits for what is unsettled, or does not give it back.',
   rules: ['C11', 'E12'],
   needs: ['event'],
   async run(context) {
@@ -98,6 +103,8 @@ export const grace: Case = {
 
 export const processEnds: Case = {
   name: 'close.lets-the-process-go',
+  promises: 'After `close` nothing keeps the process alive.',
+  causes: 'A timer, socket or poll outlives `close` of the driver or of a member.',
   rules: ['C11'],
   needs: ['event', 'data'],
   async run(context) {

@@ -1,10 +1,14 @@
 import type { Case } from '../case.ts';
-import { expect, expectSame, numbers } from '../expect.ts';
+import { expect, expectDocuments, expectSame, numbers } from '../expect.ts';
 import type { Kind } from '../protocol.ts';
 import { listed, lettersOf } from './failure.ts';
 
 export const crashReturns: Case = {
   name: 'crash.returns-the-document',
+  promises:
+    'A document whose consumer dies in the middle of it goes to another, which is told that it may have been seen.',
+  causes:
+    'A lease outlives the connection or process of its member, or `redelivered` is false for what was handed out before.',
   rules: ['E8', 'E12', 'C3'],
   needs: ['event'],
   async run(context) {
@@ -46,6 +50,10 @@ export const crashReturns: Case = {
 
 export const crashPoison: Case = {
   name: 'crash.poison-is-dead-lettered',
+  promises:
+    'A document that kills its process again and again becomes a dead letter, and good ones do not.',
+  causes:
+    '`note` answers before its state is durable, or the next member is not given that state with the record.',
   rules: ['C3', 'C4'],
   needs: ['event'],
   async run(context) {
@@ -103,6 +111,9 @@ export const crashPoison: Case = {
 
 export const groupTakeover: Case = {
   name: 'crash.group-takeover',
+  promises: 'When the owner of a partition dies another goes on where its stored pointer says.',
+  causes:
+    '`assigned` brings another pointer than the last `commit` wrote, or partitions of a dead member are not assigned again.',
   rules: ['D4', 'D9', 'E12'],
   needs: ['data'],
   async run(context) {
@@ -126,7 +137,7 @@ export const groupTakeover: Case = {
     await doomed.crash();
     const second = await context.consume('data', topic, 'work');
     await context.drain('data', topic, 'work');
-    expectSame(
+    expectDocuments(
       second.deliveries.map(({ n }) => n),
       [5],
       'what the new owner is given',
@@ -140,6 +151,9 @@ export const groupTakeover: Case = {
 
 export const standStill: Case = {
   name: 'crash.stand-still',
+  promises: 'An owner that stood still and was replaced hands out nothing of what it had.',
+  causes:
+    '`commit` is not fenced by its token, or a member does not notice that its lease has ended.',
   rules: ['D5', 'D9'],
   needs: ['data'],
   async run(context) {
@@ -175,6 +189,9 @@ export const standStill: Case = {
 function restartCase(kind: Kind, how: 'restart' | 'kill9'): Case {
   return {
     name: `publish.truth-over-${how}.${kind}`,
+    promises: 'A publish that resolved is not lost when the broker is restarted or killed.',
+    causes:
+      "The driver resolves before the broker has stored durably, says 'rejected' of what may be stored, or `open` keeps a broken connection.",
     rules: kind === 'event' ? ['E7', 'C2', 'C6'] : ['C2', 'D2', 'C6'],
     needs: [kind],
     alone: (harness) => harness.faults?.[how] !== undefined,

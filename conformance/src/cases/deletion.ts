@@ -4,6 +4,10 @@ import { expect, expectRefused, expectSame, numbers } from '../expect.ts';
 
 export const deletionOnRead: Case = {
   name: 'deletion-on-read',
+  promises:
+    'What is settled never comes back, and when all have settled it the broker holds nothing.',
+  causes:
+    "`settle` with 'done' does not remove at the broker, or a document shared by subscriptions is not removed with the last of them.",
   rules: ['E5'],
   needs: ['event'],
   async run(context) {
@@ -36,6 +40,9 @@ export const deletionOnRead: Case = {
 
 export const cleanClose: Case = {
   name: 'clean-close.repeats-nothing',
+  promises: 'After a clean close nothing that was handled comes again.',
+  causes:
+    '`stop` resolves before everything leased is in the inbox, or `close` gives back what a `settle` is still on its way for.',
   rules: ['E5', 'C11'],
   needs: ['event'],
   async run(context) {
@@ -59,6 +66,9 @@ export const cleanClose: Case = {
 
 export const unsubscribeDeletes: Case = {
   name: 'unsubscribe.deletes-close-does-not',
+  promises: '`unsubscribe` deletes a subscription with all it holds; `close` leaves it.',
+  causes:
+    '`removeSubscription` leaves records that a new subscription of that name finds, or its members do not end with `gone`.',
   rules: ['E11', 'C6'],
   needs: ['event'],
   async run(context) {

@@ -24,6 +24,10 @@ export async function listed(letters: DeadLetters): Promise<DeadLetter[]> {
 
 export const retriedThenDead: Case = {
   name: 'failure.retried-then-dead',
+  promises:
+    'A document that fails is tried again, and after `maxAttempts` it is a dead letter exactly once.',
+  causes:
+    "`settle` loses the `state` of 'again', in which attempts are counted, or 'dead' leaves the original where it was.",
   rules: ['E6', 'C3', 'C4'],
   needs: ['event'],
   async run(context) {
@@ -60,6 +64,9 @@ export const retriedThenDead: Case = {
 
 export const othersGoOn: Case = {
   name: 'failure.others-go-on',
+  promises: 'While one document waits for its retry all others are handled.',
+  causes:
+    "'again' keeps the record in front of the queue or in the member for `delayMs` instead of putting it aside.",
   rules: ['E6'],
   needs: ['event'],
   async run(context) {
@@ -82,6 +89,8 @@ export const othersGoOn: Case = {
 
 export const rejectAtOnce: Case = {
   name: 'failure.reject-and-retry-after',
+  promises: '`reject` makes a dead letter at once, and `retryAfter` waits as long as it says.',
+  causes: "`delayMs` of 'again' is ignored, rounded down or taken for seconds.",
   rules: ['C3', 'C4'],
   needs: ['event'],
   async run(context) {
@@ -119,6 +128,12 @@ export const rejectAtOnce: Case = {
 function deadLettersCase(kind: Kind): Case {
   return {
     name: `dead-letters.${kind}.list-redrive-purge`,
+    promises:
+      'Dead letters can be listed, redriven to their own subscription or group, and purged, one by one.',
+    causes:
+      kind === 'event'
+        ? "A member of 'dead' does not give back what it leased when it closes, says `idle` too early, or 'again' goes through the topic to all."
+        : "The topic of a group's dead letters is compacted: `append` does not store a `body` of null, or `read` stops before its end.",
     rules: kind === 'event' ? ['C4', 'E6', 'E12'] : ['C4', 'D10', 'D6'],
     needs: [kind],
     async run(context) {
@@ -191,6 +206,11 @@ function deadLettersCase(kind: Kind): Case {
 function manyDieAtOnce(kind: Kind): Case {
   return {
     name: `dead-letters.${kind}.many-at-once`,
+    promises: 'Documents that fail for good at the same moment become a dead letter each.',
+    causes:
+      kind === 'event'
+        ? "`settle` moves only one of several 'dead' verdicts of a batch, or gives two copies one identity."
+        : '`append` of several records in one call stores one of them, or answers with fewer outcomes than records.',
     rules: kind === 'event' ? ['C4', 'E6'] : ['C4', 'D10'],
     needs: [kind],
     async run(context) {
@@ -233,6 +253,9 @@ function manyDieAtOnce(kind: Kind): Case {
 
 export const refusesWithDeadLetters: Case = {
   name: 'dead-letters.refuse-removal',
+  promises: 'What has dead letters is removed only with `discard`.',
+  causes:
+    '`inspect` does not count dead letters, `removeGroup` ignores running members, or `names` still tells what was removed.',
   rules: ['C4', 'E11', 'D2'],
   needs: ['event', 'data'],
   async run(context) {
@@ -286,6 +309,9 @@ export const refusesWithDeadLetters: Case = {
 
 export const brake: Case = {
   name: 'brake',
+  promises: 'An outage does not turn a backlog into dead letters.',
+  causes:
+    "Records given back with 'back' come late or not at all, or more than `credit` are handed out before the brake can act.",
   rules: ['C5'],
   needs: ['event'],
   async run(context) {

@@ -1,7 +1,7 @@
 import type { Case } from '../case.ts';
 import type { CaseContext } from '../context.ts';
 import type { Consumer } from '../consumer.ts';
-import { expect, expectSame, numbers, sorted } from '../expect.ts';
+import { expect, expectDocuments, expectSame, numbers, sorted } from '../expect.ts';
 
 const handledBy = (...consumers: readonly Consumer[]): number[] =>
   sorted([
@@ -14,6 +14,9 @@ const handledBy = (...consumers: readonly Consumer[]): number[] =>
 
 export const fanOut: Case = {
   name: 'fan-out',
+  promises: 'Every subscription that exists when a document is published gets it.',
+  causes:
+    '`publish` uses a list of subscriptions that is older than the call, or `ensureSubscription` resolves before its queue takes part.',
   rules: ['E1', 'E9'],
   needs: ['event'],
   async run(context) {
@@ -23,7 +26,7 @@ export const fanOut: Case = {
     await context.publish('event', topic, numbers(1, 30));
     for (const [index, name] of names.entries()) {
       await context.drain('event', topic, name);
-      expectSame(
+      expectDocuments(
         handledBy(consumers[index] as Consumer),
         numbers(1, 30),
         `what subscription ${name} handled`,
@@ -34,6 +37,9 @@ export const fanOut: Case = {
 
 export const topicsApart: Case = {
   name: 'topics-apart',
+  promises: 'Topics do not mix; an event topic and a data topic of one name are two topics.',
+  causes:
+    'Names at the broker leave out the topic or the kind of bus, or two names become one by cutting or replacing characters.',
   rules: ['E1', 'C1'],
   needs: ['event', 'data'],
   async run(context) {
@@ -47,9 +53,9 @@ export const topicsApart: Case = {
     await context.drain('event', one, 'same');
     await context.drain('event', two, 'same');
     await context.drain('data', one, 'same');
-    expectSame(handledBy(first), numbers(1, 10), 'what the first event topic delivered');
-    expectSame(handledBy(second), numbers(101, 10), 'what the second event topic delivered');
-    expectSame(
+    expectDocuments(handledBy(first), numbers(1, 10), 'what the first event topic delivered');
+    expectDocuments(handledBy(second), numbers(101, 10), 'what the second event topic delivered');
+    expectDocuments(
       handledBy(logged),
       numbers(201, 10),
       'what the data topic of the same name delivered',
@@ -59,6 +65,10 @@ export const topicsApart: Case = {
 
 export const competing: Case = {
   name: 'competing-consumers',
+  promises:
+    'Inside a subscription each document goes to one running consumer, and all of them get work.',
+  causes:
+    'A record is not leased when it is handed out, or a member takes more than its `credit` and starves the others.',
   rules: ['E2'],
   needs: ['event'],
   async run(context) {
@@ -75,7 +85,11 @@ export const competing: Case = {
     }
     await context.publish('event', topic, numbers(1, 120));
     await context.drain('event', topic, 'workers');
-    expectSame(handledBy(...consumers), numbers(1, 120), 'what the consumers handled together');
+    expectDocuments(
+      handledBy(...consumers),
+      numbers(1, 120),
+      'what the consumers handled together',
+    );
     for (const { id, deliveries } of consumers)
       expect(deliveries.length > 0, `consumer ${id} gets a part of the work`);
     const count = consumers.reduce((sum, { deliveries }) => sum + deliveries.length, 0);
@@ -85,6 +99,9 @@ export const competing: Case = {
 
 export const noHistory: Case = {
   name: 'no-history',
+  promises: 'A new subscription gets what is published after it was created, and nothing older.',
+  causes:
+    'The queue of a new subscription begins at the start of a shared log, or `ensureSubscription` resolves before it collects.',
   rules: ['E3'],
   needs: ['event'],
   async run(context) {
@@ -95,12 +112,15 @@ export const noHistory: Case = {
     await context.publish('event', topic, numbers(11, 10));
     await context.sentinel('event', topic, [late]);
     await context.drain('event', topic, 'late');
-    expectSame(handledBy(late), numbers(11, 10), 'what a new subscription gets');
+    expectDocuments(handledBy(late), numbers(11, 10), 'what a new subscription gets');
   },
 };
 
 export const oneCreates: Case = {
   name: 'subscribe.adds-a-consumer',
+  promises: 'Subscribing again adds a consumer and changes nothing that the subscription holds.',
+  causes:
+    "`ensureSubscription` creates anew what exists, or fails in one of two racing calls instead of answering 'existed'.",
   rules: ['E3', 'E2'],
   needs: ['event'],
   async run(context) {
@@ -116,13 +136,16 @@ export const oneCreates: Case = {
     const third = await context.consume('event', topic, 'same');
     expect(third.handle.resumed, 'a subscription that existed says resumed');
     await context.drain('event', topic, 'same');
-    expectSame(handledBy(a, b), numbers(1, 20), 'what the two creators handled');
-    expectSame(handledBy(third), numbers(21, 20), 'what was kept for the third consumer');
+    expectDocuments(handledBy(a, b), numbers(1, 20), 'what the two creators handled');
+    expectDocuments(handledBy(third), numbers(21, 20), 'what was kept for the third consumer');
   },
 };
 
 export const durable: Case = {
   name: 'durable-while-away',
+  promises: 'A subscription keeps collecting while no consumer runs.',
+  causes:
+    'The queue belongs to a connection or a member (exclusive, auto-delete), or closing the last member removes it.',
   rules: ['E4', 'E11'],
   needs: ['event'],
   async run(context: CaseContext) {
@@ -138,13 +161,17 @@ export const durable: Case = {
       member: await context.member(),
     });
     await context.drain('event', topic, 'away');
-    expectSame(handledBy(second), numbers(1, 20), 'what had been collected meanwhile');
+    expectDocuments(handledBy(second), numbers(1, 20), 'what had been collected meanwhile');
     expectSame(first.deliveries.length, 0, 'deliveries to the consumer that was closed');
   },
 };
 
 export const neglected: Case = {
   name: 'neglected',
+  promises:
+    'A subscription that nobody consumes is reported as neglected, where consumers can be counted.',
+  causes:
+    '`inspect` counts consumers that have gone or those of the dead letters, or `countsConsumers` is declared and it cannot tell.',
   rules: ['E9'],
   needs: ['event'],
   async run(context) {
@@ -180,6 +207,9 @@ export const neglected: Case = {
 
 export const independence: Case = {
   name: 'independence',
+  promises: 'A slow, failing, blocked or deleted subscription changes nothing for the others.',
+  causes:
+    'Subscriptions share a prefetch, a poll or a buffer that one of them fills, or removing one removes what others still hold.',
   rules: ['E9'],
   needs: ['event'],
   async run(context) {
@@ -198,7 +228,7 @@ export const independence: Case = {
     await context.remove('event', topic, 'deleted');
     await context.publish('event', topic, numbers(21, 20));
     await context.drain('event', topic, 'healthy');
-    expectSame(handledBy(healthy), numbers(1, 40), 'what the healthy subscription handled');
+    expectDocuments(handledBy(healthy), numbers(1, 40), 'what the healthy subscription handled');
     expectSame(healthy.deliveries.length, 40, 'its deliveries');
     const { total } = await context.depth(topic, 'blocked');
     // Two are with its handlers.

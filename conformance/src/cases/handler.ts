@@ -7,6 +7,9 @@ import { listed, lettersOf } from './failure.ts';
 
 export const handle: Case = {
   name: 'handle',
+  promises: 'A handle says what it is and does; one that is paused hands out nothing.',
+  causes:
+    'More than `credit` records reach the inbox, or `settle` answers with fewer results than settlements.',
   rules: ['C6'],
   needs: ['event'],
   async run(context) {
@@ -53,6 +56,8 @@ export const handle: Case = {
 
 export const timeout: Case = {
   name: 'handler-timeout',
+  promises: 'A handler that takes too long is aborted and tried again; its late result is ignored.',
+  causes: "'again' is refused while the first run goes on, or its `delayMs` never ends.",
   rules: ['C7', 'C3'],
   needs: ['event'],
   async run(context) {
@@ -86,6 +91,11 @@ export const timeout: Case = {
 function batchCase(kind: Kind): Case {
   return {
     name: `batch.${kind}`,
+    promises: 'A batch handler gets documents of one partition, and each is settled by itself.',
+    causes:
+      kind === 'event'
+        ? '`settle` answers in another order than it was asked, or one event brings records of several partitions.'
+        : 'One event brings records of several partitions, or the `text` of a pointer is changed.',
     rules: ['C8', 'C3'],
     needs: [kind],
     async run(context) {
@@ -116,7 +126,7 @@ function batchCase(kind: Kind): Case {
         backoff: { firstMs: 10, factor: 1, maxMs: 20 },
       });
       context.removeLater(kind, topic, 'work');
-      context.defer(() => running.close());
+      context.closeLater(running);
       await context.publish(
         kind,
         topic,
@@ -177,6 +187,9 @@ function schema(field: string): {
 
 export const schemas: Case = {
   name: 'schemas',
+  promises:
+    'What a schema refuses is refused at publish; what arrives all the same is a dead letter at once.',
+  causes: "The attribute `type` does not arrive as published, or 'dead' loses its `state`.",
   rules: ['C9'],
   needs: ['event'],
   async run(context) {
@@ -192,7 +205,7 @@ export const schemas: Case = {
       'order.paid': (document) => void got.push(['paid', document]),
     });
     context.removeLater('event', { name, options: {} }, 'work');
-    context.defer(() => running.close());
+    context.closeLater(running);
     await events.publish(typed, { amount: '12' }, { type: 'order.placed' });
     await events.publish(typed, { paid: '7' }, { type: 'order.paid' });
     await expectRefused(

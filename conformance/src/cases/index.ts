@@ -11,6 +11,7 @@ import { cases as order } from './order.ts';
 import { cases as publish } from './publish.ts';
 import { cases as replay } from './replay.ts';
 import { cases as reset } from './reset.ts';
+import { cases as staleness } from './staleness.ts';
 import { cases as topics } from './topics.ts';
 
 /** Every case of the suite, by what it is about. */
@@ -28,4 +29,5 @@ export const cases: readonly Case[] = [
   ...publish,
   ...handler,
   ...close,
+  ...staleness,
 ];

@@ -20,6 +20,9 @@ class Gate {
 
 export const lag: Case = {
   name: 'lag',
+  promises: 'Lag tells how far a group is behind, in documents and in time.',
+  causes:
+    "The end of `bounds` is old or not the place after the last record, or `time` is not the broker's append time.",
   rules: ['D11'],
   needs: ['data'],
   async run(context) {
@@ -69,6 +72,8 @@ export const lag: Case = {
 
 export const waitFor: Case = {
   name: 'wait-for',
+  promises: 'One can wait until a group has handled a document, and is told what became of it.',
+  causes: '`pointers` does not tell what `commit` has stored, or `append` answers a wrong place.',
   rules: ['D11', 'D12'],
   needs: ['data'],
   async run(context) {
@@ -108,8 +113,7 @@ export const waitFor: Case = {
       () => data.waitFor(topicOf(topic), 'work', three!, wait),
       'DUOBUS_RESET',
     );
-    await context.reset(topic, 'work', 'latest');
-    await waiting;
+    await Promise.all([context.reset(topic, 'work', 'latest'), waiting]);
     gate.open();
     const [four] = await context.publish('data', topic, [{ n: 4, key: 'c' }]);
     expectSame(
@@ -136,6 +140,10 @@ export const waitFor: Case = {
 
 export const lostPosition: Case = {
   name: 'lost-position',
+  promises:
+    'When retention has passed its pointer a group does what its policy says, never silently.',
+  causes:
+    'Reading below the first record goes on instead of saying `trimmed`, or `read` throws something else than DUOBUS_POSITION_GONE.',
   rules: ['D8', 'D1'],
   needs: ['data'],
   requires: (bus) =>

@@ -21,6 +21,10 @@ function interleaved(keys: number, each: number): Draft[] {
 function orderCase(kind: Kind): Case {
   return {
     name: `order-by-key.${kind}`,
+    promises:
+      'Documents of a key are handled one at a time in the order of their publishes, also over retries.',
+    causes:
+      'Overlapping calls for one partition are stored in another order, records reach the inbox out of order, or a partition has two owners.',
     rules: kind === 'event' ? ['E10', 'C12'] : ['D9', 'C12'],
     needs: [kind],
     ...(kind === 'event' ? { requires: needsKeyOrder } : {}),
@@ -57,6 +61,10 @@ function orderCase(kind: Kind): Case {
 function releasedLane(kind: Kind): Case {
   return {
     name: `order-by-key.${kind}.dead-letter-releases`,
+    promises:
+      'A failing document holds back its own key until it is a dead letter; then the key goes on.',
+    causes:
+      'The dead letter is never confirmed, or the partition hands out what is newer before what was given back.',
     rules: ['C12', 'C4'],
     needs: [kind],
     ...(kind === 'event' ? { requires: needsKeyOrder } : {}),
@@ -83,6 +91,10 @@ function releasedLane(kind: Kind): Case {
 function handOver(kind: Kind): Case {
   return {
     name: `order-by-key.${kind}.join-and-leave`,
+    promises:
+      'Consumers that come and go share the partitions evenly; moving one loses and repeats nothing.',
+    causes:
+      'A partition is assigned elsewhere before `release`, or what was unsettled goes behind what is newer.',
     rules: kind === 'event' ? ['E10', 'C12', 'E2'] : ['D9', 'C12'],
     needs: [kind],
     ...(kind === 'event' ? { requires: needsKeyOrder } : {}),
@@ -93,6 +105,7 @@ function handOver(kind: Kind): Case {
       const [one, two] = [await context.member(), await context.member()];
       const a = await context.consume(kind, topic, 'work', { member: one, ...how });
       const published = context.publish(kind, topic, drafts);
+      published.catch(() => undefined); // it is told below, unless something else fails first
       await context.until('the first is at work', () => a.deliveries.length > 20);
       const b = await context.consume(kind, topic, 'work', { member: two, ...how });
       await published;
@@ -125,6 +138,10 @@ function handOver(kind: Kind): Case {
 function cleanHandovers(kind: Kind): Case {
   return {
     name: `order-by-key.${kind}.clean-handovers`,
+    promises:
+      'Consumers that close one after the other hand over without repeating or reordering anything.',
+    causes:
+      'What a closing member gives back goes behind what is newer, or `close` goes ahead of the last settlement or commit.',
     rules: kind === 'event' ? ['E10', 'C12', 'C11'] : ['D9', 'C12', 'C11'],
     needs: [kind],
     ...(kind === 'event' ? { requires: needsKeyOrder } : {}),
@@ -142,6 +159,7 @@ function cleanHandovers(kind: Kind): Case {
           await new Promise((resolve) => setTimeout(resolve, context.random.below(10)));
         }
       })();
+      publishing.catch(() => undefined); // it is told in the end
       const consumers = [];
       try {
         for (const maxAhead of [1_000, 20, 3, 1_000, 1, 40]) {
@@ -175,6 +193,9 @@ function cleanHandovers(kind: Kind): Case {
 
 export const keyRequired: Case = {
   name: 'order-by-key.key-required',
+  promises: 'Publishing without a key to a topic ordered by key is a `TypeError`.',
+  causes:
+    'Core refuses it by the stored `order`: `ensureTopic` does not return the record as it was stored.',
   rules: ['C12'],
   needs: ['event'],
   requires: needsKeyOrder,
@@ -190,6 +211,9 @@ export const keyRequired: Case = {
 
 export const sameKeySamePartition: Case = {
   name: 'order-by-key.murmur2',
+  promises: "A key goes to the partition that Java's Kafka client would choose, on every adapter.",
+  causes:
+    'Core chooses: `append` stores in another partition than it is given, or `ensureTopic` returns another number of them.',
   rules: ['C12', 'D12'],
   needs: ['data'],
   async run(context) {

@@ -2,7 +2,7 @@ import { type Bus, bytes, type Delivery, topic as topicWith } from '@duobus/core
 import type { Case } from '../case.ts';
 import type { CaseContext } from '../context.ts';
 import { topicOf } from '../document.ts';
-import { expect, expectRefused, expectSame } from '../expect.ts';
+import { expect, expectDocuments, expectRefused, expectSame } from '../expect.ts';
 import type { Kind } from '../protocol.ts';
 import { handled, spread } from './groups.ts';
 
@@ -12,6 +12,9 @@ const half = (bus: Bus, kind: Kind): Bus['events'] | Bus['data'] =>
 function publishMany(kind: Kind): Case {
   return {
     name: `publish.many.${kind}`,
+    promises: '`publishMany` tells of each document what became of it.',
+    causes:
+      'The driver throws for one record instead of reporting an outcome for each, in their order.',
     rules: ['C2', 'C10'],
     needs: [kind],
     async run(context) {
@@ -38,7 +41,7 @@ function publishMany(kind: Kind): Case {
       );
       await context.publish(kind, topic, [{ n: 4, key: 'k1' }]);
       await context.drain(kind, topic, 'work');
-      expectSame(handled(consumer), [4], 'documents of this run');
+      expectDocuments(handled(consumer), [4], 'documents of this run');
       await context.until('all three are handled', () => consumer.handle.stats().handled === 3);
     },
   };
@@ -46,6 +49,8 @@ function publishMany(kind: Kind): Case {
 
 export const size: Case = {
   name: 'size',
+  promises: 'A document may have 180 KiB, and larger ones are refused alike everywhere.',
+  causes: 'The broker or its client has a lower limit than `maxDocumentBytes` declares.',
   rules: ['C10'],
   needs: ['event', 'data'],
   async run(context) {
@@ -67,7 +72,7 @@ export const size: Case = {
       expect(message.includes('maxBytes'), 'the refusal names the option that raises the limit');
       await context.publish(kind, topic, [{ n: 2, key: 'k', text: 'x'.repeat(180_000) }]);
       await context.drain(kind, topic, 'work');
-      expectSame(
+      expectDocuments(
         consumer.deliveries.map(({ n }) => n),
         [2],
         'what was delivered',
@@ -78,6 +83,9 @@ export const size: Case = {
 
 export const waits: Case = {
   name: 'publish.signal',
+  promises: 'A publish whose signal is aborted rejects with its reason and stores nothing.',
+  causes:
+    'The driver wraps the reason of a signal in an error of its own, or calls the broker all the same.',
   rules: ['C2'],
   needs: ['event', 'data'],
   async run(context) {
@@ -107,6 +115,8 @@ export const waits: Case = {
 
 export const republish: Case = {
   name: 'publish.same-envelope-again',
+  promises: 'Publishing an envelope again is safe.',
+  causes: "The broker's own deduplication refuses the second one: answer 'stored'.",
   rules: ['C2', 'E12'],
   needs: ['event'],
   async run(context) {
@@ -128,6 +138,9 @@ export const republish: Case = {
 function envelope(kind: Kind): Case {
   return {
     name: `envelope.${kind}`,
+    promises: 'Bodies arrive byte for byte, and attributes as they were given.',
+    causes:
+      'Headers pass through something that is not safe for UTF-8, or an empty body becomes null.',
     rules: kind === 'event' ? ['C9', 'E1'] : ['C9', 'D7'],
     needs: [kind],
     async run(context) {
@@ -141,7 +154,7 @@ function envelope(kind: Kind): Case {
         (body: Uint8Array, delivery: Delivery) => void got.push({ body, delivery }),
       );
       context.removeLater(kind, plain, 'work');
-      context.defer(() => handle.close());
+      context.closeLater(handle);
       const bodies = [
         new Uint8Array(0),
         new Uint8Array([0, 255, 254, 0, 195, 40]),
@@ -200,6 +213,9 @@ function envelope(kind: Kind): Case {
 
 export const correlation: Case = {
   name: 'envelope.correlation',
+  promises: 'What a handler publishes says which document caused it.',
+  causes:
+    'Extension attributes are lost: look at the prefix of the binding, and at what the broker allows in headers.',
   rules: ['C9'],
   needs: ['event', 'data'],
   async run(context: CaseContext) {
@@ -215,7 +231,7 @@ export const correlation: Case = {
       (_, delivery) => void got.push(delivery),
     );
     context.removeLater('event', second, 'work');
-    context.defer(() => handle.close());
+    context.closeLater(handle);
     const [receipt] = await context.publish('event', first, spread(1, 1));
     await context.until('the caused document has come', () => got.length > 0);
     expectSame(

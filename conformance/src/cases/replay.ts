@@ -1,12 +1,16 @@
 import { comparePositions, type Delivery, idempotent, memoryStore } from '@duobus/core';
 import type { Case } from '../case.ts';
 import { digestOf, topicOf } from '../document.ts';
-import { expect, expectSame, numbers } from '../expect.ts';
+import { expect, expectDocuments, expectSame, numbers } from '../expect.ts';
 import { sameSequence } from '../log-predicates.ts';
 import { handled, spread } from './groups.ts';
 
 export const replayIdempotence: Case = {
   name: 'replay-idempotence',
+  promises:
+    'Two readings from one position give the same documents: order, positions, ids, bytes and attributes.',
+  causes:
+    'Offsets are given out at reading instead of at `append`, or headers and bodies are changed on the way.',
   rules: ['D7'],
   needs: ['data'],
   async run(context) {
@@ -70,6 +74,10 @@ export const replayIdempotence: Case = {
 
 export const replayHeals: Case = {
   name: 'replay-heals',
+  promises:
+    'In a replay a new scope of an idempotent handler runs again, and an old scope does not.',
+  causes:
+    '`id` or `source` differ between two readings, or a reset does not deliver everything again.',
   rules: ['D7', 'D5'],
   needs: ['data'],
   async run(context) {
@@ -106,6 +114,9 @@ export const replayHeals: Case = {
 
 export const read: Case = {
   name: 'read',
+  promises: 'History can be read from and to any place, without a group, moving no pointer.',
+  causes:
+    '`read` does not begin exactly at `from`, says `atEnd` too early, or leaves a group at the broker.',
   rules: ['D13', 'D6'],
   needs: ['data'],
   async run(context) {
@@ -118,7 +129,7 @@ export const read: Case = {
     const all: { n: number; position: string; partition: number }[] = [];
     for await (const { document, position, partition } of data.read(topicOf(topic)))
       all.push({ n: document?.n ?? -1, position, partition });
-    expectSame(
+    expectDocuments(
       all.map(({ n }) => n).toSorted((a, b) => a - b),
       numbers(1, 20),
       'all of the history',
@@ -165,6 +176,9 @@ export const read: Case = {
 
 export const positions: Case = {
   name: 'portable-positions',
+  promises: 'Positions and receipts can be stored and used later, in another process.',
+  causes:
+    'Offsets mean something within one connection only, or `append` answers another place than `read` gives.',
   rules: ['D12'],
   needs: ['data'],
   async run(context) {

@@ -12,6 +12,9 @@ const half = (bus: Bus, kind: Kind): Bus['events'] | Bus['data'] =>
 function topicRecord(kind: Kind): Case {
   return {
     name: `topic.record.${kind}`,
+    promises: 'A topic has one record that all agree on, and options that differ are refused.',
+    causes:
+      '`ensureTopic` is no compare-and-set, so that racing callers get different records, or it returns what was wanted instead of what is stored.',
     rules: ['C1'],
     needs: [kind],
     async run(context) {
@@ -61,6 +64,8 @@ function topicRecord(kind: Kind): Case {
 function checkMode(kind: Kind): Case {
   return {
     name: `topic.check-mode.${kind}`,
+    promises: "With `topology: 'check'` nothing is created, and what is missing is named.",
+    causes: "Mode 'check' is ignored, or the client creates what is missing by itself.",
     rules: ['C1'],
     needs: [kind],
     async run(context) {
@@ -96,6 +101,8 @@ function checkMode(kind: Kind): Case {
 
 export const alter: Case = {
   name: 'topic.alter',
+  promises: 'Partitions can be added while consumers run, and are read from their first document.',
+  causes: 'Running members are not given new partitions within 30 s, or read them from the end.',
   rules: ['C1', 'D9'],
   needs: ['data'],
   async run(context) {
@@ -142,6 +149,8 @@ export const alter: Case = {
 
 export const retention: Case = {
   name: 'topic.retention',
+  promises: 'Retention is kept with the topic, can be altered, and is told to every process.',
+  causes: '`alterTopic` does not store `retention`, or `topics` answers from memory.',
   rules: ['D1', 'C1'],
   needs: ['data'],
   requires: (bus) =>

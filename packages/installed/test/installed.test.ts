@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import type { Report } from '@duobus/conformance';
+import { compileSqlite } from './support/compile-sqlite.ts';
 import { keepOrCompare } from './support/kept.ts';
 import {
   entriesOf,
@@ -17,7 +19,8 @@ import {
   withOurs,
 } from './support/packages.ts';
 import { Project } from './support/project.ts';
-import type { Ended } from './support/run.ts';
+import { type Ended, run } from './support/run.ts';
+import { judgedTest, runners } from './support/runners.ts';
 import { type Target, targets } from './support/targets.ts';
 
 const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'duobus-installed-')));
@@ -194,7 +197,7 @@ function assertBothBuses({ code, stdout, said }: Ended, project: Project, target
   assert.equal(core, pathToFileURL(dist).href);
 }
 
-describe('the suite, installed', () => {
+describe('the suite, installed', { concurrency: 1 }, () => {
   const ours = [...new Set(['@duobus/conformance', '@duobus/memory'].flatMap(withOurs))];
   let project = new Project(join(scratch, 'suite'));
   before(async () => {
@@ -210,11 +213,42 @@ describe('the suite, installed', () => {
     );
   });
 
-  it('judges an adapter in its test runner', async () => {
-    project.copy('suite.mjs');
-    const { code, said } = await project.node('--test', '--test-reporter=tap', 'suite.mjs');
+  describe('judges an adapter in a test runner', { concurrency: 1 }, () => {
+    before(async () => {
+      project.copy('judged.mjs');
+      await project.install(runners.flatMap(({ packages }) => packages));
+    });
+
+    for (const { name, args, counts } of runners) {
+      const program = `import { it } from '${name}';\nimport { judge } from './judged.mjs';\njudge(it);\n`;
+      it(`${name}: every case is a test that passes`, async () => {
+        project.write(judgedTest, program);
+        const ended = await project.node(...args);
+        assert.equal(ended.code, 0, ended.said);
+        assert.deepEqual(counts(ended), { passed: 4, failed: 0 }, ended.said);
+      });
+
+      it(`${name}: a case that fails is a test that fails, and says why`, async () => {
+        project.write(judgedTest, program);
+        const ended = await project.with({ ADAPTER: 'broken' }).node(...args);
+        assert.notEqual(ended.code, 0, ended.said);
+        assert.deepEqual(counts(ended), { passed: 3, failed: 1 }, ended.said);
+        assert.match(ended.said, /Promised: What is settled never comes back/);
+      });
+    }
+  });
+
+  it('takes the test function of vitest, for TypeScript too', async () => {
+    project.addTypesOfNode();
+    const lines = [
+      "import { it } from 'vitest';",
+      "import { overUrl, suite } from '@duobus/conformance';",
+      "suite({ test: it, adapter: { name: 'my', ...overUrl('my:x') } });",
+    ];
+    project.write('judged.ts', lines.join('\n'));
+    const options = { module: 'nodenext', noEmit: true, skipLibCheck: true };
+    const { code, said } = await project.tsc(options, ['judged.ts']);
     assert.equal(code, 0, said);
-    assert.match(said, /^# pass 4$/m);
   });
 
   it('judges an adapter by its command, and knows none that is not there', async () => {
@@ -228,5 +262,38 @@ describe('the suite, installed', () => {
     assert.equal(code, 0, said);
     assert.match(said, /offset-reset/);
     assert.equal((await judge('kafka')).code, 2);
+  });
+
+  it('judges an adapter that is a file, by npx, and leaves its reports', async () => {
+    await compileSqlite(project, 'my-adapter');
+    const cases = ['fan-out', 'crash.returns-the-document', 'offset-reset'];
+    const { code, said } = await run(
+      project.folder,
+      'npx',
+      '--no-install',
+      'duobus-conformance',
+      '--adapter=./my-adapter/index.js',
+      '--url=sqlite:judged.db',
+      ...cases.map((name) => `--case=${name}`),
+      '--report=report.json',
+      '--junit=out/junit.xml',
+      '--markdown=out/matrix.md',
+    );
+    assert.equal(code, 0, said);
+    assert.match(said, /^pass fan-out \(\d+ ms, \d of 3\)$/m);
+    const report = JSON.parse(project.read('report.json')) as Report;
+    assert.deepEqual(
+      [report.adapter, report.cases.map(({ verdict, consumers }) => [verdict, consumers])],
+      [
+        'my-adapter',
+        [
+          ['pass', undefined],
+          ['pass', 'processes'],
+          ['unsupported', undefined],
+        ],
+      ],
+    );
+    assert.match(project.read('out/junit.xml'), /<testsuite name="my-adapter" tests="3" /);
+    assert.match(project.read('out/matrix.md'), /^\| E8 \| 1 of 1 \| `crash\.returns/m);
   });
 });

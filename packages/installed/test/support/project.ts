@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import {
   cpSync,
+  existsSync,
   globSync,
   mkdirSync,
   readFileSync,
@@ -11,7 +12,7 @@ import {
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { root } from './packages.ts';
-import { type Ended, run, succeed } from './run.ts';
+import { type Ended, run, runWith, succeed } from './run.ts';
 
 const programs = fileURLToPath(new URL('../../programs/', import.meta.url));
 const tsc = join(root, 'node_modules/typescript/bin/tsc');
@@ -79,6 +80,11 @@ export class Project {
     cpSync(join(programs, name), join(this.folder, name));
   }
 
+  /** The same project, with more in the environment of what it runs. */
+  with(more: Readonly<Record<string, string>>): Pick<Project, 'node'> {
+    return { node: (...args) => runWith(more, this.folder, process.execPath, ...args) };
+  }
+
   node(...args: readonly string[]): Promise<Ended> {
     return run(this.folder, process.execPath, ...args);
   }
@@ -86,6 +92,7 @@ export class Project {
   /** What `npm install --save-dev @types/node` would add. */
   addTypesOfNode(): void {
     const types = join(this.folder, 'node_modules/@types/node');
+    if (existsSync(types)) return;
     mkdirSync(dirname(types), { recursive: true });
     symlinkSync(join(root, 'node_modules/@types/node'), types);
   }

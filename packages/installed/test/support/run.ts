@@ -19,7 +19,17 @@ export interface Ended {
 
 /** Runs a program to its own end: one that hangs is killed, and has failed. */
 export function run(cwd: string, program: string, ...args: readonly string[]): Promise<Ended> {
-  const options = { cwd, env, timeout: 120_000, maxBuffer: 64 * 1024 * 1024 };
+  return runWith({}, cwd, program, ...args);
+}
+
+/** As `run`, with more in its environment. */
+export function runWith(
+  more: Readonly<Record<string, string>>,
+  cwd: string,
+  program: string,
+  ...args: readonly string[]
+): Promise<Ended> {
+  const options = { cwd, env: { ...env, ...more }, timeout: 120_000, maxBuffer: 64 * 1024 * 1024 };
   return new Promise((resolve) => {
     execFile(program, args, options, (error, stdout, stderr) => {
       const hung = error?.killed === true ? 'killed: it did not end by itself\n' : '';
