@@ -81,11 +81,15 @@ class Runtime implements Bus {
     return this.#health.look();
   }
 
-  async close(options: CloseOptions = {}): Promise<void> {
-    checkOptions('close', options, ['graceMs']);
-    checkInteger('close', 'graceMs', options.graceMs, 0, Number.MAX_SAFE_INTEGER);
+  close(options: CloseOptions = {}): Promise<void> {
+    try {
+      checkOptions('close', options, ['graceMs']);
+      checkInteger('close', 'graceMs', options.graceMs, 0, Number.MAX_SAFE_INTEGER);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     this.#closing ??= this.#close(options);
-    await this.#closing;
+    return this.#closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
