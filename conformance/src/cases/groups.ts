@@ -58,6 +58,10 @@ export const ownPointer: Case = {
       numbers(31, 10),
       'what is delivered after it',
     );
+    expect(
+      after.deliveries.every(({ cause, redelivered }) => cause === 'first' && !redelivered),
+      'nothing of it looks as if a process had died of it',
+    );
   },
 };
 
@@ -71,7 +75,8 @@ export const pointerWithHoles: Case = {
     const before = await context.consume('data', topic, 'work', {
       member: first,
       script: { hang: [4] },
-      options: { concurrency: 4, graceMs: 200 },
+      // Nothing but the close writes the pointer.
+      options: { concurrency: 4, graceMs: 200, commitIntervalMs: 600_000 },
     });
     await context.publish(
       'data',

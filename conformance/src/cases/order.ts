@@ -3,6 +3,7 @@ import type { Case, Unsupported } from '../case.ts';
 import type { Draft } from '../context.ts';
 import { topicOf } from '../document.ts';
 import { expect, expectRefused, expectSame, numbers } from '../expect.ts';
+import { listed, lettersOf } from './failure.ts';
 import type { Kind } from '../protocol.ts';
 
 /** Adapters that do not declare order by key on the event bus must refuse such topics. */
@@ -43,13 +44,19 @@ function orderCase(kind: Kind): Case {
           throw new Error(`document ${n} fails`);
         },
       });
-      await context.publish(kind, topic, interleaved(7, 15));
+      // Drawn, so that neighbours have the same key now and then: in turn they never would.
+      await context.publish(
+        kind,
+        topic,
+        numbers(0, 105).map((n) => ({ n, key: `k${context.random.below(7)}` })),
+      );
       await context.drain(kind, topic, 'work');
       expectSame(
         new Set(consumer.deliveries.filter(({ type }) => type === 'ok').map(({ n }) => n)).size,
         105,
         'documents handled',
       );
+      expectSame((await listed(lettersOf(context, kind, topic, 'work'))).length, 0, 'dead letters');
     },
   };
 }
@@ -75,6 +82,16 @@ function releasedLane(kind: Kind): Case {
         consumer.deliveries.filter(({ type }) => type === 'ok').length,
         9,
         'documents handled',
+      );
+      expectSame(
+        consumer.deliveries.filter(({ cause }) => cause !== 'first').map(({ n }) => n),
+        [0, 0],
+        'repetitions: those of the failing document, and nothing else looks like one',
+      );
+      expectSame(
+        (await listed(lettersOf(context, kind, topic, 'work'))).map(({ attempts }) => attempts),
+        [3],
+        'the attempts of the dead letters',
       );
     },
   };
@@ -188,23 +205,70 @@ export const keyRequired: Case = {
   },
 };
 
-export const sameKeySamePartition: Case = {
-  name: 'order-by-key.murmur2',
-  rules: ['C12', 'D12'],
-  needs: ['data'],
+function samePartition(kind: Kind): Case {
+  return {
+    name: kind === 'data' ? 'order-by-key.murmur2' : 'order-by-key.event.murmur2',
+    rules: kind === 'data' ? ['C12', 'D12'] : ['C12', 'E10'],
+    needs: [kind],
+    ...(kind === 'event' ? { requires: needsKeyOrder } : {}),
+    async run(context) {
+      const topic = context.topic({ order: 'key', partitions: 4 });
+      // What Java's Kafka client answers for four partitions: DefaultPartitioner, murmur2, positive.
+      const known: readonly (readonly [string, number])[] = javaPartitions;
+      const consumer = await context.consume(kind, topic, 'work');
+      const receipts = await context.publish(
+        kind,
+        topic,
+        known.map(([key], n) => ({ n, key })),
+      );
+      expectSame(
+        receipts.map(({ partition }) => partition),
+        known.map(([, partition]) => partition),
+        'the partitions of the keys',
+      );
+      await context.drain(kind, topic, 'work');
+      expectSame(
+        consumer.deliveries
+          .toSorted((a, b) => a.n - b.n)
+          .map(({ key, partition }) => [key, partition]),
+        known,
+        'the partitions that the documents come from',
+      );
+    },
+  };
+}
+
+/** What a failing document has come to is known to the next owner of its partition. */
+export const attemptsSurvive: Case = {
+  name: 'order-by-key.event.attempts-survive',
+  rules: ['C3', 'E10'],
+  needs: ['event'],
+  requires: needsKeyOrder,
   async run(context) {
-    const topic = context.topic({ partitions: 4 });
-    // What Java's Kafka client answers for four partitions: DefaultPartitioner, murmur2, positive.
-    const known: readonly (readonly [string, number])[] = javaPartitions;
-    const receipts = await context.publish(
-      'data',
-      topic,
-      known.map(([key], n) => ({ n, key })),
+    const topic = context.topic({ order: 'key', partitions: 1 });
+    const slowly = { firstMs: 60_000, factor: 1, maxMs: 60_000 };
+    const doomed = await context.mortal();
+    const before = await context.consume('event', topic, 'work', {
+      member: doomed,
+      script: { fail: { 2: 99 } },
+      options: { backoff: slowly },
+    });
+    await context.publish('event', topic, interleaved(4, 1));
+    await context.until(
+      'one has failed and the others are handled',
+      () =>
+        before.deliveries.filter(({ type }) => type === 'ok').length === 3 &&
+        before.deliveries.some(({ type }) => type === 'fail'),
     );
+    // Only what is written survives: give it the time to be.
+    await context.elapse(1_000);
+    await doomed.crash();
+    const after = await context.consume('event', topic, 'work');
+    await context.drain('event', topic, 'work');
     expectSame(
-      receipts.map(({ partition }) => partition),
-      known.map(([, partition]) => partition),
-      'the partitions of the keys',
+      after.deliveries.filter(({ n }) => n === 2).map(({ attempt }) => attempt),
+      [2],
+      'the attempt of the document that had failed once',
     );
   },
 };
@@ -237,5 +301,7 @@ export const cases: readonly Case[] = [
   cleanHandovers('event'),
   cleanHandovers('data'),
   keyRequired,
-  sameKeySamePartition,
+  samePartition('event'),
+  samePartition('data'),
+  attemptsSurvive,
 ];
