@@ -1,6 +1,7 @@
 export { cases } from './cases/index.ts';
 export type { Case } from './case.ts';
 export type { Harness, ProcessesHarness } from './harness.ts';
+export { mutantSuite, type MutantSuiteOptions } from './mutants/mutant-suite.ts';
 export { overUrl } from './over-url.ts';
 export { type CaseResult, type Report, table } from './report.ts';
 export { type Rule, rules } from './rules.ts';

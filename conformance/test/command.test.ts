@@ -1,37 +1,21 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { Report } from '../src/index.ts';
+import { command } from './support/command.ts';
 
-const file = fileURLToPath(new URL('../src/command.ts', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'duobus-conformance-'));
 after(() => rmSync(folder, { recursive: true }));
 
-interface Ended {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-async function command(...args: readonly string[]): Promise<Ended> {
-  const child = spawn(process.execPath, ['--conditions=duobus:source', file, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let [out, err] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
-  const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
-  return { code, out, err };
-}
+const conformance = (...args: readonly string[]): ReturnType<typeof command> =>
+  command('command.ts', ...args);
 
 describe('duobus-conformance', () => {
   it('prints a table and writes the report', async () => {
     const path = join(folder, 'report.json');
-    const { code, out } = await command(
+    const { code, out } = await conformance(
       '--adapter',
       'memory',
       '--case',
@@ -54,7 +38,7 @@ describe('duobus-conformance', () => {
   });
 
   it('ends with 1 when a case fails', async () => {
-    const { code, err } = await command(
+    const { code, err } = await conformance(
       '--url',
       'memory://x',
       '--case',
@@ -76,7 +60,7 @@ describe('duobus-conformance', () => {
       [['--adapter', 'duobus-nats'], /--url is missing/],
       [['--url', 'nats://127.0.0.1'], /no adapter for the scheme 'nats'/],
     ] as const) {
-      const { code, err, out } = await command(...args);
+      const { code, err, out } = await conformance(...args);
       assert.equal(code, 2, args.join(' '));
       assert.match(err, sentence);
       assert.equal(out, '');
@@ -84,13 +68,13 @@ describe('duobus-conformance', () => {
   });
 
   it('says how it is used', async () => {
-    const { code, out } = await command('--help');
+    const { code, out } = await conformance('--help');
     assert.equal(code, 0);
     assert.match(out, /--adapter NAME/);
   });
 
   it('lists the cases with their rules', async () => {
-    const { code, out } = await command('--list');
+    const { code, out } = await conformance('--list');
     assert.equal(code, 0);
     assert.match(out, /^D5 +offset-reset$/m);
   });

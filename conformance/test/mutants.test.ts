@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { mutants } from '../src/mutants/index.ts';
+import { sampleOf } from '../src/mutants/kill.ts';
 import { cases, run } from '../src/index.ts';
 import { memoryHarness } from './support/memory.ts';
 
@@ -19,6 +20,25 @@ describe('mutants', { concurrency: together }, () => {
         cases.some((known) => known.name === killedBy),
         `${name} names ${killedBy}`,
       );
+  });
+
+  it('have one of nearly every operator in the sample for live brokers, which hurts none', () => {
+    const sample = sampleOf(mutants);
+    const operators = sample.map(({ operator }) => operator);
+    assert.equal(new Set(operators).size, sample.length);
+    for (const { killedBy } of sample) {
+      const found = cases.find(({ name }) => name === killedBy);
+      assert.equal(found?.alone, undefined);
+      assert.notEqual(found?.dies, true);
+    }
+    // What only a death shows needs a broker in this process.
+    const all = new Set(mutants.map(({ operator }) => operator));
+    assert.deepEqual([...all].filter((operator) => !operators.includes(operator)).toSorted(), [
+      'call-a-crash-clean',
+      'commit-before-the-handler',
+      'settle-all-before',
+      'settle-before-the-handler',
+    ]);
   });
 
   it('leave an adapter without a fault alone: the same cases pass, beside the mutants and in the same time', async () => {

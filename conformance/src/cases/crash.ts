@@ -12,6 +12,7 @@ function crashReturns(order: 'none' | 'key'): Case {
     rules: ['E8', 'E12', 'C3'],
     needs: ['event'],
     ...(order === 'key' ? { requires: needsKeyOrder } : {}),
+    dies: true,
     async run(context) {
       const topic = context.topic({ order });
       const doomed = await context.mortal();
@@ -57,6 +58,7 @@ function crashPoison(kind: Kind): Case {
     name: `crash.poison-is-dead-lettered${kind === 'data' ? '.data' : ''}`,
     rules: kind === 'event' ? ['C3', 'C4'] : ['C3', 'C4', 'D4'],
     needs: [kind],
+    dies: true,
     async run(context) {
       const topic = context.topic({ partitions: 1 });
       const options = { maxCrashes: 2, concurrency: 4 };
@@ -102,6 +104,7 @@ export const groupTakeover: Case = {
   name: 'crash.group-takeover',
   rules: ['D4', 'D9', 'E12'],
   needs: ['data'],
+  dies: true,
   async run(context) {
     const topic = context.topic();
     const doomed = await context.mortal();
@@ -143,6 +146,7 @@ export const standStill: Case = {
   name: 'crash.stand-still',
   rules: ['D5', 'D9'],
   needs: ['data'],
+  dies: true,
   async run(context) {
     const topic = context.topic({ partitions: 1 });
     const member = await context.mortal();

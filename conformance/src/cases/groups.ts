@@ -1,6 +1,7 @@
 import type { Case } from '../case.ts';
 import { topicOf } from '../document.ts';
 import { expect, expectSame, numbers, sorted } from '../expect.ts';
+import { expectOriginal, listed, lettersOf } from './failure.ts';
 import type { Consumer } from '../consumer.ts';
 import type { Draft } from '../context.ts';
 
@@ -268,6 +269,13 @@ export const poison: Case = {
       'attempts of the poison',
     );
     expectSame(handled(consumer).length, 7, 'the others handled');
+    const dead = await listed(lettersOf(context, 'data', topic, 'work'));
+    expectSame(
+      dead.map(({ reason, attempts, position }) => [reason, attempts, position]),
+      [['attempts', 3, consumer.deliveries.find(({ n }) => n === 3)?.position]],
+      'the dead letters',
+    );
+    expectOriginal(context, dead);
     await context.reset(topic, 'work', 'earliest');
     await context.until('a reset delivers the dead-lettered document too', () =>
       consumer.deliveries.some(({ n, epoch }) => n === 3 && epoch === 1),

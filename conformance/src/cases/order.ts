@@ -190,6 +190,51 @@ function cleanHandovers(kind: Kind): Case {
   };
 }
 
+/** What waits behind a failing document is bounded: then its partition stands still, and says so. */
+function stalls(kind: Kind): Case {
+  return {
+    name: `order-by-key.${kind}.stalls`,
+    rules: kind === 'event' ? ['C12', 'C6', 'E10'] : ['C12', 'C6', 'D9'],
+    needs: [kind],
+    ...(kind === 'event' ? { requires: needsKeyOrder } : {}),
+    async run(context) {
+      const topic = context.topic({ order: 'key', partitions: 1 });
+      let broken = true;
+      const consumer = await context.consume(kind, topic, 'work', {
+        options: {
+          maxAhead: 10,
+          maxAttempts: 30,
+          backoff: { firstMs: 1_000, factor: 1, maxMs: 1_000 },
+        },
+        handler: ({ n }) => {
+          if (n === 0 && broken) throw new Error('not yet');
+        },
+      });
+      const { handle } = consumer;
+      await context.publish(kind, topic, [{ n: 0, key: 'k0' }]);
+      await context.publish(kind, topic, interleaved(1, 60).slice(1));
+      await context.until('the handle says stalled', () => handle.state === 'stalled');
+      expect(
+        handle.detail?.includes(String(consumer.deliveries[0]?.id)) === true,
+        `it says behind which document (it says: ${handle.detail})`,
+      );
+      const { buffered, held } = handle.stats();
+      expect(
+        kind === 'data' || buffered + held <= 10,
+        `no more than maxAhead (10) are held, not ${buffered + held}`,
+      );
+      broken = false;
+      await context.drain(kind, topic, 'work');
+      await context.until('the handle says running again', () => handle.state === 'running');
+      expectSame(
+        consumer.deliveries.filter(({ type }) => type === 'ok').length,
+        60,
+        'documents handled',
+      );
+    },
+  };
+}
+
 export const keyRequired: Case = {
   name: 'order-by-key.key-required',
   rules: ['C12'],
@@ -244,6 +289,7 @@ export const attemptsSurvive: Case = {
   rules: ['C3', 'E10'],
   needs: ['event'],
   requires: needsKeyOrder,
+  dies: true,
   async run(context) {
     const topic = context.topic({ order: 'key', partitions: 1 });
     const slowly = { firstMs: 60_000, factor: 1, maxMs: 60_000 };
@@ -300,6 +346,8 @@ export const cases: readonly Case[] = [
   handOver('data'),
   cleanHandovers('event'),
   cleanHandovers('data'),
+  stalls('event'),
+  stalls('data'),
   keyRequired,
   samePartition('event'),
   samePartition('data'),

@@ -215,15 +215,15 @@ export const whileHandling: Case = {
   needs: ['data'],
   async run(context) {
     const topic = context.topic({ partitions: 1 });
-    let aborted = 0;
+    const aborted: number[] = [];
     const consumer = await context.consume('data', topic, 'work', {
-      options: { concurrency: 2 },
+      options: { concurrency: 2, graceMs: 60_000 * context.slow },
       handler: async ({ n }, { signal, epoch }) => {
         if (n !== 3 || epoch > 0) return;
         await new Promise<void>((resolve) =>
           signal.addEventListener('abort', () => resolve(), { once: true }),
         );
-        aborted += 1;
+        aborted.push(Date.now());
       },
     });
     await context.publish(
@@ -234,8 +234,14 @@ export const whileHandling: Case = {
     await context.until('the third is being handled', () =>
       consumer.deliveries.some(({ n }) => n === 3),
     );
+    const began = Date.now();
     await context.reset(topic, 'work', 'earliest');
-    expectSame(aborted, 1, 'aborted signals of running handlers');
+    expectSame(aborted.length, 1, 'aborted signals of running handlers');
+    expect(
+      (aborted[0] ?? 0) - began < 12_000 * context.slow,
+      'running handlers are told at once, not when their grace time is over',
+    );
+    expectSame(consumer.handle.stats().late, 1, 'results of the old epoch, which do not count');
     await context.drain('data', topic, 'work');
     const second = consumer.deliveries.filter(({ epoch }) => epoch === 1);
     expectSame(
