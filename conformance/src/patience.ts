@@ -1,5 +1,5 @@
 /**
- * How much longer something is waited for. Time in which this process was busy counts a fifth: what is waited for may
+ * How much longer something is waited for. Time in which this process was busy counts a third: what is waited for may
  * be in its own queue, behind the work of other cases.
  */
 export class Patience {
@@ -13,6 +13,6 @@ export class Patience {
 
   get leftMs(): number {
     const idle = performance.eventLoopUtilization().idle - this.#idle;
-    return this.#limitMs - Math.max(idle, (performance.now() - this.#since) / 5);
+    return this.#limitMs - Math.max(idle, (performance.now() - this.#since) / 3);
   }
 }

@@ -30,6 +30,7 @@ describe('duobus-mutants', () => {
     );
     assert.equal(code, 0);
     assert.match(out, /^lose-nth@event\.publish +x +\. +1$/m);
+    assert.match(out, /^\(no fault\) +[.]+$/m);
     assert.match(out, /^ +1 +fan-out$/m);
     assert.match(out, /^memory: 11 mutants, 11 killed by the case named for them, 0 survive/m);
     const matrix = JSON.parse(readFileSync(path, 'utf8')) as KillMatrix;

@@ -25,7 +25,7 @@ export const mutantUsage = `duobus-mutants: shows that the suite finds an adapte
   --sample         one mutant of every operator
   --seed N         default 1
   --slow FACTOR    multiplies all time limits; default 0.2, 1 with a broker
-  --concurrency N  mutants at a time; default 16, 4 with a broker
+  --concurrency N  mutants at a time; default 2, with --named 16
   --list           names the mutants and the cases that have to find them
   --help           shows this`;
 
@@ -52,6 +52,7 @@ export function readMutantArguments(argv: readonly string[]): MutantArguments {
   if (!list && !help && adapter === undefined && url === undefined)
     throw new Error('say which adapter: --adapter NAME, or --url URL');
   const quick = adapter === 'memory';
+  const named = values.named ?? false;
   return {
     adapter,
     url,
@@ -60,10 +61,10 @@ export function readMutantArguments(argv: readonly string[]): MutantArguments {
     help,
     wanted: values.mutant ?? [],
     only: values.case ?? [],
-    named: values.named ?? false,
+    named,
     sample: values.sample ?? false,
     seed: numberOf('seed', values.seed ?? '1', 0),
     slow: numberOf('slow', values.slow ?? (quick ? '0.2' : '1'), 0.1),
-    concurrency: numberOf('concurrency', values.concurrency ?? (quick ? '16' : '4'), 1),
+    concurrency: numberOf('concurrency', values.concurrency ?? (named ? '16' : '2'), 1),
   };
 }

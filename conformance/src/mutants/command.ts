@@ -42,7 +42,12 @@ async function main(args: MutantArguments): Promise<number> {
   console.log(matrixTable(matrix));
   if (args.json !== undefined)
     writeFileSync(args.json, `${JSON.stringify(matrix, undefined, 2)}\n`);
-  return matrix.mutants.some(({ fate }) => fate === 'survived') ? 1 : 0;
+  const failed = Object.entries(matrix.honest).filter(
+    ([, fate]) => fate === 'killed' || fate === 'late',
+  );
+  for (const [name] of failed) console.error(`${name} fails without a fault`);
+  const survived = matrix.mutants.some(({ fate }) => fate === 'survived');
+  return survived || failed.length > 0 ? 1 : 0;
 }
 
 function said(error: unknown): string {
@@ -60,7 +65,11 @@ try {
   if (args?.help === true) console.log(mutantUsage);
   else if (args?.list === true)
     for (const { name, killedBy } of mutants) console.log(`${name.padEnd(60)}  ${killedBy}`);
-  else if (args !== undefined) process.exitCode = await main(args);
+  else if (args !== undefined) {
+    const code = await main(args);
+    // What is broken may have left something running.
+    process.stdout.write('', () => process.exit(code));
+  }
 } catch (error) {
   console.error(said(error));
   process.exitCode = 2;

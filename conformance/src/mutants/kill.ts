@@ -18,6 +18,8 @@ export interface KillMatrix {
   readonly adapter: string;
   readonly versions: Readonly<Record<string, string>>;
   readonly seed: number;
+  /** What the same cases come to without a fault, beside the others and in the same time. */
+  readonly honest: Readonly<Record<string, Fate>>;
   readonly mutants: readonly Killing[];
 }
 
@@ -33,15 +35,25 @@ export interface KillOptions {
   readonly onResult?: (killing: Killing) => void;
 }
 
+const casesAtOnce = 24;
+
 /** Shows cases to broken adapters. */
 export async function killMatrix(options: KillOptions): Promise<KillMatrix> {
   const { mutants, changed, only = [], concurrency, seed, onResult } = options;
   const honest = changed((adapter) => adapter);
+  const shownTo = async (harness: Harness, names: readonly string[]): Promise<Killing['cases']> => {
+    // Most of what goes wrong is waited for: together that takes no longer than one by one.
+    const report = await run(harness, {
+      only: [...new Set(names)],
+      seed,
+      concurrency: casesAtOnce,
+    });
+    return Object.fromEntries(report.cases.map((result) => [result.name, fateOf(result)]));
+  };
   const found = new Map<string, Killing>();
   const one = async (mutant: Mutant): Promise<void> => {
     const { name, operator, point, killedBy, begin } = mutant;
-    const report = await run(changed(begin()), { only: [...new Set([killedBy, ...only])], seed });
-    const fates = Object.fromEntries(report.cases.map((result) => [result.name, fateOf(result)]));
+    const fates = await shownTo(changed(begin()), [killedBy, ...only]);
     const fate = fates[killedBy] as Fate;
     found.set(name, { name, operator, point, killedBy, fate, cases: fates });
     onResult?.(found.get(name) as Killing);
@@ -53,17 +65,24 @@ export async function killMatrix(options: KillOptions): Promise<KillMatrix> {
       ({ name, alone }) => (name === killedBy || only.includes(name)) && alone?.(honest) === true,
     );
   const together = mutants.filter((mutant) => !hurts(mutant));
+  const all = [...only, ...mutants.map(({ killedBy }) => killedBy)];
+  const gentle = all.filter(
+    (name) => honest.name === 'memory' || !cases.some((one) => one.name === name && one.alone),
+  );
+  const whole = shownTo(honest, gentle);
   await Promise.all(
     Array.from({ length: concurrency }, async () => {
       for (let next = together.shift(); next !== undefined; next = together.shift())
         await one(next);
     }),
   );
+  const fates = await whole;
   for (const mutant of mutants) if (!found.has(mutant.name)) await one(mutant);
   return {
     adapter: honest.name,
     versions: honest.versions ?? {},
     seed,
+    honest: fates,
     mutants: mutants.map(({ name }) => found.get(name) as Killing),
   };
 }
@@ -99,27 +118,31 @@ const marks: Readonly<Record<Fate, string>> = {
 };
 
 /** A line per mutant and a column per case. */
-export function matrixTable({ adapter, mutants, seed }: KillMatrix): string {
+export function matrixTable({ adapter, mutants, honest, seed }: KillMatrix): string {
   const columns = cases
     .map(({ name }) => name)
     .filter((name) => mutants.some((mutant) => mutant.cases[name] !== undefined));
-  const width = Math.max(6, ...mutants.map(({ name }) => name.length));
+  const width = Math.max(10, ...mutants.map(({ name }) => name.length));
   const digits = [10, 1].map((unit) =>
     columns
       .map((_, at) => (unit === 10 && at < 9 ? ' ' : Math.floor((at + 1) / unit) % 10))
       .join(''),
   );
+  const row = (fates: Killing['cases']): string =>
+    columns
+      .map((column) => {
+        const found = fates[column];
+        return found === undefined ? ' ' : marks[found];
+      })
+      .join('');
   const lines = mutants.map(({ name, cases: fates, killedBy, fate }) => {
-    const row = columns.map((column) => {
-      const found = fates[column];
-      return found === undefined ? ' ' : marks[found];
-    });
     const survived = fate === 'survived' ? `  SURVIVES ${killedBy}` : '';
-    return `${name.padEnd(width)}  ${row.join('')}  ${columns.indexOf(killedBy) + 1}${survived}`;
+    return `${name.padEnd(width)}  ${row(fates)}  ${columns.indexOf(killedBy) + 1}${survived}`;
   });
   const count = (fate: Fate): number => mutants.filter((mutant) => mutant.fate === fate).length;
   return [
     ...digits.map((line) => `${''.padEnd(width)}  ${line}`),
+    `${'(no fault)'.padEnd(width)}  ${row(honest)}`,
     ...lines,
     '',
     ...columns.map((name, at) => `${String(at + 1).padStart(3)}  ${name}`),

@@ -13,7 +13,7 @@ export interface MutantSuiteOptions {
   readonly adapter: Harness;
   /** Makes an adapter of your own for the same broker: it is what is broken. */
   readonly makeAdapter: () => Adapter | Promise<Adapter>;
-  /** Mutants at a time. Default 8. */
+  /** Mutants at a time. Default 16. */
   readonly concurrency?: number;
 }
 
@@ -23,7 +23,7 @@ export interface MutantSuiteOptions {
  * @example mutantSuite({ test, adapter: { name: 'nats', ...overUrl(url) }, makeAdapter: () => nats({ url }) })
  */
 export function mutantSuite(options: MutantSuiteOptions): void {
-  const { test, adapter, makeAdapter, concurrency = 8 } = options;
+  const { test, adapter, makeAdapter, concurrency = 16 } = options;
   const sample = sampleOf(mutants);
   const only = [...new Set(sample.map(({ killedBy }) => killedBy))];
   // What a mutant keeps from happening is waited for.
