@@ -1,6 +1,6 @@
 import type { LogDriver, LogEvent, Place } from '@duobus/core/driver';
 import { type Fault, inLog, inLogMember, type Mutant, operator } from './mutant.ts';
-import { everyNth, moved, notStored } from './records.ts';
+import { everyNth, later, moved, notStored } from './records.ts';
 
 /** Answers for the user's topics only: what the runtime keeps for itself is broken elsewhere. */
 const bounds = (
@@ -149,13 +149,7 @@ export const logMutants: readonly Mutant[] = [
       inLog(() => (log) => ({
         append: async (topic, partition, records, signal) => {
           if (topic.compacted) return log.append(topic, partition, records, signal);
-          setTimeout(
-            () =>
-              void log
-                .append(topic, partition, records, AbortSignal.timeout(5_000))
-                .catch(() => undefined),
-            50,
-          );
+          later(() => log.append(topic, partition, records, AbortSignal.timeout(5_000)));
           return records.map(() => ({ status: 'stored' }));
         },
       })),

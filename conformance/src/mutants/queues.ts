@@ -8,7 +8,7 @@ import type {
 import { type Fault, inQueue, inQueueMember, type Mutant, operator } from './mutant.ts';
 import { ExtraInbox } from './extra-inbox.ts';
 import { Copies } from './points.ts';
-import { everyNth, mapQueue, notStored } from './records.ts';
+import { everyNth, later, mapQueue, notStored } from './records.ts';
 
 const never = (): AbortSignal => AbortSignal.timeout(5_000);
 
@@ -251,14 +251,11 @@ function swallows(type: 'revoking' | 'assigned' | 'gone'): Fault {
   }));
 }
 
-/** Says that it is stored and stores it a moment later. */
+/** Says that it is stored and stores it later. */
 function publishesLate(): Fault {
   return inQueue(() => (queue) => ({
     publish: async (topic, partition, records) => {
-      setTimeout(
-        () => void queue.publish(topic, partition, records, never()).catch(() => undefined),
-        50,
-      );
+      later(() => queue.publish(topic, partition, records, never()));
       return records.map(() => ({ status: 'stored' }));
     },
   }));

@@ -41,6 +41,12 @@ export const moved = (place: Place, by: number): Place => ({
   offset: Math.max(place.offset + by, 0),
 });
 
+/** So late that what a case does next is over, whatever the broker. */
+export function later(work: () => Promise<unknown>): void {
+  // By then it may all be closed: nobody is to be told.
+  setTimeout(() => void work().catch(() => undefined), 5_000).unref();
+}
+
 /** Counts up: true for every n-th. */
 export function everyNth(n: number): () => boolean {
   let count = 0;
