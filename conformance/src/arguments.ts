@@ -65,7 +65,7 @@ export function readArguments(argv: readonly string[]): Arguments {
   };
 }
 
-function numberOf(option: string, text: string, least: number): number {
+export function numberOf(option: string, text: string, least: number): number {
   const value = Number(text);
   if (text.trim() !== '' && Number.isFinite(value) && value >= least) return value;
   throw new Error(`--${option} must be a number of at least ${least}, got '${text}'`);

@@ -18,6 +18,8 @@ export interface Case {
   readonly requires?: (bus: Bus) => Unsupported | undefined;
   /** Hurts the broker itself: nothing else may run. */
   readonly alone?: (harness: Harness) => boolean;
+  /** A consumer of it dies. */
+  readonly dies?: boolean;
   readonly run: (context: CaseContext) => Promise<void>;
 }
 

@@ -10,6 +10,7 @@ import type { Staleness } from './latency.ts';
 import type { LocalHandler, LocalMember, Member } from './member.ts';
 import type { ConsumeSpec, Doc, Kind, PlainTopic, PlainTopicOptions, Script } from './protocol.ts';
 import { limited } from './limited.ts';
+import { Patience } from './patience.ts';
 import type { Random } from './random.ts';
 import { RemoteMember } from './remote-member.ts';
 import { declares } from './unsupported.ts';
@@ -161,9 +162,9 @@ export class CaseContext {
       ...(script === undefined ? {} : { script }),
     };
     this.removeLater(kind, topic, name);
-    if (handler === undefined) return member.consume(spec);
+    if (handler === undefined) return this.#soon('subscribe', () => member.consume(spec));
     if (member.remote) throw new Error('a handler cannot be sent to another process: use a script');
-    return (member as LocalMember).consume(spec, handler, abort);
+    return this.#soon('subscribe', () => (member as LocalMember).consume(spec, handler, abort));
   }
 
   /** Publishes and expects every document to be stored. */
@@ -224,7 +225,7 @@ export class CaseContext {
       targets: [],
     } as const;
     return this.history.during(op, async (begun) => {
-      const result = await member.reset(topic, group, to);
+      const result = await this.#soon('reset', () => member.reset(topic, group, to));
       // A superseded reset says nothing about what comes next: the one that replaced it does.
       begun.targets = result.superseded ? [] : result.moves.map((move) => move.to);
       return result;
@@ -289,20 +290,27 @@ export class CaseContext {
     }
   }
 
-  /** Waits for a condition: looks at every change of the history, and every 20 ms. */
+  /** Waits for a condition: looks at every change of the history, and every 20 ms, later less often. */
   async until(
     what: string | (() => string),
     condition: () => boolean | Promise<boolean>,
     ms: number = 30_000,
   ): Promise<void> {
     const limit = ms * this.slow;
-    const deadline = Date.now() + limit;
     const late = (): Error =>
       new InVain(`waited ${limit} ms in vain until ${typeof what === 'string' ? what : what()}`);
-    while (!(await limited(condition, deadline - Date.now(), late))) {
-      if (Date.now() > deadline) throw late();
-      await this.history.change(20);
+    const patience = new Patience(limit);
+    while (!(await limited(condition, limit, late))) {
+      const { leftMs } = patience;
+      if (leftMs <= 0) throw late();
+      await this.history.change(Math.min(20 + (limit - leftMs) / 20, 250));
     }
+  }
+
+  /** Gives something time that nothing shows to have happened. */
+  async elapse(ms: number): Promise<void> {
+    const patience = new Patience(ms * this.slow);
+    while (patience.leftMs > 0) await this.history.change(20);
   }
 
   /** Keeps how the consumers are: a moment later they are closed. */
@@ -345,6 +353,12 @@ export class CaseContext {
     );
     if (failure !== undefined)
       throw new Error(`cleaning up: ${String(failure.reason)}`, { cause: failure.reason });
+  }
+
+  /** Nothing that a case waits for may hold up its verdict. */
+  #soon<T>(what: string, work: () => Promise<T>): Promise<T> {
+    const limit = 60_000 * this.slow;
+    return limited(work, limit, () => new Error(`${what} did not resolve within ${limit} ms`));
   }
 
   #begin(kind: Kind, topic: PlainTopic, id: string, document: Doc, member: Member): PublishOp {

@@ -5,6 +5,7 @@ export type { Harness, ProcessesHarness } from './harness.ts';
 export type { Latency, Staleness } from './latency.ts';
 export { junit } from './junit.ts';
 export { casesTable, headingOf, markdown, passedOf, stalenessTable } from './markdown.ts';
+export { mutantSuite, type MutantSuiteOptions } from './mutants/mutant-suite.ts';
 export { overUrl } from './over-url.ts';
 export { type CaseResult, type Report, table } from './report.ts';
 export { type Rule, rules } from './rules.ts';

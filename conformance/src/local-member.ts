@@ -73,7 +73,9 @@ export class InProcessMember implements LocalMember {
   }
 
   async reset(topic: PlainTopic, group: string, to: From): Promise<ResetResult> {
-    return this.bus.data.reset(topicOf(topic), group, to);
+    return this.bus.data.reset(topicOf(topic), group, to, {
+      graceMs: 25_000 * (this.#harness.slow ?? 1),
+    });
   }
 
   states(): readonly string[] {

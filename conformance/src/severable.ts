@@ -18,12 +18,12 @@ interface Severed {
 
 /** A harness for adapters whose broker lives in this process: a crash is a member cut off unsettled. */
 export function inProcess(
-  makeAdapter: () => Adapter,
+  makeAdapter: () => Adapter | Promise<Adapter>,
 ): Required<Pick<Harness, 'connect' | 'crash'>> {
   const cords = new WeakMap<Bus, Severed>();
   return {
     async connect(options: BusOptions): Promise<Bus> {
-      const severed = severable(makeAdapter());
+      const severed = severable(await makeAdapter());
       const bus = await connect(severed.adapter, options);
       cords.set(bus, severed);
       return bus;
@@ -32,6 +32,16 @@ export function inProcess(
       await cords.get(bus)?.sever();
     },
   };
+}
+
+/** The same broker, reached through adapters that are changed: in this process, as others would have whole ones. */
+export function changed(
+  harness: Harness,
+  makeAdapter: () => Adapter | Promise<Adapter>,
+  change: (adapter: Adapter) => Adapter,
+): Harness {
+  const { processes: _, ...rest } = harness;
+  return { ...rest, ...inProcess(async () => change(await makeAdapter())) };
 }
 
 /** An adapter whose cord can be cut. */

@@ -3,12 +3,17 @@ import type { Arguments } from './arguments.ts';
 import type { Harness } from './harness.ts';
 import { imported, shortName, versionsOf } from './installed.ts';
 import { overUrl } from './over-url.ts';
-import { inProcess } from './severable.ts';
+import { changed, inProcess } from './severable.ts';
 
-/** What the command runs against, and how to let go of it. */
+/** What the commands run against, and how to let go of it. */
 export interface Target extends AsyncDisposable {
   readonly harness: Harness;
+  /** The same, reached through adapters that are changed; memory gets a broker of its own. */
+  changed(change: (adapter: Adapter) => Adapter): Harness;
 }
+
+/** What of the arguments says where to run. */
+export type TargetArguments = Pick<Arguments, 'adapter' | 'url' | 'slow'>;
 
 /** What is used of @duobus/brokers, which is there only in duobus's own repository. */
 interface StartedBroker {
@@ -52,34 +57,53 @@ const optionsOf: ReadonlyMap<string, Readonly<Record<string, unknown>>> = new Ma
 const emulators: ReadonlyMap<string, string> = new Map([['sns-sqs', 'ministack']]);
 
 /** @throws Error that says what is missing. */
-export async function targetFor(args: Arguments): Promise<Target> {
+export async function targetFor(args: TargetArguments): Promise<Target> {
   const { adapter, url, slow } = args;
   if (adapter === 'memory') return memoryTarget(slow);
   if (url === undefined) return startedTarget(adapter ?? '', slow);
   const known = adapter === undefined || own.has(adapter);
   const more = known ? {} : { adapter, module: await imported<AdapterModule>(adapter) };
   const name = adapter === undefined ? url.slice(0, url.indexOf(':')) : shortName(adapter);
-  const versions = versionsOf(own.get(name) ?? adapter);
+  const harness: Harness = {
+    name,
+    slow,
+    versions: versionsOf(own.get(name) ?? adapter),
+    ...overUrl(url, more),
+  };
   return {
-    harness: { name, slow, versions, ...overUrl(url, more) },
+    harness,
+    changed: (change) =>
+      changed(harness, () => adapterOf(own.get(name) ?? adapter ?? name, { url }), change),
     [Symbol.asyncDispose]: async () => undefined,
   };
 }
 
+async function adapterOf(
+  name: string,
+  config: Parameters<AdapterModule['createAdapter']>[0],
+): Promise<Adapter> {
+  return (await imported<AdapterModule>(name)).createAdapter(config);
+}
+
 async function memoryTarget(slow: number): Promise<Target> {
   const module = await imported<MemoryModule>('@duobus/memory');
-  const broker = new module.MemoryBroker('conformance');
-  const restart = async (): Promise<void> => broker.restart();
-  return {
-    harness: {
+  const versions = versionsOf('@duobus/memory');
+  const harnessOf = (change: (adapter: Adapter) => Adapter): Harness => {
+    const broker = new module.MemoryBroker('conformance');
+    const restart = async (): Promise<void> => broker.restart();
+    return {
       name: 'memory',
       slow,
-      versions: versionsOf('@duobus/memory'),
-      ...inProcess(() => module.memory(broker)),
+      versions,
+      ...inProcess(() => change(module.memory(broker))),
       // Its process is this one: a restart of the broker is all that can happen to it alone.
       faults: { restart, kill9: restart },
       brokerDepth: async (topic) => broker.eventDepth(topic),
-    },
+    };
+  };
+  return {
+    harness: harnessOf((adapter) => adapter),
+    changed: harnessOf,
     [Symbol.asyncDispose]: async () => undefined,
   };
 }
@@ -98,18 +122,22 @@ async function startedTarget(adapter: string, slow: number): Promise<Target> {
   const broker = await brokers.startBroker(brokerOf.get(adapter) ?? adapter);
   const emulator = emulators.get(adapter);
   const options = optionsOf.get(adapter);
-  return {
-    harness: {
-      name: adapter,
-      slow,
-      versions: { ...versionsOf(own.get(adapter)), broker: versionOf(broker, emulator) },
-      ...overUrl(broker.url, options === undefined ? {} : { options }),
-      faults: {
-        restart: () => broker.restart(),
-        ...(emulator === undefined ? { kill9: () => killed(broker) } : {}),
-      },
-      ...brokerDepthOf(adapter, broker),
+  const harness: Harness = {
+    name: adapter,
+    slow,
+    versions: { ...versionsOf(own.get(adapter)), broker: versionOf(broker, emulator) },
+    ...overUrl(broker.url, options === undefined ? {} : { options }),
+    faults: {
+      restart: () => broker.restart(),
+      ...(emulator === undefined ? { kill9: () => killed(broker) } : {}),
     },
+    ...brokerDepthOf(adapter, broker),
+  };
+  const config = { url: broker.url, ...(options === undefined ? {} : { options }) };
+  return {
+    harness,
+    changed: (change) =>
+      changed(harness, () => adapterOf(own.get(adapter) as string, config), change),
     [Symbol.asyncDispose]: () => broker.stop(),
   };
 }

@@ -1,38 +1,22 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { junit, markdown, type Report } from '../src/index.ts';
+import { command } from './support/command.ts';
 
-const file = fileURLToPath(new URL('../src/command.ts', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'duobus-conformance-'));
 after(() => rmSync(folder, { recursive: true }));
 
-interface Ended {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-async function command(...args: readonly string[]): Promise<Ended> {
-  const child = spawn(process.execPath, ['--conditions=duobus:source', file, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let [out, err] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
-  const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
-  return { code, out, err };
-}
+const conformance = (...args: readonly string[]): ReturnType<typeof command> =>
+  command('command.ts', ...args);
 
 describe('duobus-conformance', () => {
   it('prints a line for each case and a table, and writes the reports', async () => {
     const path = join(folder, 'reports/report.json');
     const [xml, page] = [join(folder, 'reports/junit.xml'), join(folder, 'matrix.md')];
-    const { code, out, err } = await command(
+    const { code, out, err } = await conformance(
       '--adapter',
       'memory',
       '--case',
@@ -62,7 +46,7 @@ describe('duobus-conformance', () => {
   });
 
   it('ends with 1 when a case fails', async () => {
-    const { code, err } = await command(
+    const { code, err } = await conformance(
       '--url',
       'memory://x',
       '--case',
@@ -90,7 +74,7 @@ describe('duobus-conformance', () => {
       [['--adapter', './mine.js', '--url', 'mine:x'], /there is no file \.\/mine\.js in /],
       [['--url', 'nats://127.0.0.1'], /no adapter for the scheme 'nats'/],
     ] as const) {
-      const { code, err, out } = await command(...args);
+      const { code, err, out } = await conformance(...args);
       assert.equal(code, 2, args.join(' '));
       assert.match(err, sentence);
       assert.equal(out, '');
@@ -111,7 +95,7 @@ describe('duobus-conformance', () => {
         return { name: 'careless', queue: ${queue} };
       }`,
     );
-    const { code, out, err } = await command(
+    const { code, out, err } = await conformance(
       `--adapter=${adapter}`,
       '--url=careless:x',
       '--case=fan-out',
@@ -124,13 +108,13 @@ describe('duobus-conformance', () => {
   });
 
   it('says how it is used', async () => {
-    const { code, out } = await command('--help');
+    const { code, out } = await conformance('--help');
     assert.equal(code, 0);
     assert.match(out, /--adapter NAME/);
   });
 
   it('lists the cases with their rules', async () => {
-    const { code, out } = await command('--list');
+    const { code, out } = await conformance('--list');
     assert.equal(code, 0);
     assert.match(out, /^D5 +offset-reset$/m);
   });

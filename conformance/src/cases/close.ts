@@ -60,6 +60,36 @@ function closeCase(kind: Kind): Case {
   };
 }
 
+function flush(kind: Kind): Case {
+  return {
+    name: `close.${kind}.flushes`,
+    promises: 'What is being published when a bus closes is stored when it is closed.',
+    causes:
+      '`publish` or `append` gives up when `close` is called, or answers before it is stored.',
+    rules: ['C11', 'C2'],
+    needs: [kind],
+    async run(context) {
+      const topic = context.topic();
+      const consumer = await context.consume(kind, topic, 'work');
+      const member = await context.member();
+      await context.publish(kind, topic, [{ n: 1, key: 'k' }], member);
+      const publishing = context.attempt(
+        kind,
+        topic,
+        numbers(2, 30).map((n) => ({ n, key: `k${n}` })),
+        member,
+      );
+      await member.bus.close();
+      expect(
+        (await publishing).every(({ receipt }) => receipt !== undefined),
+        'what was published before the close is stored when it is over',
+      );
+      await context.drain(kind, topic, 'work');
+      expectSame(consumer.deliveries.length, 31, 'deliveries of what was published');
+    },
+  };
+}
+
 export const grace: Case = {
   name: 'close.grace',
   promises: 'A handler that hangs does not hold up a close, and its document comes again.',
@@ -129,4 +159,11 @@ export const processEnds: Case = {
   },
 };
 
-export const cases: readonly Case[] = [closeCase('event'), closeCase('data'), grace, processEnds];
+export const cases: readonly Case[] = [
+  closeCase('event'),
+  closeCase('data'),
+  flush('event'),
+  flush('data'),
+  grace,
+  processEnds,
+];

@@ -102,12 +102,15 @@ export const unsubscribeDeletes: Case = {
       'deliveries of the subscription made anew: the sentinel alone',
     );
     await events.unsubscribe(topicOf(topic), 'temporary');
+    await context.until(
+      'the handle of a deleted subscription ends',
+      () => again.handle.state === 'closed',
+    );
     await expectRefused(
       'done of a handle whose subscription is deleted',
       () => again.handle.done,
       'DUOBUS_NOT_FOUND',
     );
-    expectSame(again.handle.state, 'closed', 'the state of that handle');
   },
 };
 

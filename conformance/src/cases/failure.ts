@@ -1,6 +1,6 @@
 import { type DeadLetter, type DeadLetters, reject, retryAfter } from '@duobus/core';
 import type { Case } from '../case.ts';
-import { topicOf } from '../document.ts';
+import { digestOf, stableAttributes, topicOf } from '../document.ts';
 import { expect, expectRefused, expectSame, numbers } from '../expect.ts';
 import type { CaseContext } from '../context.ts';
 import type { Kind, PlainTopic } from '../protocol.ts';
@@ -20,6 +20,19 @@ export async function listed(letters: DeadLetters): Promise<DeadLetter[]> {
   const found: DeadLetter[] = [];
   for await (const letter of letters) found.push(letter);
   return found;
+}
+
+/** A dead letter is the envelope as it was published: every byte and attribute. */
+export function expectOriginal(context: CaseContext, letters: readonly DeadLetter[]): void {
+  const published = new Map(context.history.of('publish').map(({ id, digest }) => [id, digest]));
+  for (const { id, attributes, data, message } of letters) {
+    const document: unknown = JSON.parse(new TextDecoder().decode(data));
+    expect(
+      attributes !== undefined &&
+        published.get(id ?? '') === digestOf(document, stableAttributes(attributes)),
+      `the dead letter '${message}' holds the original envelope`,
+    );
+  }
 }
 
 export const retriedThenDead: Case = {
@@ -56,8 +69,7 @@ export const retriedThenDead: Case = {
       consumer.deliveries.find((op) => op.n === 5)?.id,
       'the id of the dead letter',
     );
-    const body = JSON.parse(new TextDecoder().decode(dead[0]?.data)) as { n?: number };
-    expectSame(body.n, 5, 'the original body of the dead letter');
+    expectOriginal(context, dead);
     expectSame((await context.depth(topic, 'work')).dead, 1, 'the depth of dead letters');
   },
 };
@@ -79,6 +91,10 @@ export const othersGoOn: Case = {
     await context.until(
       'all others are handled while one waits for its retry',
       () => consumer.deliveries.filter(({ type }) => type === 'ok').length === 19,
+    );
+    await context.until(
+      'all are settled: the others for good, the failing one until its retry',
+      () => consumer.handle.stats().settled === 20,
     );
     await context.until('the document in retry is held', async () => {
       const { total } = await context.depth(topic, 'work');
@@ -154,6 +170,7 @@ function deadLettersCase(kind: Kind): Case {
       const letters = lettersOf(context, kind, topic, 'work');
       await context.until('five are dead', async () => (await listed(letters)).length === 5);
       const [once, twice] = [await listed(letters), await listed(letters)];
+      expectOriginal(context, once);
       expectSame(
         twice.map(({ identity }) => identity).toSorted(),
         once.map(({ identity }) => identity).toSorted(),

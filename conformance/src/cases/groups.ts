@@ -1,6 +1,7 @@
 import type { Case } from '../case.ts';
 import { topicOf } from '../document.ts';
 import { expect, expectDocuments, expectSame, numbers, sorted } from '../expect.ts';
+import { expectOriginal, listed, lettersOf } from './failure.ts';
 import type { Consumer } from '../consumer.ts';
 import type { Draft } from '../context.ts';
 
@@ -64,6 +65,10 @@ export const ownPointer: Case = {
       numbers(31, 10),
       'what is delivered after it',
     );
+    expect(
+      after.deliveries.every(({ cause, redelivered }) => cause === 'first' && !redelivered),
+      'nothing of it looks as if a process had died of it',
+    );
   },
 };
 
@@ -79,7 +84,8 @@ export const pointerWithHoles: Case = {
     const before = await context.consume('data', topic, 'work', {
       member: first,
       script: { hang: [4] },
-      options: { concurrency: 4, graceMs: 200 },
+      // Nothing but the close writes the pointer.
+      options: { concurrency: 4, graceMs: 200, commitIntervalMs: 600_000 },
     });
     await context.publish(
       'data',
@@ -287,6 +293,13 @@ export const poison: Case = {
       'attempts of the poison',
     );
     expectSame(handled(consumer).length, 7, 'the others handled');
+    const dead = await listed(lettersOf(context, 'data', topic, 'work'));
+    expectSame(
+      dead.map(({ reason, attempts, position }) => [reason, attempts, position]),
+      [['attempts', 3, consumer.deliveries.find(({ n }) => n === 3)?.position]],
+      'the dead letters',
+    );
+    expectOriginal(context, dead);
     await context.reset(topic, 'work', 'earliest');
     await context.until('a reset delivers the dead-lettered document too', () =>
       consumer.deliveries.some(({ n, epoch }) => n === 3 && epoch === 1),

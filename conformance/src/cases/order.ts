@@ -3,6 +3,7 @@ import type { Case, Unsupported } from '../case.ts';
 import type { Draft } from '../context.ts';
 import { topicOf } from '../document.ts';
 import { expect, expectRefused, expectSame, numbers } from '../expect.ts';
+import { listed, lettersOf } from './failure.ts';
 import type { Kind } from '../protocol.ts';
 
 /** Adapters that do not declare order by key on the event bus must refuse such topics. */
@@ -47,13 +48,19 @@ function orderCase(kind: Kind): Case {
           throw new Error(`document ${n} fails`);
         },
       });
-      await context.publish(kind, topic, interleaved(7, 15));
+      // Drawn, so that neighbours have the same key now and then: in turn they never would.
+      await context.publish(
+        kind,
+        topic,
+        numbers(0, 105).map((n) => ({ n, key: `k${context.random.below(7)}` })),
+      );
       await context.drain(kind, topic, 'work');
       expectSame(
         new Set(consumer.deliveries.filter(({ type }) => type === 'ok').map(({ n }) => n)).size,
         105,
         'documents handled',
       );
+      expectSame((await listed(lettersOf(context, kind, topic, 'work'))).length, 0, 'dead letters');
     },
   };
 }
@@ -83,6 +90,16 @@ function releasedLane(kind: Kind): Case {
         consumer.deliveries.filter(({ type }) => type === 'ok').length,
         9,
         'documents handled',
+      );
+      expectSame(
+        consumer.deliveries.filter(({ cause }) => cause !== 'first').map(({ n }) => n),
+        [0, 0],
+        'repetitions: those of the failing document, and nothing else looks like one',
+      );
+      expectSame(
+        (await listed(lettersOf(context, kind, topic, 'work'))).map(({ attempts }) => attempts),
+        [3],
+        'the attempts of the dead letters',
       );
     },
   };
@@ -191,6 +208,54 @@ function cleanHandovers(kind: Kind): Case {
   };
 }
 
+/** What waits behind a failing document is bounded: then its partition stands still, and says so. */
+function stalls(kind: Kind): Case {
+  return {
+    name: `order-by-key.${kind}.stalls`,
+    promises:
+      'What waits behind a failing document is bounded: its partition stands still, and the handle says so.',
+    causes: '`pause` does not hold back what is given out, or `resume` never asks for it again.',
+    rules: kind === 'event' ? ['C12', 'C6', 'E10'] : ['C12', 'C6', 'D9'],
+    needs: [kind],
+    ...(kind === 'event' ? { requires: needsKeyOrder } : {}),
+    async run(context) {
+      const topic = context.topic({ order: 'key', partitions: 1 });
+      let broken = true;
+      const consumer = await context.consume(kind, topic, 'work', {
+        options: {
+          maxAhead: 10,
+          maxAttempts: 30,
+          backoff: { firstMs: 1_000, factor: 1, maxMs: 1_000 },
+        },
+        handler: ({ n }) => {
+          if (n === 0 && broken) throw new Error('not yet');
+        },
+      });
+      const { handle } = consumer;
+      await context.publish(kind, topic, [{ n: 0, key: 'k0' }]);
+      await context.publish(kind, topic, interleaved(1, 60).slice(1));
+      await context.until('the handle says stalled', () => handle.state === 'stalled');
+      expect(
+        handle.detail?.includes(String(consumer.deliveries[0]?.id)) === true,
+        `it says behind which document (it says: ${handle.detail})`,
+      );
+      const { buffered, held } = handle.stats();
+      expect(
+        kind === 'data' || buffered + held <= 10,
+        `no more than maxAhead (10) are held, not ${buffered + held}`,
+      );
+      broken = false;
+      await context.drain(kind, topic, 'work');
+      await context.until('the handle says running again', () => handle.state === 'running');
+      expectSame(
+        consumer.deliveries.filter(({ type }) => type === 'ok').length,
+        60,
+        'documents handled',
+      );
+    },
+  };
+}
+
 export const keyRequired: Case = {
   name: 'order-by-key.key-required',
   promises: 'Publishing without a key to a topic ordered by key is a `TypeError`.',
@@ -209,26 +274,77 @@ export const keyRequired: Case = {
   },
 };
 
-export const sameKeySamePartition: Case = {
-  name: 'order-by-key.murmur2',
-  promises: "A key goes to the partition that Java's Kafka client would choose, on every adapter.",
-  causes:
-    'Core chooses: `append` stores in another partition than it is given, or `ensureTopic` returns another number of them.',
-  rules: ['C12', 'D12'],
-  needs: ['data'],
+function samePartition(kind: Kind): Case {
+  return {
+    name: kind === 'data' ? 'order-by-key.murmur2' : 'order-by-key.event.murmur2',
+    promises:
+      "A key goes to the partition that Java's Kafka client would choose, on every adapter.",
+    causes:
+      'Core chooses: the driver stores in another partition than it is given, says another when it hands out, or `ensureTopic` returns another number of them.',
+    rules: kind === 'data' ? ['C12', 'D12'] : ['C12', 'E10'],
+    needs: [kind],
+    ...(kind === 'event' ? { requires: needsKeyOrder } : {}),
+    async run(context) {
+      const topic = context.topic({ order: 'key', partitions: 4 });
+      // What Java's Kafka client answers for four partitions: DefaultPartitioner, murmur2, positive.
+      const known: readonly (readonly [string, number])[] = javaPartitions;
+      const consumer = await context.consume(kind, topic, 'work');
+      const receipts = await context.publish(
+        kind,
+        topic,
+        known.map(([key], n) => ({ n, key })),
+      );
+      expectSame(
+        receipts.map(({ partition }) => partition),
+        known.map(([, partition]) => partition),
+        'the partitions of the keys',
+      );
+      await context.drain(kind, topic, 'work');
+      expectSame(
+        consumer.deliveries
+          .toSorted((a, b) => a.n - b.n)
+          .map(({ key, partition }) => [key, partition]),
+        known,
+        'the partitions that the documents come from',
+      );
+    },
+  };
+}
+
+/** What a failing document has come to is known to the next owner of its partition. */
+export const attemptsSurvive: Case = {
+  name: 'order-by-key.event.attempts-survive',
+  promises: 'The next owner of a partition knows how often a document of it has failed.',
+  causes: '`note` is not written where the next owner of the partition reads it.',
+  rules: ['C3', 'E10'],
+  needs: ['event'],
+  requires: needsKeyOrder,
+  dies: true,
   async run(context) {
-    const topic = context.topic({ partitions: 4 });
-    // What Java's Kafka client answers for four partitions: DefaultPartitioner, murmur2, positive.
-    const known: readonly (readonly [string, number])[] = javaPartitions;
-    const receipts = await context.publish(
-      'data',
-      topic,
-      known.map(([key], n) => ({ n, key })),
+    const topic = context.topic({ order: 'key', partitions: 1 });
+    const slowly = { firstMs: 60_000, factor: 1, maxMs: 60_000 };
+    const doomed = await context.mortal();
+    const before = await context.consume('event', topic, 'work', {
+      member: doomed,
+      script: { fail: { 2: 99 } },
+      options: { backoff: slowly },
+    });
+    await context.publish('event', topic, interleaved(4, 1));
+    await context.until(
+      'one has failed and the others are handled',
+      () =>
+        before.deliveries.filter(({ type }) => type === 'ok').length === 3 &&
+        before.deliveries.some(({ type }) => type === 'fail'),
     );
+    // Only what is written survives: give it the time to be.
+    await context.elapse(1_000);
+    await doomed.crash();
+    const after = await context.consume('event', topic, 'work');
+    await context.drain('event', topic, 'work');
     expectSame(
-      receipts.map(({ partition }) => partition),
-      known.map(([, partition]) => partition),
-      'the partitions of the keys',
+      after.deliveries.filter(({ n }) => n === 2).map(({ attempt }) => attempt),
+      [2],
+      'the attempt of the document that had failed once',
     );
   },
 };
@@ -260,6 +376,10 @@ export const cases: readonly Case[] = [
   handOver('data'),
   cleanHandovers('event'),
   cleanHandovers('data'),
+  stalls('event'),
+  stalls('data'),
   keyRequired,
-  sameKeySamePartition,
+  samePartition('event'),
+  samePartition('data'),
+  attemptsSurvive,
 ];

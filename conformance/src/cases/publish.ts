@@ -1,9 +1,17 @@
-import { type Bus, bytes, type Delivery, topic as topicWith } from '@duobus/core';
+import {
+  type Bus,
+  bytes,
+  type Delivery,
+  type Handler,
+  reject,
+  topic as topicWith,
+} from '@duobus/core';
 import type { Case } from '../case.ts';
 import type { CaseContext } from '../context.ts';
 import { topicOf } from '../document.ts';
 import { expect, expectDocuments, expectRefused, expectSame } from '../expect.ts';
 import type { Kind } from '../protocol.ts';
+import { listed, lettersOf } from './failure.ts';
 import { handled, spread } from './groups.ts';
 
 const half = (bus: Bus, kind: Kind): Bus['events'] | Bus['data'] =>
@@ -141,74 +149,103 @@ function envelope(kind: Kind): Case {
     promises: 'Bodies arrive byte for byte, and attributes as they were given.',
     causes:
       'Headers pass through something that is not safe for UTF-8, or an empty body becomes null.',
-    rules: kind === 'event' ? ['C9', 'E1'] : ['C9', 'D7'],
+    rules: kind === 'event' ? ['C9', 'E1', 'C4'] : ['C9', 'D7', 'C4'],
     needs: [kind],
     async run(context) {
       const plain = context.topic({ keyed: false });
       const topic = topicWith<Uint8Array>(plain.name, { codec: bytes, partitions: 2 });
-      const got: { readonly body: Uint8Array; readonly delivery: Delivery }[] = [];
       const bushalf = half(context.bus, kind);
-      const handle = await bushalf.subscribe(
-        topic,
-        'work',
-        (body: Uint8Array, delivery: Delivery) => void got.push({ body, delivery }),
-      );
-      context.removeLater(kind, plain, 'work');
-      context.closeLater(handle);
+      const got: Arrived[] = [];
+      const start = async (name: string, handler: Handler<Uint8Array>): Promise<void> => {
+        const handle = await bushalf.subscribe(topic, name, handler);
+        context.removeLater(kind, plain, name);
+        context.closeLater(handle);
+      };
+      await start('work', (body, { key, attributes }) => void got.push({ body, key, attributes }));
+      await start('grave', () => {
+        throw reject('as it is told to');
+      });
       const bodies = [
         new Uint8Array(0),
         new Uint8Array([0, 255, 254, 0, 195, 40]),
         Uint8Array.from({ length: 100_000 }, () => context.random.below(256)),
       ];
-      const options = {
-        type: plain.name,
-        subject: 'Grüße, "quotes", 100% & 🎉',
-        time: '2026-01-02T03:04:05.678Z',
-        correlationId: 'c-1',
-        causationId: 'c-0',
-        key: 'kéy 🎉',
-        extensions: { tenant: 'ünï', empty: 'x y' },
-      };
       for (const [index, body] of bodies.entries())
-        await bushalf.publish(topic, body, { ...options, id: `id ${index} ü` });
+        await bushalf.publish(topic, body, { ...full, type: plain.name, id: `id ${index} ü` });
       await context.until('all have come', () => got.length >= bodies.length);
-      for (const [index, body] of bodies.entries()) {
-        const found = got.find(({ delivery }) => delivery.id === `id ${index} ü`);
-        expect(
-          found !== undefined && Buffer.compare(found.body, body) === 0,
-          `body ${index} arrives byte for byte`,
-        );
-        const { key, attributes } = found.delivery;
-        expectSame(
-          [
-            attributes['subject'],
-            attributes['time'],
-            attributes['correlationid'],
-            attributes['causationid'],
-            attributes['tenant'],
-            attributes['empty'],
-            attributes['partitionkey'],
-            key,
-            attributes['specversion'],
-            attributes['datacontenttype'],
-          ],
-          [
-            options.subject,
-            options.time,
-            'c-1',
-            'c-0',
-            'ünï',
-            'x y',
-            'kéy 🎉',
-            'kéy 🎉',
-            '1.0',
-            'application/octet-stream',
-          ],
-          `the attributes of document ${index}`,
-        );
+      expectFull('what is delivered', got, bodies);
+      const letters = lettersOf(context, kind, plain, 'grave');
+      await context.until(
+        'all are dead',
+        async () => (await listed(letters)).length === bodies.length,
+      );
+      const dead = (await listed(letters)).map(({ data, attributes = {} }): Arrived => {
+        const given = attributes as Arrived['attributes'];
+        return { body: data, key: given['partitionkey'], attributes: given };
+      });
+      expectFull('what is kept as a dead letter', dead, bodies);
+      if (kind === 'event') return;
+      const read: Arrived[] = [];
+      for await (const entry of context.bus.data.read(topic)) {
+        expect(entry.error === undefined, 'what is read can be decoded');
+        read.push({ body: entry.document, key: entry.key, attributes: entry.attributes });
       }
+      expectFull('what is read', read, bodies);
     },
   };
+}
+
+interface Arrived {
+  readonly body: Uint8Array;
+  readonly key: string | undefined;
+  readonly attributes: Readonly<Record<string, string | undefined>>;
+}
+
+const full = {
+  subject: 'Grüße, "quotes", 100% & 🎉',
+  time: '2026-01-02T03:04:05.678Z',
+  correlationId: 'c-1',
+  causationId: 'c-0',
+  key: 'kéy 🎉',
+  extensions: { tenant: 'ünï', empty: 'x y' },
+};
+
+function expectFull(what: string, got: readonly Arrived[], bodies: readonly Uint8Array[]): void {
+  for (const [index, body] of bodies.entries()) {
+    const found = got.find(({ attributes }) => attributes['id'] === `id ${index} ü`);
+    expect(
+      found !== undefined && Buffer.compare(found.body, body) === 0,
+      `${what}: body ${index}, byte for byte`,
+    );
+    const { key, attributes } = found;
+    expectSame(
+      [
+        attributes['subject'],
+        attributes['time'],
+        attributes['correlationid'],
+        attributes['causationid'],
+        attributes['tenant'],
+        attributes['empty'],
+        attributes['partitionkey'],
+        key,
+        attributes['specversion'],
+        attributes['datacontenttype'],
+      ],
+      [
+        full.subject,
+        full.time,
+        'c-1',
+        'c-0',
+        'ünï',
+        'x y',
+        'kéy 🎉',
+        'kéy 🎉',
+        '1.0',
+        'application/octet-stream',
+      ],
+      `${what}: the attributes of document ${index}`,
+    );
+  }
 }
 
 export const correlation: Case = {

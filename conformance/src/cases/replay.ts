@@ -134,6 +134,12 @@ export const read: Case = {
       numbers(1, 20),
       'all of the history',
     );
+    const places = new Map(consumer.deliveries.map(({ n, position }) => [n, position]));
+    expectSame(
+      all.map(({ position }) => position),
+      all.map(({ n }) => places.get(n)),
+      'the positions, which are those that the group was given',
+    );
     for (const partition of [0, 1]) {
       const part = all
         .filter((entry) => entry.partition === partition)

@@ -109,6 +109,8 @@ export const alter: Case = {
     const topic = context.topic({ partitions: 1 });
     const consumer = await context.consume('data', topic, 'work', {
       member: await context.member(),
+      // For the partitions that are there: what is added has no past that could be left out.
+      options: { from: 'latest' },
     });
     await context.publish('data', topic, [{ n: 1, key: 'a' }]);
     await context.drain('data', topic, 'work');
@@ -146,6 +148,43 @@ export const alter: Case = {
     );
   },
 };
+
+/** Of a partition that is added while nobody consumes nothing is missed, wherever the group itself began. */
+function addedWhileAway(kind: Kind): Case {
+  return {
+    name: `topic.alter.while-away.${kind}`,
+    promises: 'Of partitions that are added while nobody consumes nothing is missed.',
+    causes:
+      'A partition that has no stored pointer or queue yet begins at its end, or is not told to the next member.',
+    rules: kind === 'event' ? ['C1', 'E4'] : ['C1', 'D3'],
+    needs: [kind],
+    ...(kind === 'event' ? { requires: needsKeyOrder } : {}),
+    async run(context) {
+      const topic = context.topic({ order: 'key', partitions: 1 });
+      const options = kind === 'data' ? ({ from: 'latest' } as const) : {};
+      const before = await context.consume(kind, topic, 'work', { options });
+      await before.close();
+      const plain = topicOf({ name: topic.name, options: {} });
+      const altered = await half(context.bus, kind).topics.alter(plain, { partitions: 3 });
+      expectSame(altered.partitions, 3, 'partitions after the alteration');
+      const wide = { name: topic.name, options: { keyed: true } };
+      const fresh = await context.member();
+      const receipts = await context.publish(
+        kind,
+        wide,
+        numbers(1, 30).map((n) => ({ n, key: `k${n}` })),
+        fresh,
+      );
+      expect(
+        new Set(receipts.map(({ partition }) => partition)).size === 3,
+        'documents go to the new partitions',
+      );
+      const after = await context.consume(kind, wide, 'work', { member: fresh, options });
+      await context.drain(kind, wide, 'work');
+      expectSame(handled(after), numbers(1, 30), 'what is handled of all partitions');
+    },
+  };
+}
 
 export const retention: Case = {
   name: 'topic.retention',
@@ -205,5 +244,7 @@ export const cases: readonly Case[] = [
   checkMode('event'),
   checkMode('data'),
   alter,
+  addedWhileAway('event'),
+  addedWhileAway('data'),
   retention,
 ];

@@ -2,43 +2,52 @@ import type { Adapter } from '@duobus/core';
 import type { LogDriver, LogMember, QueueDriver, QueueMember } from '@duobus/core/driver';
 import { intercept } from '../intercept.ts';
 
+/** What breaks adapters. Called anew for every run: the adapters of one run share what they have to. */
+export type Fault = () => (adapter: Adapter) => Adapter;
+
 /** An adapter with one fault, and the case that has to find it. */
 export interface Mutant {
+  /** `operator@point`, stable. */
   readonly name: string;
+  /** What goes wrong. */
+  readonly operator: string;
+  /** Where in the seam. */
+  readonly point: string;
   readonly killedBy: string;
-  /** Begins anew: what is returned breaks every adapter of one run, which share what they have to. */
-  readonly begin: () => (adapter: Adapter) => Adapter;
+  readonly begin: Fault;
 }
 
-type Methods<T> = Parameters<typeof intercept<T & object>>[1];
-
-export function queueMutant(
+/** One operator at several points: for each the case that has to find it, and how it is done there. */
+export function operator(
   name: string,
-  killedBy: string,
-  begin: () => Methods<QueueDriver>,
-): Mutant {
-  return {
-    name,
+  points: Readonly<Record<string, readonly [killedBy: string, fault: Fault]>>,
+): readonly Mutant[] {
+  return Object.entries(points).map(([point, [killedBy, begin]]) => ({
+    name: `${name}@${point}`,
+    operator: name,
+    point,
     killedBy,
-    begin: () => {
-      const change = begin();
-      return (adapter) =>
-        adapter.queue === undefined
-          ? adapter
-          : { ...adapter, queue: intercept(adapter.queue, change) };
-    },
+    begin,
+  }));
+}
+
+type Methods<T extends object> = Parameters<typeof intercept<T>>[1];
+
+export function inQueue(begin: () => Methods<QueueDriver>): Fault {
+  return () => {
+    const change = begin();
+    return (adapter) =>
+      adapter.queue === undefined
+        ? adapter
+        : { ...adapter, queue: intercept(adapter.queue, change) };
   };
 }
 
-export function logMutant(name: string, killedBy: string, begin: () => Methods<LogDriver>): Mutant {
-  return {
-    name,
-    killedBy,
-    begin: () => {
-      const change = begin();
-      return (adapter) =>
-        adapter.log === undefined ? adapter : { ...adapter, log: intercept(adapter.log, change) };
-    },
+export function inLog(begin: () => Methods<LogDriver>): Fault {
+  return () => {
+    const change = begin();
+    return (adapter) =>
+      adapter.log === undefined ? adapter : { ...adapter, log: intercept(adapter.log, change) };
   };
 }
 
@@ -50,38 +59,36 @@ export interface Consumed {
   readonly queue: QueueDriver;
 }
 
-export function queueMemberMutant(
-  name: string,
-  killedBy: string,
+export function inQueueMember(
   begin: () => (member: QueueMember, consumed: Consumed) => Partial<QueueMember>,
-): Mutant {
-  return queueMutant(name, killedBy, () => {
+): Fault {
+  return inQueue(() => {
     const change = begin();
     return (queue) => ({
-      consume: async (topic, subscription, source, credit, signal) => {
-        const member = await queue.consume(topic, subscription, source, credit, signal);
-        return intercept(member, (original) =>
-          change(original, { topic, name: subscription, source, queue }),
-        );
+      consume: async (topic, name, source, credit, signal) => {
+        const member = await queue.consume(topic, name, source, credit, signal);
+        return intercept(member, (original) => change(original, { topic, name, source, queue }));
       },
     });
   });
 }
 
-export function logMemberMutant(
-  name: string,
-  killedBy: string,
-  begin: () => (
-    member: LogMember,
-    joined: { readonly topic: string; readonly group: string },
-  ) => Partial<LogMember>,
-): Mutant {
-  return logMutant(name, killedBy, () => {
+/** Which group it is a member of. */
+export interface Joined {
+  readonly topic: Parameters<LogDriver['join']>[0];
+  readonly group: string;
+  readonly log: LogDriver;
+}
+
+export function inLogMember(
+  begin: () => (member: LogMember, joined: Joined) => Partial<LogMember>,
+): Fault {
+  return inLog(() => {
     const change = begin();
     return (log) => ({
       join: async (topic, group, as, signal) => {
         const member = await log.join(topic, group, as, signal);
-        return intercept(member, (original) => change(original, { topic: topic.name, group }));
+        return intercept(member, (original) => change(original, { topic, group, log }));
       },
     });
   });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { BusError, topic, type Bus } from '@duobus/core';
+import { BusError, connect, topic, type Bus } from '@duobus/core';
+import { memory } from '../support/memory.ts';
 import { during, until, world, type World } from '../support/memory-bus.ts';
 
 const Orders = topic<{ n: number }>('orders', { key: ({ n }) => `k${n % 5}`, order: 'key' });
@@ -99,6 +100,19 @@ describe('what vanished', () => {
     await assert.rejects(during(clock, handle.done), { code: 'DUOBUS_NOT_FOUND' });
     assert.equal(handle.state, 'closed');
     await during(clock, bus.close());
+  });
+
+  it('ends the handle of a subscription that was removed while its consumer was away', async (test) => {
+    const { broker, clock, join } = world(test);
+    const adapter = memory(broker);
+    const bus = await connect(adapter, { source: '/test' });
+    const other = await join();
+    const handle = await bus.events.subscribe(Orders, 'a', () => undefined);
+    broker.cut(adapter);
+    await other.events.unsubscribe(Orders, 'a');
+    await assert.rejects(during(clock, handle.done), { code: 'DUOBUS_NOT_FOUND' });
+    assert.deepEqual(await other.events.subscriptions(Orders), []);
+    await during(clock, Promise.all([bus.close(), other.close()]));
   });
 
   it('ends the handle of a group that was removed while its member was away', async (test) => {

@@ -75,6 +75,43 @@ describe('publishing under pressure', () => {
     await during(clock, bus.close());
   });
 
+  it('tries again what is certainly not stored, and nothing of it twice', async (test) => {
+    const { broker, clock, join } = world(test);
+    const bus = await join();
+    await during(clock, bus.data.publish(Logs, { n: 0 }));
+    broker.failPublishes({ outcome: 'rejected', count: 3 });
+    await during(clock, bus.data.publish(Logs, { n: 1 }));
+    const stored: number[] = [];
+    for await (const { document } of bus.data.read(Logs)) stored.push(document?.n ?? -1);
+    assert.deepEqual(stored, [0, 1]);
+    await during(clock, bus.close());
+  });
+
+  it('takes the later documents of a key with the one that failed', async (test) => {
+    const { broker, clock, join } = world(test);
+    const bus = await join({ publishTimeoutMs: 1_000 });
+    await during(clock, bus.events.publish(Orders, { n: 0 }));
+    broker.failPublishes({ outcome: 'rejected', count: 1_000 });
+    const first = bus.events.publish(Orders, { n: 1 }).catch(codeOf);
+    await clock.advance(500);
+    const second = bus.events.publish(Orders, { n: 2 }).catch(codeOf);
+    assert.equal(await during(clock, second, 5_000), 'DUOBUS_REJECTED rejected');
+    assert.match(String(await first), /rejected$/);
+    await during(clock, bus.close());
+  });
+
+  it('says of what found no room that the buffer stayed full', async (test) => {
+    const { broker, clock, join } = world(test);
+    const bus = await join({ publishTimeoutMs: 1_000, publishBuffer: { documents: 1 } });
+    await during(clock, bus.events.publish(Logs, { n: 0 }));
+    broker.stop();
+    const both = [1, 2].map((n) => bus.events.publish(Logs, { n }));
+    const [, second] = await during(clock, Promise.allSettled(both), 5_000);
+    assert.match(String(second?.status === 'rejected' && second.reason), /buffer stayed full/);
+    broker.start();
+    await during(clock, bus.close());
+  });
+
   it('does not publish what was given up before its turn', async (test) => {
     const { broker, clock, join } = world(test);
     const bus = await join({ publishBuffer: { documents: 1 } });

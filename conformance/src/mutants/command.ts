@@ -1,0 +1,76 @@
+#!/usr/bin/env node
+import { writeFileSync } from 'node:fs';
+import { cases } from '../cases/index.ts';
+import { killMatrix, matrixTable, sampleOf } from './kill.ts';
+import { type Mutant, mutants } from './index.ts';
+import { type MutantArguments, mutantUsage, readMutantArguments } from './arguments.ts';
+import { targetFor } from '../targets.ts';
+
+function chosen({ wanted, sample }: MutantArguments): readonly Mutant[] {
+  const unknown = wanted.find(
+    (text) => !mutants.some(({ name, operator }) => name === text || operator === text),
+  );
+  if (unknown !== undefined)
+    throw new Error(`there is no mutant or operator '${unknown}': --list names them`);
+  const some = mutants.filter(
+    ({ name, operator }) =>
+      wanted.length === 0 || wanted.includes(name) || wanted.includes(operator),
+  );
+  return sample ? sampleOf(some) : some;
+}
+
+async function main(args: MutantArguments): Promise<number> {
+  const some = chosen(args);
+  const names = cases.map(({ name }) => name);
+  const unknown = args.only.find((name) => !names.includes(name));
+  if (unknown !== undefined) throw new Error(`there is no case '${unknown}'`);
+  const columns = args.only.length > 0 ? args.only : names;
+  await using target = await targetFor(args);
+  let done = 0;
+  const matrix = await killMatrix({
+    mutants: some,
+    changed: (change) => target.changed(change),
+    concurrency: args.concurrency,
+    seed: args.seed,
+    only: args.named ? [] : columns,
+    onResult: ({ name, fate, killedBy }) => {
+      done += 1;
+      if (fate === 'survived') console.error(`${name} SURVIVES ${killedBy}`);
+      if (done % 50 === 0) console.error(`${done} of ${some.length} mutants`);
+    },
+  });
+  console.log(matrixTable(matrix));
+  if (args.json !== undefined)
+    writeFileSync(args.json, `${JSON.stringify(matrix, undefined, 2)}\n`);
+  const failed = Object.entries(matrix.honest).filter(
+    ([, fate]) => fate === 'killed' || fate === 'late',
+  );
+  for (const [name] of failed) console.error(`${name} fails without a fault`);
+  const survived = matrix.mutants.some(({ fate }) => fate === 'survived');
+  return survived || failed.length > 0 ? 1 : 0;
+}
+
+function said(error: unknown): string {
+  return `duobus-mutants: ${error instanceof Error ? error.message : String(error)}`;
+}
+
+let args: MutantArguments | undefined;
+try {
+  args = readMutantArguments(process.argv.slice(2));
+} catch (error) {
+  console.error(`${said(error)}\n\n${mutantUsage}`);
+  process.exitCode = 2;
+}
+try {
+  if (args?.help === true) console.log(mutantUsage);
+  else if (args?.list === true)
+    for (const { name, killedBy } of mutants) console.log(`${name.padEnd(60)}  ${killedBy}`);
+  else if (args !== undefined) {
+    const code = await main(args);
+    // What is broken may have left something running.
+    process.stdout.write('', () => process.exit(code));
+  }
+} catch (error) {
+  console.error(said(error));
+  process.exitCode = 2;
+}

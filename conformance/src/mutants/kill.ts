@@ -1,0 +1,153 @@
+import { cases } from '../cases/index.ts';
+import type { Harness } from '../harness.ts';
+import type { CaseResult } from '../report.ts';
+import { run } from '../run.ts';
+import type { Mutant } from './mutant.ts';
+
+/** `late`: found by waiting in vain. `unsupported`: the adapter does not declare what the case is about. */
+export type Fate = 'killed' | 'late' | 'survived' | 'unsupported';
+
+export interface Killing extends Pick<Mutant, 'name' | 'operator' | 'point' | 'killedBy'> {
+  /** What the case that has to find it came to. */
+  readonly fate: Fate;
+  /** By case: every one it was shown to. */
+  readonly cases: Readonly<Record<string, Fate>>;
+}
+
+export interface KillMatrix {
+  readonly adapter: string;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly seed: number;
+  /** What the same cases come to without a fault, beside the others and in the same time. */
+  readonly honest: Readonly<Record<string, Fate>>;
+  readonly mutants: readonly Killing[];
+}
+
+export interface KillOptions {
+  readonly mutants: readonly Mutant[];
+  /** A harness whose adapters are changed. */
+  readonly changed: (change: ReturnType<Mutant['begin']>) => Harness;
+  /** Cases that every mutant is shown, besides the one it names. Default: none. */
+  readonly only?: readonly string[];
+  /** Mutants at a time. */
+  readonly concurrency: number;
+  readonly seed: number;
+  readonly onResult?: (killing: Killing) => void;
+}
+
+const casesAtOnce = 24;
+
+/** Shows cases to broken adapters. */
+export async function killMatrix(options: KillOptions): Promise<KillMatrix> {
+  const { mutants, changed, only = [], concurrency, seed, onResult } = options;
+  const honest = changed((adapter) => adapter);
+  const shownTo = async (harness: Harness, names: readonly string[]): Promise<Killing['cases']> => {
+    // Most of what goes wrong is waited for: together that takes no longer than one by one.
+    const report = await run(harness, {
+      only: [...new Set(names)],
+      seed,
+      concurrency: casesAtOnce,
+    });
+    return Object.fromEntries(report.cases.map((result) => [result.name, fateOf(result)]));
+  };
+  const found = new Map<string, Killing>();
+  const one = async (mutant: Mutant): Promise<void> => {
+    const { name, operator, point, killedBy, begin } = mutant;
+    const fates = await shownTo(changed(begin()), [killedBy, ...only]);
+    const fate = fates[killedBy] as Fate;
+    found.set(name, { name, operator, point, killedBy, fate, cases: fates });
+    onResult?.(found.get(name) as Killing);
+  };
+  // What hurts the broker must find nothing else running, unless every mutant has a broker of its own.
+  const hurts = ({ killedBy }: Mutant): boolean =>
+    honest.name !== 'memory' &&
+    cases.some(
+      ({ name, alone }) => (name === killedBy || only.includes(name)) && alone?.(honest) === true,
+    );
+  const together = mutants.filter((mutant) => !hurts(mutant));
+  const all = [...only, ...mutants.map(({ killedBy }) => killedBy)];
+  const gentle = all.filter(
+    (name) => honest.name === 'memory' || !cases.some((one) => one.name === name && one.alone),
+  );
+  const whole = shownTo(honest, gentle);
+  await Promise.all(
+    Array.from({ length: concurrency }, async () => {
+      for (let next = together.shift(); next !== undefined; next = together.shift())
+        await one(next);
+    }),
+  );
+  const fates = await whole;
+  for (const mutant of mutants) if (!found.has(mutant.name)) await one(mutant);
+  return {
+    adapter: honest.name,
+    versions: honest.versions ?? {},
+    seed,
+    honest: fates,
+    mutants: mutants.map(({ name }) => found.get(name) as Killing),
+  };
+}
+
+function fateOf({ verdict, error = '' }: CaseResult): Fate {
+  if (verdict === 'pass') return 'survived';
+  if (verdict === 'unsupported') return 'unsupported';
+  return /^waited |did not (?:end|resolve) within/.test(error.split('\n')[0] ?? '')
+    ? 'late'
+    : 'killed';
+}
+
+/**
+ * One mutant of every operator, each at another point: what is shown to a live broker. By cases that leave the broker
+ * alone and in which nobody dies: a broken adapter is in this process, and a death of it would be none.
+ */
+export function sampleOf(mutants: readonly Mutant[]): readonly Mutant[] {
+  const gentle = mutants.filter(({ killedBy }) => {
+    const found = cases.find(({ name }) => name === killedBy);
+    return found?.alone === undefined && found?.dies !== true;
+  });
+  return [...new Set(gentle.map(({ operator }) => operator))].map((operator, at) => {
+    const its = gentle.filter((mutant) => mutant.operator === operator);
+    return its[at % its.length] as Mutant;
+  });
+}
+
+const marks: Readonly<Record<Fate, string>> = {
+  killed: 'x',
+  late: 'w',
+  survived: '.',
+  unsupported: '-',
+};
+
+/** A line per mutant and a column per case. */
+export function matrixTable({ adapter, mutants, honest, seed }: KillMatrix): string {
+  const columns = cases
+    .map(({ name }) => name)
+    .filter((name) => mutants.some((mutant) => mutant.cases[name] !== undefined));
+  const width = Math.max(10, ...mutants.map(({ name }) => name.length));
+  const digits = [10, 1].map((unit) =>
+    columns
+      .map((_, at) => (unit === 10 && at < 9 ? ' ' : Math.floor((at + 1) / unit) % 10))
+      .join(''),
+  );
+  const row = (fates: Killing['cases']): string =>
+    columns
+      .map((column) => {
+        const found = fates[column];
+        return found === undefined ? ' ' : marks[found];
+      })
+      .join('');
+  const lines = mutants.map(({ name, cases: fates, killedBy, fate }) => {
+    const survived = fate === 'survived' ? `  SURVIVES ${killedBy}` : '';
+    return `${name.padEnd(width)}  ${row(fates)}  ${columns.indexOf(killedBy) + 1}${survived}`;
+  });
+  const count = (fate: Fate): number => mutants.filter((mutant) => mutant.fate === fate).length;
+  return [
+    ...digits.map((line) => `${''.padEnd(width)}  ${line}`),
+    `${'(no fault)'.padEnd(width)}  ${row(honest)}`,
+    ...lines,
+    '',
+    ...columns.map((name, at) => `${String(at + 1).padStart(3)}  ${name}`),
+    '',
+    'x killed   w killed by waiting in vain   . survived   - not supported by the adapter   at the end: the case that has to',
+    `${adapter}: ${mutants.length} mutants, ${count('killed') + count('late')} killed by the case named for them, ${count('survived')} survive, ${count('unsupported')} not supported (seed ${seed})`,
+  ].join('\n');
+}
