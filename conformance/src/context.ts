@@ -1,12 +1,29 @@
 import { randomUUID } from 'node:crypto';
-import type { Bus, BusOptions, Depth, From, Receipt, ResetResult } from '@duobus/core';
+import {
+  type Bus,
+  type BusOptions,
+  type Depth,
+  type From,
+  type Receipt,
+  type ResetResult,
+} from '@duobus/core';
+import { type Clock, systemClock } from '@duobus/core/driver';
 import type { Consumer } from './consumer.ts';
 import { bare, digestOf } from './document.ts';
 import type { Harness } from './harness.ts';
 import { History, type PublishOp } from './history.ts';
 import { InProcessMember } from './local-member.ts';
 import type { LocalHandler, LocalMember, Member } from './member.ts';
-import type { ConsumeSpec, Doc, Kind, PlainTopic, PlainTopicOptions, Script } from './protocol.ts';
+import type {
+  Ask,
+  ConsumeSpec,
+  Doc,
+  Kind,
+  PlainTopic,
+  PlainTopicOptions,
+  Script,
+} from './protocol.ts';
+import { noteRefusal } from './refusals.ts';
 import { limited } from './limited.ts';
 import type { Random } from './random.ts';
 import { RemoteMember } from './remote-member.ts';
@@ -26,7 +43,13 @@ export interface Setting {
 /** What is published: a number, and perhaps a key. */
 export type Draft =
   | number
-  | { readonly n: number; readonly key?: string; readonly text?: string; readonly id?: string };
+  | {
+      readonly n: number;
+      readonly key?: string;
+      readonly text?: string;
+      readonly id?: string;
+      readonly ask?: Ask;
+    };
 
 export interface ConsumeOptions {
   readonly member?: Member;
@@ -46,6 +69,7 @@ export class CaseContext {
   readonly harness: Harness;
   readonly run: string;
   readonly slow: number;
+  readonly clock: Clock;
   /** The bus that cases share, and a member on it. */
   readonly bus: Bus;
   readonly here: LocalMember;
@@ -70,6 +94,7 @@ export class CaseContext {
     this.random = setting.random;
     this.run = setting.run;
     this.slow = setting.harness.slow ?? 1;
+    this.clock = setting.harness.clock ?? systemClock;
     this.bus = setting.shared;
     this.here = new InProcessMember(
       'here',
@@ -187,7 +212,11 @@ export class CaseContext {
       return { id, document: { run: this.run, n, ...rest } satisfies Doc };
     });
     const ops = documents.map(({ id, document }) => this.#begin(kind, topic, id, document, member));
-    const results = await member.publish(kind, topic, documents);
+    const results = await member.publish(kind, topic, documents).catch((error: unknown) => {
+      // Who dies meanwhile tells nothing: any of them may be stored.
+      for (const op of ops) this.history.end(op, 'info');
+      throw error;
+    });
     return results.map((result, index) => {
       const op = ops[index] as PublishOp;
       if (result.type === 'ok' && result.receipt.position !== undefined)
@@ -213,12 +242,21 @@ export class CaseContext {
       name: group,
       targets: [],
     } as const;
-    return this.history.during(op, async (begun) => {
-      const result = await member.reset(topic, group, to);
-      // A superseded reset says nothing about what comes next: the one that replaced it does.
-      begun.targets = result.superseded ? [] : result.moves.map((move) => move.to);
-      return result;
-    });
+    return this.history.during(
+      op,
+      async (begun) => {
+        const result = await member.reset(topic, group, to);
+        // A superseded reset says nothing about what comes next: the one that replaced it does.
+        begun.targets = result.superseded ? [] : result.moves.map((move) => move.to);
+        return result;
+      },
+      noteRefusal,
+    );
+  }
+
+  /** Waits until everything that the members have told so far is in the history. */
+  async sync(): Promise<void> {
+    await Promise.all(this.#members.map((member) => member.sync()));
   }
 
   async depth(topic: PlainTopic, name: string): Promise<Depth> {
@@ -240,7 +278,7 @@ export class CaseContext {
     const what =
       kind === 'event' ? `subscription ${name} holds nothing` : `group ${name} has no lag`;
     await this.until(() => `${what} (last seen: ${JSON.stringify(seen)})`, look);
-    await Promise.all(this.#members.map((member) => member.sync()));
+    await this.sync();
     this.history.mark({ f: 'drained', process: 'suite', topic: `${kind}:${topic.name}`, name });
   }
 
@@ -286,12 +324,12 @@ export class CaseContext {
     ms: number = 30_000,
   ): Promise<void> {
     const limit = ms * this.slow;
-    const deadline = Date.now() + limit;
+    const deadline = this.clock.now() + limit;
     const late = (): Error =>
       new Error(`waited ${limit} ms in vain until ${typeof what === 'string' ? what : what()}`);
-    while (!(await limited(condition, deadline - Date.now(), late))) {
-      if (Date.now() > deadline) throw late();
-      await this.history.change(20);
+    while (!(await limited(condition, deadline - this.clock.now(), late, this.clock))) {
+      if (this.clock.now() > deadline) throw late();
+      await this.history.change(20, this.clock);
     }
   }
 

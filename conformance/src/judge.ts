@@ -1,5 +1,14 @@
+import { closeRepeatsNothing, reachesAll } from './completeness.ts';
 import type { History } from './history.ts';
 import { noSkips, onePlaceEach, resetExact } from './log-predicates.ts';
+import {
+  inPlaceOrder,
+  ownPointer,
+  pointerTellsTheTruth,
+  readingKeepsAll,
+  refusedMovesNothing,
+  replaysAlike,
+} from './pointer-predicates.ts';
 import {
   attemptsCount,
   causedDuplicates,
@@ -26,9 +35,25 @@ export const always: Readonly<Record<string, Predicate>> = {
   noSkips,
 };
 
+/** What holds as well where a history is seen to its end, and is looked at on the way. */
+export const thorough: Readonly<Record<string, Predicate>> = {
+  reachesAll,
+  closeRepeatsNothing,
+  inPlaceOrder,
+  replaysAlike,
+  ownPointer,
+  readingKeepsAll,
+  pointerTellsTheTruth,
+  refusedMovesNothing,
+};
+
 /** What a history violates. `ordered`: topics whose order is by key. */
-export function judge(history: History, ordered: readonly string[]): string[] {
-  const general = Object.entries(always).flatMap(([name, predicate]) =>
+export function judge(
+  history: History,
+  ordered: readonly string[],
+  predicates: Readonly<Record<string, Predicate>> = always,
+): string[] {
+  const general = Object.entries(predicates).flatMap(([name, predicate]) =>
     predicate(history).map((fault) => `${name}: ${fault}`),
   );
   const order = ordered.flatMap((topic) =>

@@ -2,7 +2,7 @@ import { comparePositions } from '@duobus/core';
 import type { DeliverOp, History } from './history.ts';
 import type { Predicate } from './predicates.ts';
 
-const partitionOf = (position: string): string => position.split('.').slice(0, 3).join('.');
+export const partitionOf = (position: string): string => position.split('.').slice(0, 3).join('.');
 
 /** One position is one document, and a document published once has one position (Jepsen: inconsistent-offsets, duplicate). */
 export const onePlaceEach: Predicate = (history) => {
@@ -86,7 +86,7 @@ function exact(
 }
 
 /** Positions known to hold a document, of the partition of `like`, in order. */
-function positionsOf(history: History, like: string): string[] {
+export function positionsOf(history: History, like: string): string[] {
   const known = [...history.of('publish'), ...history.of('deliver')]
     .map(({ position }) => position)
     .filter((position) => position !== undefined);
@@ -95,7 +95,8 @@ function positionsOf(history: History, like: string): string[] {
   ].toSorted(comparePositions);
 }
 
-/** Between the first and the last document that a group was given in an epoch, none is missing (Jepsen: poll-skip). */
+/** Between the first and the last document that a group was given in an epoch, none is missing (Jepsen: poll-skip). Where
+ *  a reset has ended the epoch, what waited for others of its key was never handed out. */
 export const noSkips: Predicate = (history) => {
   const faults: string[] = [];
   const epochs = new Map<string, DeliverOp[]>();
@@ -109,14 +110,42 @@ export const noSkips: Predicate = (history) => {
     const seen = new Set(deliveries.map(({ position }) => position));
     const sorted = deliveries.map(({ position }) => position as string).toSorted(comparePositions);
     const [low, high] = [sorted[0] as string, sorted.at(-1) as string];
+    const passed = wasEnded(history, deliveries) ? endsOfKeys(history, deliveries) : undefined;
     for (const position of positionsOf(history, low)) {
-      const within = comparePositions(position, low) > 0 && comparePositions(position, high) < 0;
+      const end = passed === undefined ? high : passed(position);
+      const within = comparePositions(position, low) > 0 && comparePositions(position, end) < 0;
       if (within && !seen.has(position))
-        faults.push(`${key}: ${position} was skipped between ${low} and ${high}`);
+        faults.push(`${key}: ${position} was skipped between ${low} and ${end}`);
     }
   }
   return faults;
 };
+
+function wasEnded(history: History, [first]: readonly DeliverOp[]): boolean {
+  return history
+    .of('reset')
+    .some(
+      ({ topic, name, type, ended }) =>
+        topic === first?.topic && name === first.name && type !== 'fail' && ended > first.begun,
+    );
+}
+
+/** The last place that was handed out of the key that a place has. */
+function endsOfKeys(
+  history: History,
+  deliveries: readonly DeliverOp[],
+): (position: string) => string {
+  const keys = new Map<string, string>();
+  for (const { position, key } of [...history.of('publish'), ...history.of('deliver')])
+    if (position !== undefined && key !== undefined) keys.set(position, key);
+  const ends = new Map<string, string>();
+  for (const { position, key } of deliveries) {
+    if (position === undefined || key === undefined) continue;
+    const end = ends.get(key);
+    if (end === undefined || comparePositions(end, position) < 0) ends.set(key, position);
+  }
+  return (position) => ends.get(keys.get(position) ?? '') ?? position;
+}
 
 /** Two readings of a partition from one position give the same, in the same order, as far as both go (D7). */
 export function sameSequence(a: readonly DeliverOp[], b: readonly DeliverOp[]): string[] {

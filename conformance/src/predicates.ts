@@ -85,6 +85,7 @@ function explained(
       other.topic === op.topic &&
       other.f !== 'publish' &&
       other.f !== 'deliver' &&
+      other.f !== 'read' &&
       other.name === op.name,
   );
   const has = (...kinds: Op['f'][]): boolean => before.some(({ f }) => kinds.includes(f));

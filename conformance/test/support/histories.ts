@@ -42,7 +42,15 @@ export class Story {
     how: Partial<
       Pick<
         DeliverOp,
-        'cause' | 'attempt' | 'epoch' | 'redelivered' | 'digest' | 'key' | 'consumer' | 'name'
+        | 'cause'
+        | 'attempt'
+        | 'epoch'
+        | 'redelivered'
+        | 'digest'
+        | 'whole'
+        | 'key'
+        | 'consumer'
+        | 'name'
       >
     > & { readonly type?: 'ok' | 'fail' | 'info'; readonly offset?: number } = {},
   ): this {
@@ -58,6 +66,7 @@ export class Story {
       epoch = 0,
       redelivered = cause !== 'first',
       digest = `d-${n}`,
+      whole = `w-${n}`,
       key,
       consumer = 'c',
       name = 's',
@@ -73,6 +82,7 @@ export class Story {
       n,
       key,
       digest,
+      whole,
       attempt,
       cause,
       redelivered,

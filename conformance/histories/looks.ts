@@ -1,0 +1,28 @@
+import type { CaseContext } from '../src/context.ts';
+import { bare, digestOf, topicOf } from '../src/document.ts';
+import type { ReadOp } from '../src/history.ts';
+import type { PlainTopic } from '../src/protocol.ts';
+
+/** Notes the stored pointers of a group as they are now. */
+export async function look(context: CaseContext, topic: PlainTopic, group: string): Promise<void> {
+  const seen = { f: 'look', process: 'suite', topic: `data:${topic.name}`, name: group } as const;
+  await context.history.during({ ...seen, pointers: {} }, async (op) => {
+    op.pointers = await context.bus.data.pointers(bare(topic), group);
+    // What was handled before they were written has been told by then.
+    await context.sync();
+  });
+}
+
+/** Notes everything that a data topic holds. */
+export async function readAll(context: CaseContext, topic: PlainTopic): Promise<void> {
+  const read = { f: 'read', process: 'suite', topic: `data:${topic.name}` } as const;
+  await context.history.during({ ...read, entries: [] }, async (op) => {
+    const entries: ReadOp['entries'][number][] = [];
+    for await (const entry of context.bus.data.read(topicOf(topic))) {
+      if (entry.error !== undefined) throw entry.error;
+      const { document, attributes, position } = entry;
+      entries.push({ position, id: String(attributes.id), whole: digestOf(document, attributes) });
+    }
+    op.entries = entries;
+  });
+}

@@ -1,0 +1,111 @@
+import type { DeliverOp, History, MarkOp, PublishOp } from './history.ts';
+import type { Predicate } from './predicates.ts';
+
+/** What is sure to be stored reaches every subscription and group that was there for it, and is finished with when they
+ *  are seen to hold nothing any more (3c: E1). */
+export const reachesAll: Predicate = (history) => {
+  const faults: string[] = [];
+  for (const [key, drained] of lastOf(history.of('drained'))) {
+    const sure = sureFor(history, drained);
+    const last = new Map<string, DeliverOp>();
+    for (const op of history.of('deliver')) {
+      if (`${op.topic}/${op.name}` === key && op.begun < drained.begun) last.set(op.id, op);
+    }
+    for (const { id, n } of sure) {
+      const what = `${key}: document ${n}`;
+      const ended = last.get(id);
+      if (ended === undefined) faults.push(`${what} was published and never came`);
+      else if (ended.ended > drained.begun || ended.type === 'info')
+        faults.push(`${what} was taken and never finished`);
+    }
+  }
+  return faults;
+};
+
+function lastOf(marks: readonly MarkOp[]): Map<string, MarkOp> {
+  return new Map(marks.map((mark) => [`${mark.topic}/${mark.name}`, mark]));
+}
+
+/** Publishes that a subscription or group has to see whatever happened. */
+function sureFor(history: History, drained: MarkOp): PublishOp[] {
+  const own = <T extends { readonly topic: string; readonly name: string }>(op: T): boolean =>
+    op.topic === drained.topic && op.name === drained.name;
+  const created = history.of('subscribe').find((op) => own(op) && op.type === 'ok');
+  if (created === undefined) return [];
+  const all = drained.topic.startsWith('data:') && (created.from ?? 'earliest') === 'earliest';
+  // A reset forward leaves out what was there before it.
+  const resets = history.of('reset').filter((op) => own(op) && op.type !== 'fail');
+  const since = Math.max(all ? 0 : created.ended, ...resets.map(({ ended }) => ended));
+  return history
+    .of('publish')
+    .filter((op) => op.topic === drained.topic && op.type === 'ok')
+    .filter(({ begun, ended }) => begun > since && ended < drained.begun);
+}
+
+/** What a consumer has handled before it was closed in an orderly way comes to nobody again (3c: E3, D6). */
+export const closeRepeatsNothing: Predicate = (history) => {
+  const deliveries = history.of('deliver');
+  return history.of('close').flatMap((close) => {
+    if (close.type !== 'ok' || close.consumer === undefined) return [];
+    const disturbed = history
+      .of('fault')
+      .some(
+        ({ topic, name, begun }) =>
+          topic === close.topic && name === close.name && begun < close.ended,
+      );
+    if (disturbed) return [];
+    const handled = deliveries.filter(
+      ({ consumer, type, ended }) =>
+        consumer === close.consumer && type === 'ok' && ended < close.ended,
+    );
+    return handled.flatMap((op) => {
+      const again = deliveries.find(
+        ({ id, topic, name, epoch, begun, cause }) =>
+          id === op.id &&
+          topic === op.topic &&
+          name === op.name &&
+          epoch === op.epoch &&
+          begun > close.ended &&
+          ['retry', 'returned', 'takeover'].includes(cause),
+      );
+      return again === undefined
+        ? []
+        : [
+            `${op.topic}/${op.name}: document ${op.n} came again (${again.cause}) though ${op.consumer} had handled it and was closed`,
+          ];
+    });
+  });
+};
+
+/** Whether a subscription is as it would be without another: the same run twice, once without the other (3c: E4). */
+export function independent(withIt: History, without: History, other: string): string[] {
+  const faults: string[] = [];
+  const [one, two] = [handledBy(withIt), handledBy(without)];
+  for (const [key, documents] of one) {
+    if (key === other) continue;
+    for (const [where, missing] of [
+      ['without', minus(documents, two.get(key))],
+      ['with', minus(two.get(key), documents)],
+    ] as const)
+      for (const n of missing)
+        faults.push(`${key}: document ${n} is not handled ${where} ${other} and otherwise is`);
+  }
+  return faults;
+}
+
+/** Numbers of the documents that are sure to come and were handled, by subscription or group. */
+function handledBy(history: History): Map<string, Set<number>> {
+  const found = new Map<string, Set<number>>();
+  for (const [key, drained] of lastOf(history.of('drained'))) {
+    const sure = new Set(sureFor(history, drained).map(({ id }) => id));
+    const mine = history
+      .of('deliver')
+      .filter((op) => `${op.topic}/${op.name}` === key && op.type === 'ok' && sure.has(op.id));
+    found.set(key, new Set(mine.map(({ n }) => n)));
+  }
+  return found;
+}
+
+function minus(some: Iterable<number> = [], others: ReadonlySet<number> = new Set()): number[] {
+  return [...some].filter((one) => !others.has(one));
+}
