@@ -77,10 +77,16 @@ export const closeRepeatsNothing: Predicate = (history) => {
   });
 };
 
-/** Whether a subscription is as it would be without another: the same run twice, once without the other (3c: E4). */
-export function independent(withIt: History, without: History, other: string): string[] {
+/** Whether subscriptions are as they would be without another: the same run twice, once without it (3c: E4).
+ *  `alias`: what a topic of the second run was called in the first. */
+export function independent(
+  withIt: History,
+  without: History,
+  other: string,
+  alias: (topic: string) => string = (topic) => topic,
+): string[] {
   const faults: string[] = [];
-  const [one, two] = [handledBy(withIt), handledBy(without)];
+  const [one, two] = [handledBy(withIt), handledBy(without, alias)];
   for (const [key, documents] of one) {
     if (key === other) continue;
     for (const [where, missing] of [
@@ -94,14 +100,17 @@ export function independent(withIt: History, without: History, other: string): s
 }
 
 /** Numbers of the documents that are sure to come and were handled, by subscription or group. */
-function handledBy(history: History): Map<string, Set<number>> {
+function handledBy(
+  history: History,
+  alias: (topic: string) => string = (topic) => topic,
+): Map<string, Set<number>> {
   const found = new Map<string, Set<number>>();
   for (const [key, drained] of lastOf(history.of('drained'))) {
     const sure = new Set(sureFor(history, drained).map(({ id }) => id));
     const mine = history
       .of('deliver')
       .filter((op) => `${op.topic}/${op.name}` === key && op.type === 'ok' && sure.has(op.id));
-    found.set(key, new Set(mine.map(({ n }) => n)));
+    found.set(`${alias(drained.topic)}/${drained.name}`, new Set(mine.map(({ n }) => n)));
   }
   return found;
 }

@@ -168,18 +168,29 @@ export const oneConsumerAtATime: Predicate = (history) => {
   );
 };
 
-/** `attempt` is one more than the runs that failed since the last reset or redrive (C3). */
-export const attemptsCount: Predicate = (history) =>
-  [...byDocument(history).values()].flatMap((deliveries) => {
+/** `attempt` is one more than the runs that failed since the last reset or redrive (C3). The failure that a process dies
+ *  with may never have been written. */
+export const attemptsCount: Predicate = (history) => {
+  const deaths = [...history.of('crash'), ...history.of('fault')];
+  return [...byDocument(history).values()].flatMap((deliveries) => {
     let failed = 0;
     return deliveries.flatMap((op, index) => {
+      const before = deliveries[index - 1];
       if (
         op.cause === 'reset' ||
         op.cause === 'redrive' ||
         op.cause === 'republished' ||
-        op.epoch !== deliveries[index - 1]?.epoch
+        op.epoch !== before?.epoch
       )
         failed = 0;
+      const forgotten =
+        before?.type === 'fail' &&
+        op.attempt === failed &&
+        deaths.some(
+          ({ topic, name, begun }) =>
+            topic === op.topic && name === op.name && begun > before.ended && begun < op.begun,
+        );
+      if (forgotten) failed -= 1;
       const wrong =
         op.attempt < 1 ||
         op.attempt > failed + 1 ||
@@ -189,6 +200,7 @@ export const attemptsCount: Predicate = (history) =>
       return wrong ? [message] : [];
     });
   });
+};
 
 /** Documents of a key are handled in the order in which they were published, one at a time (C12). */
 export const keyOrder =
@@ -206,11 +218,15 @@ export const keyOrder =
         .filter((op) => op.topic === topic && op.key !== undefined && op.cause !== 'redrive'),
       (op) => `${op.name}/${op.epoch}/${op.key}`,
     );
-    return [...lanes.values()].flatMap((lane) =>
-      lane.flatMap((op, index) =>
-        laneFaults(op, lane.slice(0, index), lane.slice(index + 1), order),
-      ),
+    const deaths = [...history.of('crash'), ...history.of('fault')].filter(
+      (mark) => mark.topic === topic,
     );
+    return [...lanes.values()].flatMap((lane) => {
+      const mine = deaths.filter(({ name }) => name === lane[0]?.name).map(({ begun }) => begun);
+      return lane.flatMap((op, index) =>
+        laneFaults(op, lane.slice(0, index), lane.slice(index + 1), order, mine),
+      );
+    });
   };
 
 function laneFaults(
@@ -218,6 +234,7 @@ function laneFaults(
   before: readonly DeliverOp[],
   after: readonly DeliverOp[],
   order: ReadonlyMap<string, number>,
+  deaths: readonly number[],
 ): string[] {
   const faults: string[] = [];
   const at = order.get(op.id) ?? 0;
@@ -234,9 +251,10 @@ function laneFaults(
       `${where(op)} was handled before document ${overtaken.n} of the same key, which was published earlier`,
     );
   const open = before.findLast(({ id }) => id !== op.id && (order.get(id) ?? 0) < at);
-  const retried =
-    open !== undefined && after.some(({ id, cause }) => id === open.id && cause === 'retry');
-  if (open?.type === 'fail' && retried)
+  const again = after.find(({ id }) => id === open?.id);
+  // A dead letter whose process dies before that is written comes once more.
+  const died = deaths.some((death) => death > op.begun && death < (again?.begun ?? 0));
+  if (open?.type === 'fail' && again?.cause === 'retry' && !died)
     faults.push(
       `${where(op)} passed document ${open.n} of the same key while that was waiting for its retry`,
     );

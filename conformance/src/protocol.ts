@@ -17,8 +17,8 @@ export interface Ask {
   readonly fails?: number;
   /** Each attempt takes so long. */
   readonly slowMs?: number;
-  /** The first hand-over never ends by itself. */
-  readonly holds?: boolean;
+  /** Handed out for the first time to the consumer of this name, it is held until that dies. */
+  readonly heldBy?: string;
 }
 
 /** Options of a topic that can be told to another process: the key is always the document's own. */
@@ -41,6 +41,8 @@ export interface Script {
   /** Throws this often for these. */
   readonly fail?: Readonly<Record<number, number>>;
   readonly delayMs?: number;
+  /** Its name, for documents that ask for it. */
+  readonly who?: string;
 }
 
 export interface ConsumeSpec {

@@ -12,7 +12,7 @@ export function play(
     const { hang = [], fail = {}, delayMs = 0 } = script;
     if (delayMs > 0) await pause(delayMs, clock);
     if (hang.includes(document.n)) await aborted(delivery.signal);
-    await obey(document, name, delivery, clock);
+    await obey(document, name, script.who, delivery, clock);
     const times = failed.get(document.n) ?? 0;
     if (times >= (fail[document.n] ?? 0)) return;
     failed.set(document.n, times + 1);
@@ -23,13 +23,14 @@ export function play(
 async function obey(
   { n, ask = {} }: Doc,
   name: string,
+  who: string | undefined,
   { attempt, redelivered, signal }: Delivery,
   clock: Clock,
 ): Promise<void> {
-  const { in: asked = name, fails = 0, slowMs = 0, holds = false } = ask;
+  const { in: asked = name, fails = 0, slowMs = 0, heldBy } = ask;
   if (asked !== name) return;
   if (slowMs > 0) await pause(slowMs, clock);
-  if (holds && !redelivered) await aborted(signal);
+  if (heldBy !== undefined && heldBy === who && !redelivered) await aborted(signal);
   if (attempt <= fails) throw new Error(`document ${n} asks to fail ${fails} times`);
 }
 

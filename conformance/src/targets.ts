@@ -55,7 +55,9 @@ const optionsOf: ReadonlyMap<string, Readonly<Record<string, unknown>>> = new Ma
 const emulators: ReadonlyMap<string, string> = new Map([['sns-sqs', 'ministack']]);
 
 /** @throws Error that says what is missing. */
-export async function targetFor(args: Arguments): Promise<Target> {
+export async function targetFor(
+  args: Pick<Arguments, 'adapter' | 'url' | 'slow'>,
+): Promise<Target> {
   const { adapter, url, slow } = args;
   if (adapter === 'memory') return memoryTarget(slow);
   if (url === undefined) return startedTarget(adapter ?? '', slow);

@@ -60,6 +60,19 @@ describe('log predicates', () => {
     assert.deepEqual(noSkips(read(log(0, 1, 2).mark('trimmed'), [0, 2]).history), []);
   });
 
+  it('noSkips lets a reset end an epoch in which documents waited for others of their key', () => {
+    const cut = (...handed: readonly number[]): string => {
+      const story = new Story('data');
+      for (const offset of [0, 1, 2, 3])
+        story.published(offset, { offset, key: offset === 1 ? 'other' : 'k' });
+      for (const offset of handed)
+        story.delivered(offset, { offset, key: offset === 1 ? 'other' : 'k' });
+      return noSkips(story.reset(4).history).join();
+    };
+    assert.equal(cut(0, 2), '');
+    assert.match(cut(0, 3), /v1\.i\.0\.2 was skipped between v1\.i\.0\.0 and v1\.i\.0\.3/);
+  });
+
   it('sameSequence finds a difference in place, order, bytes or length', () => {
     const ops = (offsets: readonly number[], digest?: string): ReturnType<Story['history']['of']> =>
       offsets.map((offset) =>

@@ -1,4 +1,5 @@
-import { type DeliverOp, History, type PublishOp } from '../../src/history.ts';
+import type { From } from '@duobus/core';
+import { type DeliverOp, History, type PublishOp, type ResetOp } from '../../src/history.ts';
 
 /** Writes histories by hand, one line per thing that happens. */
 export class Story {
@@ -92,21 +93,54 @@ export class Story {
     });
   }
 
-  mark(f: 'subscribe' | 'close' | 'crash' | 'redrive' | 'drained' | 'fault' | 'trimmed'): this {
-    this.history.mark({ f, process: 'm', topic: this.topic, name: 's' });
+  mark(
+    f: 'subscribe' | 'close' | 'crash' | 'redrive' | 'drained' | 'fault' | 'trimmed',
+    how: { readonly name?: string; readonly consumer?: string; readonly from?: From } = {},
+  ): this {
+    this.history.mark({ f, process: 'm', topic: this.topic, name: 's', ...how });
     return this;
   }
 
-  reset(offset: number): this {
-    const op = this.history.begin({
-      f: 'reset',
-      process: 'm',
-      topic: this.topic,
-      name: 's',
-      targets: [],
-    });
+  reset(offset: number, name = 's'): this {
+    const op = this.#resetBegun(name);
     op.targets = [`v1.i.0.${offset}`];
     this.history.end(op, 'ok');
     return this;
+  }
+
+  /** With a code, if it is one of ours. */
+  refused(code?: string): this {
+    const op = this.#resetBegun('s');
+    if (code !== undefined) op.code = code;
+    this.history.end(op, 'fail');
+    return this;
+  }
+
+  /** The stored pointer of partition 0 is seen there. */
+  looked(offset: number, name = 's'): this {
+    const pointers = { 0: `v1.i.0.${offset}` };
+    const look = { f: 'look', process: 'suite', topic: this.topic, name, pointers } as const;
+    this.history.end(this.history.begin(look), 'ok');
+    return this;
+  }
+
+  /** The log holds these, each at the place of its number. */
+  read(
+    numbers: readonly number[],
+    whole: (n: number) => string = (n) => `w-${n}`,
+    place: (n: number) => number = (n) => n,
+  ): this {
+    const entries = numbers.map((n) => ({
+      id: `id-${n}`,
+      position: `v1.i.0.${place(n)}`,
+      whole: whole(n),
+    }));
+    const read = { f: 'read', process: 'suite', topic: this.topic, entries } as const;
+    this.history.end(this.history.begin(read), 'ok');
+    return this;
+  }
+
+  #resetBegun(name: string): ResetOp {
+    return this.history.begin({ f: 'reset', process: 'm', topic: this.topic, name, targets: [] });
   }
 }
