@@ -1,7 +1,8 @@
 import type { CaseContext } from '../src/context.ts';
 import { bare, digestOf, topicOf } from '../src/document.ts';
-import type { ReadOp } from '../src/history.ts';
+import type { LettersOp, ReadOp } from '../src/history.ts';
 import type { PlainTopic } from '../src/protocol.ts';
+import type { Named } from './world.ts';
 
 /** Notes the stored pointers of a group as they are now. */
 export async function look(context: CaseContext, topic: PlainTopic, group: string): Promise<void> {
@@ -24,5 +25,18 @@ export async function readAll(context: CaseContext, topic: PlainTopic): Promise<
       entries.push({ position, id: String(attributes.id), whole: digestOf(document, attributes) });
     }
     op.entries = entries;
+  });
+}
+
+/** Notes the dead letters of a subscription or group. */
+export async function listLetters(context: CaseContext, named: Named): Promise<void> {
+  const { kind, topic, name } = named;
+  const listing = { f: 'letters', process: 'suite', topic: `${kind}:${topic.name}`, name } as const;
+  await context.history.during({ ...listing, letters: [] }, async (op) => {
+    const half = kind === 'event' ? context.bus.events : context.bus.data;
+    const letters: LettersOp['letters'][number][] = [];
+    for await (const { identity, id } of half.deadLetters(bare(topic), name))
+      letters.push({ identity, id });
+    op.letters = letters;
   });
 }

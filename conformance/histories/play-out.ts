@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { CaseContext } from '../src/context.ts';
-import { look, readAll } from './looks.ts';
+import { listLetters, look, readAll } from './looks.ts';
 import type { Named, World } from './world.ts';
 
 const keys = ['s0', 's1', 's2', 's3', 's4', 's5'];
@@ -21,6 +21,7 @@ export async function playOut(world: World): Promise<void> {
   await sentinels(world, all);
   await drainAll(context, all);
   await looks();
+  for (const named of all) await listLetters(context, named);
   for (const { kind, ...topic } of world.topics)
     if (kind === 'data' && groups.some((group) => group.topic.name === topic.name))
       await readAll(context, topic);

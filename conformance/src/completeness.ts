@@ -47,12 +47,13 @@ export const closeRepeatsNothing: Predicate = (history) => {
   const deliveries = history.of('deliver');
   return history.of('close').flatMap((close) => {
     if (close.type !== 'ok' || close.consumer === undefined) return [];
-    const disturbed = history
-      .of('fault')
-      .some(
-        ({ topic, name, begun }) =>
-          topic === close.topic && name === close.name && begun < close.ended,
-      );
+    const disturbed = [...history.of('fault'), ...history.of('crash')].some(
+      ({ f, topic, name, process, begun }) =>
+        topic === close.topic &&
+        name === close.name &&
+        begun < close.ended &&
+        (f === 'fault' || process === close.process),
+    );
     if (disturbed) return [];
     const handled = deliveries.filter(
       ({ consumer, type, ended }) =>
@@ -76,6 +77,36 @@ export const closeRepeatsNothing: Predicate = (history) => {
     });
   });
 };
+
+/** What has failed for good is a dead letter, once; nothing else is (E6). */
+export const failuresAreKept: Predicate = (history) =>
+  history.of('letters').flatMap((listing) => {
+    if (listing.type !== 'ok') return [];
+    const own = <T extends { readonly topic: string; readonly name: string }>(op: T): boolean =>
+      op.topic === listing.topic && op.name === listing.name;
+    const mine = history.of('deliver').filter((op) => own(op) && op.begun < listing.begun);
+    // What a reset has passed is not tried any more.
+    const moved = history.of('reset').filter((op) => own(op) && op.type !== 'fail');
+    const last = new Map(mine.map((op) => [op.id, op]));
+    const kept = new Set(listing.letters.map(({ id }) => id));
+    const who = `${listing.topic}/${listing.name}`;
+    const twice = listing.letters.length - new Set(listing.letters.map((one) => one.identity)).size;
+    return [
+      ...[...last.values()]
+        .filter(
+          ({ id, type, begun }) =>
+            type === 'fail' && !kept.has(id) && moved.every(({ ended }) => ended < begun),
+        )
+        .map(
+          ({ n, attempt }) =>
+            `${who}: document ${n} failed in attempt ${attempt}, is not tried again and is no dead letter`,
+        ),
+      ...[...kept]
+        .filter((id) => !mine.some((op) => op.id === id && op.type === 'fail'))
+        .map((id) => `${who}: document ${id} is a dead letter and never failed`),
+      ...(twice > 0 ? [`${who}: ${twice} dead letters are listed twice`] : []),
+    ];
+  });
 
 /** Whether subscriptions are as they would be without another: the same run twice, once without it (3c: E4).
  *  `alias`: what a topic of the second run was called in the first. */

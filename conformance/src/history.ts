@@ -70,6 +70,13 @@ export interface ReadOp extends Common {
   }[];
 }
 
+/** The dead letters of a subscription or group as they were listed. */
+export interface LettersOp extends Common {
+  readonly f: 'letters';
+  readonly name: string;
+  letters: readonly { readonly identity: string; readonly id: string | undefined }[];
+}
+
 /** Everything else that matters to a subscription or group. `drained`: it was seen to hold nothing any
  *  more. `trimmed`: retention has passed its pointer. */
 export interface MarkOp extends Common {
@@ -89,7 +96,7 @@ export interface MarkOp extends Common {
   readonly from?: From | undefined;
 }
 
-export type Op = PublishOp | DeliverOp | ResetOp | LookOp | ReadOp | MarkOp;
+export type Op = PublishOp | DeliverOp | ResetOp | LookOp | ReadOp | LettersOp | MarkOp;
 
 type OpOf<F extends Op['f']> = F extends MarkOp['f'] ? MarkOp : Extract<Op, { f: F }>;
 
@@ -101,6 +108,7 @@ export type NewOp =
   | Fields<ResetOp>
   | Fields<LookOp>
   | Fields<ReadOp>
+  | Fields<LettersOp>
   | Fields<MarkOp>;
 
 /** What has happened in one run of a case, in order: the only thing it is judged by. */
@@ -206,6 +214,7 @@ export function describeOp(op: Op): string {
   }
   if (op.f === 'read') return `${who} ${op.entries.length} documents`;
   if (op.f === 'look') return `${who}/${op.name} ${Object.values(op.pointers).join(' ')}`;
+  if (op.f === 'letters') return `${who}/${op.name} ${op.letters.length} dead letters`;
   if (op.f === 'reset') return `${who}/${op.name} ${op.targets.join(' ')}${op.code ?? ''}`;
   return `${who}/${op.name}`;
 }

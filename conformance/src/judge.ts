@@ -1,4 +1,4 @@
-import { closeRepeatsNothing, reachesAll } from './completeness.ts';
+import { closeRepeatsNothing, failuresAreKept, reachesAll } from './completeness.ts';
 import type { History } from './history.ts';
 import { noSkips, onePlaceEach, resetExact } from './log-predicates.ts';
 import {
@@ -39,6 +39,7 @@ export const always: Readonly<Record<string, Predicate>> = {
 export const thorough: Readonly<Record<string, Predicate>> = {
   reachesAll,
   closeRepeatsNothing,
+  failuresAreKept,
   inPlaceOrder,
   replaysAlike,
   ownPointer,

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { closeRepeatsNothing, independent, reachesAll } from '../src/completeness.ts';
+import {
+  closeRepeatsNothing,
+  failuresAreKept,
+  independent,
+  reachesAll,
+} from '../src/completeness.ts';
 import type { History } from '../src/history.ts';
 import { Story } from './support/histories.ts';
 import { tells } from './support/tells.ts';
@@ -57,6 +62,10 @@ describe('closeRepeatsNothing (E3, D6)', () => {
           .delivered(1, { cause: 'reset', epoch: 1 }),
         handled().mark('close', { consumer: 'other' }).delivered(1, { cause: 'takeover' }),
         handled()
+          .mark('crash')
+          .mark('close', { consumer: 'c' })
+          .delivered(1, { cause: 'takeover' }),
+        handled()
           .mark('fault')
           .mark('close', { consumer: 'c' })
           .delivered(1, { cause: 'takeover' }),
@@ -78,6 +87,37 @@ describe('closeRepeatsNothing (E3, D6)', () => {
             .delivered(1, { cause: 'returned', consumer: 'd' }),
           /document 1 came again \(returned\) though c had handled it/,
         ],
+      ],
+    );
+  });
+});
+
+describe('failuresAreKept (E6)', () => {
+  const failed = (): Story => new Story('data').published(1).delivered(1, { type: 'fail' });
+
+  it('has nothing against dead letters of what failed for good, or was passed by a reset', () => {
+    tells(
+      failuresAreKept,
+      [
+        failed().listed([1]),
+        failed().delivered(1, { cause: 'retry', attempt: 2 }).listed([]),
+        failed().reset(5).listed([]),
+      ],
+      [],
+    );
+  });
+
+  it('finds failures that are forgotten, and dead letters that are none or are there twice', () => {
+    tells(
+      failuresAreKept,
+      [],
+      [
+        [failed().listed([]), /document 1 failed in attempt 1, .* is no dead letter/],
+        [
+          new Story().published(1).delivered(1).listed([1]),
+          /id-1 is a dead letter and never failed/,
+        ],
+        [failed().listed([1, 1]), /1 dead letters are listed twice/],
       ],
     );
   });

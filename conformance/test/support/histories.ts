@@ -140,6 +140,14 @@ export class Story {
     return this;
   }
 
+  /** These are listed as dead letters. */
+  listed(numbers: readonly number[], identity: (n: number) => string = (n) => `${n}`): this {
+    const letters = numbers.map((n) => ({ id: `id-${n}`, identity: identity(n) }));
+    const op = { f: 'letters', process: 'suite', topic: this.topic, name: 's', letters } as const;
+    this.history.end(this.history.begin(op), 'ok');
+    return this;
+  }
+
   #resetBegun(name: string): ResetOp {
     return this.history.begin({ f: 'reset', process: 'm', topic: this.topic, name, targets: [] });
   }
