@@ -1,5 +1,6 @@
 import { source } from '../src/context.ts';
-import { targetFor } from '../src/targets.ts';
+import { overUrl } from '../src/over-url.ts';
+import { optionsOf, targetFor } from '../src/targets.ts';
 import { runName, type Stage } from './stage.ts';
 
 /** One broker for all histories: each has topics of its own there. */
@@ -7,7 +8,11 @@ export async function brokerStage(
   args: Parameters<typeof targetFor>[0] & { readonly adapter: string },
 ): Promise<Stage> {
   const target = await targetFor(args);
-  const { harness } = target;
+  const options = optionsOf.get(args.adapter);
+  const patient = args.url === undefined || options === undefined;
+  const harness = patient
+    ? target.harness
+    : { ...target.harness, ...overUrl(args.url, { options }) };
   const letGo = (): PromiseLike<void> => target[Symbol.asyncDispose]();
   const shared = await harness.connect({ source }).catch(async (error: unknown) => {
     await letGo();

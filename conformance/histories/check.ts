@@ -19,19 +19,30 @@ export interface Checked {
   readonly failure: string | undefined;
   /** Steps that are left of it. */
   readonly steps: number;
+  /** How often every kind of step was possible. */
+  readonly done: ReadonlyMap<string, number>;
 }
 
 /** Lets random histories happen until one is not allowed, and makes that as short as it can. */
 export async function checkHistories(stage: Stage, options: CheckOptions): Promise<Checked> {
   const { seed, path } = readSeed(options.seed);
   const { runs, concurrency = stage.concurrency, shrinkMs = 60_000 } = options;
-  if (path !== undefined) return checkLane(stage, { seed, path, runs: 1, shrinkMs: 0 });
+  const done = new Map<string, number>();
+  const count = (step: string): void => void done.set(step, (done.get(step) ?? 0) + 1);
+  if (path !== undefined) {
+    const one = await checkLane(stage, { seed, path, runs: 1, shrinkMs: 0, count });
+    return { ...one, seed, done };
+  }
   const lanes = Math.min(concurrency, runs);
   const over = new AbortController();
   const checked = await Promise.all(
     Array.from({ length: lanes }, async (_, lane) => {
       const mine = Math.floor((runs + lane) / lanes);
-      const one = await checkLane(stage, { seed: seed + lane, runs: mine, shrinkMs }, over.signal);
+      const one = await checkLane(
+        stage,
+        { seed: seed + lane, runs: mine, shrinkMs, count },
+        over.signal,
+      );
       // One failure is enough.
       if (one.failure !== undefined) over.abort();
       return one;
@@ -39,7 +50,7 @@ export async function checkHistories(stage: Stage, options: CheckOptions): Promi
   );
   const failed = checked.find(({ failure }) => failure !== undefined);
   const all = checked.reduce((sum, one) => sum + one.runs, 0);
-  return { failure: undefined, steps: 0, ...failed, seed, runs: all };
+  return { failure: undefined, steps: 0, ...failed, seed, runs: all, done };
 }
 
 interface Lane {
@@ -47,13 +58,16 @@ interface Lane {
   readonly path?: string;
   readonly runs: number;
   readonly shrinkMs: number;
+  readonly count: (step: string) => void;
 }
+
+type LaneChecked = Pick<Checked, 'runs' | 'failure' | 'steps'>;
 
 async function checkLane(
   stage: Stage,
-  { seed, path, runs, shrinkMs }: Lane,
+  { seed, path, runs, shrinkMs, count }: Lane,
   over?: AbortSignal,
-): Promise<Checked> {
+): Promise<LaneChecked> {
   let failedAt: number | undefined;
   let played = 0;
   const property = fc.asyncProperty(plans, async (plan) => {
@@ -62,7 +76,7 @@ async function checkLane(
     if (failedAt !== undefined && performance.now() > failedAt + shrinkMs) return;
     if (failedAt === undefined) played += 1;
     try {
-      await playPlan(stage, plan);
+      await playPlan(stage, plan, failedAt === undefined ? count : undefined);
     } catch (error) {
       failedAt ??= performance.now();
       throw error;
@@ -73,13 +87,12 @@ async function checkLane(
     numRuns: runs,
     ...(path === undefined ? {} : { path, endOnFailure: true }),
   });
-  if (!details.failed) return { runs: played, seed, failure: undefined, steps: 0 };
+  if (!details.failed) return { runs: played, failure: undefined, steps: 0 };
   const { counterexamplePath, errorInstance, numShrinks, counterexample } = details;
   const message = errorInstance instanceof Error ? errorInstance.message : String(errorInstance);
   const again = `--adapter ${stage.name} --seed ${seed}:${counterexamplePath}`;
   return {
     runs: played,
-    seed,
     failure: `run ${details.numRuns}, made shorter ${numShrinks} times: ${message}\nRun it again: npm run histories -- ${again}`,
     steps: counterexample?.[0].steps.length ?? 0,
   };

@@ -11,6 +11,7 @@ export interface StepKind<Plan> {
 
 /** A step whose plan is known to nobody but itself. */
 export interface Step {
+  readonly name: string;
   run(world: World): Promise<string | undefined>;
   toString(): string;
 }
@@ -18,6 +19,7 @@ export interface Step {
 /** Steps of a kind, to be generated. */
 export function stepsOf<Plan>(name: string, kind: StepKind<Plan>): fc.Arbitrary<Step> {
   return kind.plan.map((plan) => ({
+    name,
     run: (world) => kind.run(world, plan),
     toString: () => `${name} ${JSON.stringify(plan)}`,
   }));
