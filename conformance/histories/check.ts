@@ -23,6 +23,9 @@ export interface Checked {
   readonly done: ReadonlyMap<string, number>;
 }
 
+/** How often what a seed leads to is tried: names, pauses before retries and the broker's own pace are not in it. */
+const tries = 20;
+
 /** Lets random histories happen until one is not allowed, and makes that as short as it can. */
 export async function checkHistories(stage: Stage, options: CheckOptions): Promise<Checked> {
   const { seed, path } = readSeed(options.seed);
@@ -76,7 +79,8 @@ async function checkLane(
     if (failedAt !== undefined && performance.now() > failedAt + shrinkMs) return;
     if (failedAt === undefined) played += 1;
     try {
-      await playPlan(stage, plan, failedAt === undefined ? count : undefined);
+      for (let left = path === undefined ? 1 : tries; left > 0; left -= 1)
+        await playPlan(stage, plan, failedAt === undefined ? count : undefined);
     } catch (error) {
       failedAt ??= performance.now();
       throw error;

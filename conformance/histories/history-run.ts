@@ -5,7 +5,7 @@ import type { History } from '../src/history.ts';
 import { always, judge, thorough } from '../src/judge.ts';
 import { Random } from '../src/random.ts';
 import { playOut } from './play-out.ts';
-import type { Setting, Stage } from './stage.ts';
+import type { Stage } from './stage.ts';
 import type { Step } from './step.ts';
 import { steps } from './steps.ts';
 import { type TopicPlan, World } from './world.ts';
@@ -62,20 +62,14 @@ async function played(
   return stage.set(async (setting) => {
     const context = new CaseContext({ ...setting, random: new Random(0) });
     const world = new World(context, plan.topics, without);
+    const faults: string[] = [];
     try {
       await happen(world, plan, done);
     } catch (error) {
-      throw new Error(`${reasonOf(error)}\n${tellOf(world)}${context.history.tail(25)}`, {
-        cause: error,
-      });
+      faults.push(reasonOf(error));
     }
-    const faults = judge(context.history, context.ordered, { ...always, ...thorough });
-    const [fault] = faults;
-    if (fault !== undefined) {
-      const list = faults.slice(0, 10).join('\n- ');
-      const about = context.history.about(fault) || context.history.tail(25);
-      throw new Error(`the history is not allowed:\n- ${list}\n${tellOf(world)}${about}`);
-    }
+    faults.push(...judge(context.history, context.ordered, { ...always, ...thorough }));
+    if (faults.length > 0) throw new Error(describe(world, faults));
     return {
       history: context.history,
       names: [...world.named.values()].map((named) => world.label(named)),
@@ -109,9 +103,17 @@ async function happen(world: World, plan: Plan, done: (step: string) => void): P
 }
 
 /** Steps that were not possible are not in it. */
-function tellOf({ told, context: { states } }: World): string {
+function describe(
+  { told, context: { states, history } }: World,
+  faults: readonly string[],
+): string {
   const lines = told.map((line, index) => `${index + 1}. ${line}`);
-  return `What was done:\n${lines.join('\n')}\n${states}What happened:\n`;
+  const about = faults.map((fault) => history.about(fault)).find((text) => text !== '');
+  return [
+    `the history is not allowed:\n- ${faults.slice(0, 10).join('\n- ')}`,
+    `What was done:\n${lines.join('\n')}`,
+    `${states}What happened:\n${about ?? history.tail(25)}`,
+  ].join('\n');
 }
 
 function reasonOf(error: unknown): string {

@@ -22,7 +22,7 @@ export async function readAll(context: CaseContext, topic: PlainTopic): Promise<
     for await (const entry of context.bus.data.read(topicOf(topic))) {
       if (entry.error !== undefined) throw entry.error;
       const { document, attributes, position } = entry;
-      entries.push({ position, id: String(attributes.id), whole: digestOf(document, attributes) });
+      entries.push({ position, id: attributes.id, whole: digestOf(document, attributes) });
     }
     op.entries = entries;
   });

@@ -1,5 +1,4 @@
 import fc from 'fast-check';
-import { BusError } from '@duobus/core';
 import type { From } from '@duobus/core';
 import type { Ask, PlainTopic } from '../src/protocol.ts';
 import { look, readAll } from './looks.ts';
@@ -144,7 +143,8 @@ const reset: StepKind<{
   async run(world, plan) {
     const group = world.groupAt(plan.group);
     if (group === undefined) return undefined;
-    const to = typeof plan.to === 'string' ? plan.to : placeOf(world, group.topic, plan.to);
+    const to =
+      typeof plan.to === 'string' ? plan.to : resetTo(placeOf(world, group.topic, plan.to));
     if (to === undefined) return undefined;
     const work = world.context.reset(group.topic, group.name, to);
     if (plan.behind) world.behind(work);
@@ -154,13 +154,16 @@ const reset: StepKind<{
 };
 
 /** One of the places that are known. */
-function placeOf(world: World, topic: PlainTopic, which: number): From | undefined {
+function placeOf(world: World, topic: PlainTopic, which: number): string | undefined {
   const known = new Set(
     [...world.context.history.of('publish'), ...world.context.history.of('deliver')]
       .filter((op) => op.topic === `data:${topic.name}`)
       .flatMap(({ position }) => (position === undefined ? [] : [position])),
   );
-  const position = [...known][which % known.size];
+  return [...known][which % known.size];
+}
+
+function resetTo(position: string | undefined): From | undefined {
   return position === undefined ? undefined : { positions: { [partitionIn(position)]: position } };
 }
 
@@ -180,23 +183,21 @@ const refusedReset: StepKind<{
   async run(world, plan) {
     const group = world.groupAt(plan.group);
     if (group === undefined) return undefined;
-    const place = placeOf(world, group.topic, plan.place) as
-      | { readonly positions: Readonly<Record<number, string>> }
-      | undefined;
-    const [partition = '0', good = 'v1'] = Object.entries(place?.positions ?? {})[0] ?? [];
-    if (plan.how !== 'nonsense' && place === undefined) return undefined;
+    const place = placeOf(world, group.topic, plan.place);
+    if (place === undefined) return undefined;
+    const partition = partitionIn(place);
     const positions = {
       nonsense: { [partition]: 'nonsense' },
-      'no-such-partition': { 99: good },
-      'beyond-the-end': { [partition]: beyond(good) },
+      'no-such-partition': { 99: place },
+      'beyond-the-end': { [partition]: beyond(place) },
     }[plan.how];
     await look(world.context, group.topic, group.name);
-    const refusal = await world.context
-      .reset(group.topic, group.name, { positions })
-      .catch((error: unknown) => error);
     const said = `a reset of ${keyOf(group)} to ${JSON.stringify(positions)}`;
-    if (!(refusal instanceof Error) && !BusError.is(refusal))
-      throw new Error(`${said} has to be refused`);
+    const refused = await world.context.reset(group.topic, group.name, { positions }).then(
+      () => false,
+      () => true,
+    );
+    if (!refused) throw new Error(`${said} has to be refused`);
     await look(world.context, group.topic, group.name);
     return `${said} is refused`;
   },

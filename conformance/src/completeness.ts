@@ -1,4 +1,4 @@
-import type { DeliverOp, History, MarkOp, PublishOp } from './history.ts';
+import { type DeliverOp, type History, type MarkOp, type PublishOp, sameAs } from './history.ts';
 import type { Predicate } from './predicates.ts';
 
 /** What is sure to be stored reaches every subscription and group that was there for it, and is finished with when they
@@ -28,8 +28,7 @@ function lastOf(marks: readonly MarkOp[]): Map<string, MarkOp> {
 
 /** Publishes that a subscription or group has to see whatever happened. */
 function sureFor(history: History, drained: MarkOp): PublishOp[] {
-  const own = <T extends { readonly topic: string; readonly name: string }>(op: T): boolean =>
-    op.topic === drained.topic && op.name === drained.name;
+  const own = sameAs(drained);
   const created = history.of('subscribe').find((op) => own(op) && op.type === 'ok');
   if (created === undefined) return [];
   const all = drained.topic.startsWith('data:') && (created.from ?? 'earliest') === 'earliest';
@@ -82,8 +81,7 @@ export const closeRepeatsNothing: Predicate = (history) => {
 export const failuresAreKept: Predicate = (history) =>
   history.of('letters').flatMap((listing) => {
     if (listing.type !== 'ok') return [];
-    const own = <T extends { readonly topic: string; readonly name: string }>(op: T): boolean =>
-      op.topic === listing.topic && op.name === listing.name;
+    const own = sameAs(listing);
     const mine = history.of('deliver').filter((op) => own(op) && op.begun < listing.begun);
     // What a reset has passed is not tried any more.
     const moved = history.of('reset').filter((op) => own(op) && op.type !== 'fail');

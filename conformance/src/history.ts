@@ -205,6 +205,17 @@ export class History {
   }
 }
 
+interface Named {
+  readonly topic: string;
+  readonly name: string;
+}
+
+/** Whether something is about the same subscription or group. */
+export const sameAs =
+  (one: Named) =>
+  (other: Named): boolean =>
+    one.topic === other.topic && one.name === other.name;
+
 export function describeOp(op: Op): string {
   const span = `${op.begun}-${op.ended === Number.POSITIVE_INFINITY ? '' : op.ended}`;
   const who = `${span} ${op.process} ${op.f} ${op.type} ${op.topic}`;

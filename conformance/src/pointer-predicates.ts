@@ -1,25 +1,20 @@
 import { comparePositions } from '@duobus/core';
-import type { DeliverOp, History, LookOp, ResetOp } from './history.ts';
+import { type DeliverOp, type History, type LookOp, type ResetOp, sameAs } from './history.ts';
 import { partitionOf, positionsOf } from './log-predicates.ts';
 import type { Predicate } from './predicates.ts';
 
-interface Named {
-  readonly topic: string;
-  readonly name: string;
-}
-
-const same =
-  (one: Named) =>
-  (other: Named): boolean =>
-    one.topic === other.topic && one.name === other.name;
-
 /** Resets that have moved the group, or may have. */
-function movesOf(history: History, group: Named): ResetOp[] {
-  return history.of('reset').filter((op) => same(group)(op) && op.type !== 'fail');
+function movesOf(history: History, group: Parameters<typeof sameAs>[0]): ResetOp[] {
+  return history.of('reset').filter((op) => sameAs(group)(op) && op.type !== 'fail');
 }
 
 /** Whether a reset may have moved the group somewhere between two moments: one that failed may move it later. */
-function movedBetween(history: History, group: Named, from: number, to: number): boolean {
+function movedBetween(
+  history: History,
+  group: Parameters<typeof sameAs>[0],
+  from: number,
+  to: number,
+): boolean {
   return movesOf(history, group).some(
     ({ begun, ended, type }) => begun < to && (ended > from || type === 'info'),
   );
@@ -75,7 +70,7 @@ export const ownPointer: Predicate = (history) => {
   const back = history.of('look').flatMap((look, index, looks) => {
     const before = looks
       .slice(0, index)
-      .findLast((other) => same(look)(other) && seenBefore(other, look));
+      .findLast((other) => sameAs(look)(other) && seenBefore(other, look));
     if (before === undefined || movedBetween(history, look, before.begun, look.ended)) return [];
     return fallenBack(before, look);
   });
@@ -127,7 +122,7 @@ export const readingKeepsAll: Predicate = (history) => {
 export const pointerTellsTheTruth: Predicate = (history) =>
   history.of('look').flatMap((look) => {
     if (look.type !== 'ok' || movedBetween(history, look, look.begun, look.ended)) return [];
-    const mine = history.of('deliver').filter((op) => same(look)(op) && op.cause !== 'redrive');
+    const mine = history.of('deliver').filter((op) => sameAs(look)(op) && op.cause !== 'redrive');
     const until = movesOf(history, look).find(({ begun }) => begun > look.ended)?.begun;
     return Object.values(look.pointers).flatMap((pointer) => {
       const here = mine.filter(
@@ -187,14 +182,14 @@ export const refusedMovesNothing: Predicate = (history) =>
     if (reset.type !== 'fail') return [];
     const who = `${reset.topic}/${reset.name}`;
     const untyped = reset.code === undefined ? [`${who}: a reset was refused without a code`] : [];
-    const looks = history.of('look').filter(same(reset));
+    const looks = history.of('look').filter(sameAs(reset));
     const before = looks.findLast(({ ended, type }) => type === 'ok' && ended < reset.begun);
     const after = looks.find(({ begun, type }) => type === 'ok' && begun > reset.ended);
     const from = before?.begun ?? reset.begun;
     if (movedBetween(history, reset, from, after?.ended ?? reset.ended)) return untyped;
     const moved = before === undefined || after === undefined ? [] : fallenBack(before, after);
     const next = movesOf(history, reset).find(({ begun }) => begun > reset.ended)?.begun;
-    const mine = history.of('deliver').filter(same(reset));
+    const mine = history.of('deliver').filter(sameAs(reset));
     const epoch = Math.max(
       0,
       ...mine.filter(({ begun }) => begun < reset.begun).map((op) => op.epoch),
