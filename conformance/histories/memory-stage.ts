@@ -7,7 +7,10 @@ import { inProcess } from '../src/severable.ts';
 import { runName, type Stage } from './stage.ts';
 
 interface MemoryModule {
-  readonly MemoryBroker: new (name: string, options: { readonly clock: Clock }) => object;
+  readonly MemoryBroker: new (
+    name: string,
+    options: { readonly clock: Clock; readonly groupLeaseMs: number },
+  ) => object;
   memory(broker: object): Adapter;
 }
 
@@ -16,6 +19,8 @@ const memoryName: string = '@duobus/memory';
 const limitMs = 60_000;
 // What is waited for in vain costs time, in one process nothing takes longer than this part of what it may take.
 const slow = 0.2;
+// Who dies while it leaves is missed only when this is over.
+const groupLeaseMs = 2_000;
 
 /** A broker of its own for every history, whose time is as fast as the machine. `begin` may break the adapter. */
 export async function memoryStage(
@@ -29,7 +34,7 @@ export async function memoryStage(
     concurrency: 1,
     async set(play) {
       const clock = manualClock();
-      const broker = new MemoryBroker('histories', { clock });
+      const broker = new MemoryBroker('histories', { clock, groupLeaseMs });
       const change = begin();
       const harness = { name: 'memory', clock, slow, ...inProcess(() => change(memory(broker))) };
       serial += 1;

@@ -1,4 +1,4 @@
-import type { DeliverOp, History, Op, PublishOp } from './history.ts';
+import { type DeliverOp, type History, type Op, type PublishOp, sameAs } from './history.ts';
 
 /** Looks through a history and says what is wrong with it, a sentence each. */
 export type Predicate = (history: History) => string[];
@@ -169,9 +169,10 @@ export const oneConsumerAtATime: Predicate = (history) => {
 };
 
 /** `attempt` is one more than the runs that failed since the last reset or redrive (C3). The failure that a process dies
- *  with may never have been written. */
+ *  with may never have been written, and a reset that is under way lets none count. */
 export const attemptsCount: Predicate = (history) => {
-  const deaths = [...history.of('crash'), ...history.of('fault')];
+  const resets = history.of('reset').filter(({ type }) => type !== 'fail');
+  const losses = [...history.of('crash'), ...history.of('fault'), ...resets];
   return [...byDocument(history).values()].flatMap((deliveries) => {
     let failed = 0;
     return deliveries.flatMap((op, index) => {
@@ -186,9 +187,8 @@ export const attemptsCount: Predicate = (history) => {
       const forgotten =
         before?.type === 'fail' &&
         op.attempt === failed &&
-        deaths.some(
-          ({ topic, name, begun }) =>
-            topic === op.topic && name === op.name && begun > before.ended && begun < op.begun,
+        losses.some(
+          (loss) => sameAs(op)(loss) && loss.ended > before.ended && loss.begun < op.begun,
         );
       if (forgotten) failed -= 1;
       const wrong =

@@ -168,6 +168,7 @@ describe('predicates', () => {
           .mark('crash')
           .delivered(1, { cause: 'retry', attempt: 2 }),
         failed().delivered(1, { cause: 'redrive', attempt: 1 }),
+        failed().reset(9).delivered(1, { cause: 'returned', attempt: 1 }),
       ],
       [
         [failed().delivered(1, { cause: 'retry', attempt: 1 }), /attempt 1 after 1 failed/],
