@@ -10,14 +10,16 @@ export async function brokerStage(
   const target = await targetFor(args);
   const options = optionsOf.get(args.adapter);
   const patient = args.url === undefined || options === undefined;
-  const harness = patient
+  const reached = patient
     ? target.harness
     : { ...target.harness, ...overUrl(args.url, { options }) };
   const letGo = (): PromiseLike<void> => target[Symbol.asyncDispose]();
-  const shared = await harness.connect({ source }).catch(async (error: unknown) => {
+  const shared = await reached.connect({ source }).catch(async (error: unknown) => {
     await letGo();
     throw error;
   });
+  // Histories that share a broker would be hurt by the faults of others.
+  const { faults: _, ...harness } = reached;
   const run = runName();
   let serial = 0;
   return {

@@ -112,7 +112,7 @@ function describe(
   return [
     `the history is not allowed:\n- ${faults.slice(0, 10).join('\n- ')}`,
     `What was done:\n${lines.join('\n')}`,
-    `${states}What happened:\n${about ?? history.tail(25)}`,
+    `${states}What happened:\n${about ?? history.tail(60)}`,
   ].join('\n');
 }
 

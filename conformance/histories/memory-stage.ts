@@ -10,7 +10,7 @@ interface MemoryModule {
   readonly MemoryBroker: new (
     name: string,
     options: { readonly clock: Clock; readonly groupLeaseMs: number },
-  ) => object;
+  ) => { restart(): void };
   memory(broker: object): Adapter;
 }
 
@@ -36,7 +36,13 @@ export async function memoryStage(
       const clock = manualClock();
       const broker = new MemoryBroker('histories', { clock, groupLeaseMs });
       const change = begin();
-      const harness = { name: 'memory', clock, slow, ...inProcess(() => change(memory(broker))) };
+      const harness = {
+        name: 'memory',
+        clock,
+        slow,
+        ...inProcess(() => change(memory(broker))),
+        faults: { restart: async () => broker.restart() },
+      };
       serial += 1;
       const time = new PassingTime(clock);
       try {

@@ -15,6 +15,7 @@ export async function playOut(world: World): Promise<void> {
     Promise.all(groups.map(({ topic, name }) => look(context, topic, name)));
   await consumeAll(world, all);
   await drainAll(context, all);
+  world.healed();
   await Promise.all(world.running.map((running) => world.close(running)));
   await looks();
   await consumeAll(world, all);

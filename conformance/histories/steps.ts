@@ -1,6 +1,7 @@
 import fc from 'fast-check';
-import type { From } from '@duobus/core';
+import { BusError, type From } from '@duobus/core';
 import type { Ask, PlainTopic } from '../src/protocol.ts';
+import { restart } from './faults.ts';
 import { look, readAll } from './looks.ts';
 import { type Step, type StepKind, stepsOf } from './step.ts';
 import { keyOf, type PlannedDocument, type World } from './world.ts';
@@ -146,7 +147,10 @@ const reset: StepKind<{
     const to =
       typeof plan.to === 'string' ? plan.to : resetTo(placeOf(world, group.topic, plan.to));
     if (to === undefined) return undefined;
-    const work = world.context.reset(group.topic, group.name, to);
+    const work = world.context.reset(group.topic, group.name, to).catch((error: unknown) => {
+      // Whether it has moved anything is not known then, so that nobody repeats it.
+      if (!world.isHurt || !BusError.is(error) || !error.retryable) throw error;
+    });
     if (plan.behind) world.behind(work);
     else await work;
     return `${keyOf(group)} is reset to ${JSON.stringify(to)}${plan.behind ? ', unawaited' : ''}`;
@@ -255,6 +259,7 @@ export const steps: fc.Arbitrary<Step> = fc.oneof(
   entry('wait', wait),
   entry('look', lookAt),
   entry('read', read),
+  entry('restart', restart),
 );
 
 function entry<Plan>(

@@ -1,5 +1,6 @@
 import type { Consumer } from '../src/consumer.ts';
 import type { CaseContext, Draft } from '../src/context.ts';
+import type { MarkOp } from '../src/history.ts';
 import type { Member } from '../src/member.ts';
 import type { Ask, Kind, PlainTopic } from '../src/protocol.ts';
 
@@ -48,6 +49,7 @@ export class World {
   readonly #slots: (Member | undefined)[];
   readonly #without: string | undefined;
   readonly #background: Promise<unknown>[] = [];
+  readonly #faults: MarkOp[] = [];
   #documents = 0;
 
   constructor(context: CaseContext, topics: readonly TopicPlan[], without: string | undefined) {
@@ -124,6 +126,22 @@ export class World {
     this.#slots[slot] = undefined;
     this.running = this.running.filter((one) => one.slot !== slot);
     await member?.crash();
+  }
+
+  /** A fault of the broker may explain what happens to anybody until all has been handled. */
+  hurt(): void {
+    for (const { kind, topic, name } of this.named.values()) {
+      const fault = { f: 'fault', process: 'suite', topic: `${kind}:${topic.name}`, name } as const;
+      this.#faults.push(this.context.history.begin(fault));
+    }
+  }
+
+  get isHurt(): boolean {
+    return this.#faults.length > 0;
+  }
+
+  healed(): void {
+    for (const fault of this.#faults.splice(0)) this.context.history.end(fault, 'ok');
   }
 
   /** Goes on while the next steps are done. */

@@ -37,18 +37,18 @@ export const resetExact: Predicate = (history) =>
     const mine = history
       .of('deliver')
       .filter(({ topic, name }) => topic === reset.topic && name === reset.name);
-    const later = history
+    // One that was called before and goes on may come after it.
+    const others = history
       .of('reset')
-      .find(
+      .filter(
         (other) =>
-          other.begun > reset.begun &&
+          (other.begun > reset.begun || other.ended > reset.ended) &&
           other.type !== 'fail' &&
           other.name === reset.name &&
           other.topic === reset.topic,
       );
-    return reset.targets.flatMap((target) =>
-      exact(history, mine, target, reset.ended, later?.begun ?? Number.POSITIVE_INFINITY),
-    );
+    const until = Math.min(...others.map(({ begun }) => begun));
+    return reset.targets.flatMap((target) => exact(history, mine, target, reset.ended, until));
   });
 
 function exact(

@@ -1,4 +1,11 @@
-import { type DeliverOp, type History, type Op, type PublishOp, sameAs } from './history.ts';
+import {
+  type DeliverOp,
+  type History,
+  type MarkOp,
+  type Op,
+  type PublishOp,
+  sameAs,
+} from './history.ts';
 
 /** Looks through a history and says what is wrong with it, a sentence each. */
 export type Predicate = (history: History) => string[];
@@ -151,6 +158,15 @@ export const readOnce: Predicate = (history) => {
   });
 };
 
+/** Whether one is still being handled when the other begins. What ran when the broker failed may have lost its claim. */
+function overlaps(earlier: DeliverOp, op: DeliverOp, faults: readonly MarkOp[]): boolean {
+  return (
+    earlier.ended > op.begun &&
+    earlier.type !== 'info' &&
+    !faults.some(({ begun, ended }) => ended > earlier.begun && begun < op.begun)
+  );
+}
+
 /** Two consumers of one subscription never have the same document at a time (E2). */
 export const oneConsumerAtATime: Predicate = (history) => {
   const known = publishes(history);
@@ -158,9 +174,8 @@ export const oneConsumerAtATime: Predicate = (history) => {
     deliveries.slice(1).flatMap((op, index) => {
       // Published twice it is two records, which may be handed out side by side.
       if ((known.get(`${op.topic}/${op.id}`)?.length ?? 0) > 1) return [];
-      const other = deliveries
-        .slice(0, index + 1)
-        .find((earlier) => earlier.ended > op.begun && earlier.type !== 'info');
+      const faults = history.of('fault').filter(sameAs(op));
+      const other = deliveries.slice(0, index + 1).find((earlier) => overlaps(earlier, op, faults));
       return other === undefined
         ? []
         : [`${where(op)} was handed to ${op.consumer} while ${other.consumer} had it`];
@@ -218,15 +233,18 @@ export const keyOrder =
         .filter((op) => op.topic === topic && op.key !== undefined && op.cause !== 'redrive'),
       (op) => `${op.name}/${op.epoch}/${op.key}`,
     );
-    const deaths = [...history.of('crash'), ...history.of('fault')].filter(
-      (mark) => mark.topic === topic,
+    const deaths = [...history.of('crash'), ...history.of('fault')];
+    return [...lanes.values()].flatMap((lane) =>
+      lane.flatMap((op, index) =>
+        laneFaults(
+          op,
+          lane.slice(0, index),
+          lane.slice(index + 1),
+          order,
+          deaths.filter(sameAs(op)),
+        ),
+      ),
     );
-    return [...lanes.values()].flatMap((lane) => {
-      const mine = deaths.filter(({ name }) => name === lane[0]?.name).map(({ begun }) => begun);
-      return lane.flatMap((op, index) =>
-        laneFaults(op, lane.slice(0, index), lane.slice(index + 1), order, mine),
-      );
-    });
   };
 
 function laneFaults(
@@ -234,12 +252,18 @@ function laneFaults(
   before: readonly DeliverOp[],
   after: readonly DeliverOp[],
   order: ReadonlyMap<string, number>,
-  deaths: readonly number[],
+  deaths: readonly MarkOp[],
 ): string[] {
   const faults: string[] = [];
   const at = order.get(op.id) ?? 0;
   const running = before.find(
-    (other) => other.id !== op.id && other.ended > op.begun && other.type !== 'info',
+    (other) =>
+      other.id !== op.id &&
+      overlaps(
+        other,
+        op,
+        deaths.filter(({ f }) => f === 'fault'),
+      ),
   );
   if (running !== undefined)
     faults.push(`${where(op)} began while document ${running.n} of the same key was being handled`);
@@ -253,7 +277,7 @@ function laneFaults(
   const open = before.findLast(({ id }) => id !== op.id && (order.get(id) ?? 0) < at);
   const again = after.find(({ id }) => id === open?.id);
   // A dead letter whose process dies before that is written comes once more.
-  const died = deaths.some((death) => death > op.begun && death < (again?.begun ?? 0));
+  const died = deaths.some(({ begun, ended }) => ended > op.begun && begun < (again?.begun ?? 0));
   if (open?.type === 'fail' && again?.cause === 'retry' && !died)
     faults.push(
       `${where(op)} passed document ${open.n} of the same key while that was waiting for its retry`,

@@ -22,7 +22,8 @@ describe('random histories', () => {
     assert.equal(failure, undefined);
     assert.equal(runs, 200);
     const seldom = ['publish', 'subscribe', 'leave', 'crash', 'reset', 'refused-reset', 'wait'];
-    for (const step of [...seldom, 'look', 'read']) assert.ok((done.get(step) ?? 0) >= 10, step);
+    for (const step of [...seldom, 'look', 'read', 'restart'])
+      assert.ok((done.get(step) ?? 0) >= 10, step);
   });
 
   for (const [name, says] of found) {

@@ -148,9 +148,13 @@ describe('predicates', () => {
     two.history.end(first, 'ok');
     const dead = new Story().published(1);
     dead.history.end(dead.begun(1), 'info');
+    const cut = new Story().published(1);
+    const lost = cut.begun(1, { consumer: 'a' });
+    cut.mark('fault').delivered(1, { consumer: 'b', cause: 'takeover' });
+    cut.history.end(lost, 'ok');
     tells(
       oneConsumerAtATime,
-      [dead.delivered(1, { cause: 'takeover' })],
+      [dead.delivered(1, { cause: 'takeover' }), cut],
       [[two, /while a had it/]],
     );
   });
