@@ -3,6 +3,7 @@ import type { CaseContext, Draft } from '../src/context.ts';
 import type { MarkOp } from '../src/history.ts';
 import type { Member } from '../src/member.ts';
 import type { Ask, Kind, PlainTopic } from '../src/protocol.ts';
+import { declares } from '../src/unsupported.ts';
 
 export interface TopicPlan {
   readonly kind: Kind;
@@ -56,10 +57,7 @@ export class World {
     this.context = context;
     this.#slots = [context.here, undefined, undefined];
     this.#without = without;
-    this.topics = topics.map(({ kind, order, partitions }) => ({
-      kind,
-      ...context.topic({ partitions, ...(kind === 'event' ? { order } : {}) }),
-    }));
+    this.topics = topics.map((plan) => topicOf(context, plan));
   }
 
   topicAt(pick: number): PlainTopic & { readonly kind: Kind } {
@@ -159,6 +157,18 @@ export class World {
   label({ kind, topic, name }: Named): string {
     return `${kind}-${this.topics.findIndex((one) => one.name === topic.name)}/${name}`;
   }
+}
+
+/** As it was planned, as far as the adapter declares it. */
+function topicOf(context: CaseContext, plan: TopicPlan): PlainTopic & { readonly kind: Kind } {
+  const { bus } = context;
+  const other = plan.kind === 'event' ? 'data' : 'event';
+  const kind = declares(bus, plan.kind) ? plan.kind : other;
+  const { partitions } = plan;
+  if (kind === 'data') return { kind, ...context.topic({ partitions }) };
+  const { order: declared } = bus.events.capabilities;
+  const order = plan.order === 'key' ? declared.key : !declared.none;
+  return { kind, ...context.topic({ partitions, order: order ? 'key' : 'none' }) };
 }
 
 export function keyOf({ kind, topic, name }: Named): string {
