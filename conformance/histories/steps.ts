@@ -241,7 +241,9 @@ const read: StepKind<{ readonly topic: number }> = {
   plan: fc.record({ topic: pick }),
   async run(world, plan) {
     const topic = world.topicAt(plan.topic);
-    const made = world.context.history.ops.some((op) => op.topic === `data:${topic.name}`);
+    const made = world.context.history.ops.some(
+      (op) => op.topic === `data:${topic.name}` && op.type === 'ok',
+    );
     if (!made) return undefined;
     await readAll(world.context, topic);
     return `data:${topic.name} is read`;
