@@ -1,14 +1,13 @@
 import fc from 'fast-check';
 import { CaseContext } from '../src/context.ts';
 import { independent } from '../src/completeness.ts';
-import type { History } from '../src/history.ts';
 import { always, judge, thorough } from '../src/judge.ts';
 import { Random } from '../src/random.ts';
 import { playOut } from './play-out.ts';
 import type { Stage } from './stage.ts';
 import type { Step } from './step.ts';
 import { steps } from './steps.ts';
-import { type TopicPlan, World } from './world.ts';
+import { keyOf, type TopicPlan, World } from './world.ts';
 
 /** One history before it happens. */
 export interface Plan {
@@ -28,14 +27,8 @@ export const plans: fc.Arbitrary<Plan> = fc.record({
   topics: fc.array(topicPlans, { minLength: 1, maxLength: 3, size: 'max' }),
   // Not biased: the short ones are found by shrinking.
   steps: fc.noBias(fc.array(steps, { minLength: 1, maxLength: 30, size: 'max' })),
-  without: fc.option(fc.nat({ max: 5 }), { nil: undefined, freq: 1 }),
+  without: fc.option(fc.nat({ max: 5 }), { nil: undefined, freq: 2 }),
 });
-
-interface Played {
-  readonly history: History;
-  readonly names: readonly string[];
-  readonly topics: readonly string[];
-}
 
 /** Lets a plan happen and judges it. `done` is told the name of every step that was possible.
  *  @throws Error that tells what happened and what is wrong with it */
@@ -45,12 +38,26 @@ export async function playPlan(
   done: (step: string) => void = () => undefined,
 ): Promise<void> {
   const first = await played(stage, plan, undefined, done);
-  const other = first.names[(plan.without ?? 0) % first.names.length];
-  if (plan.without === undefined || other === undefined || first.names.length < 2) return;
+  const names = [...first.named.values()].map((named) => first.label(named));
+  const other = names[(plan.without ?? 0) % names.length];
+  if (plan.without === undefined || other === undefined || names.length < 2) return;
   const second = await played(stage, plan, other, done);
-  const alias = (topic: string): string => first.topics[second.topics.indexOf(topic)] ?? topic;
-  const faults = independent(first.history, second.history, other, alias);
-  if (faults.length > 0) throw new Error(`independent: ${faults.join('\n- ')}`);
+  const faults = independentOf(first, second, other);
+  if (faults.length > 0) throw new Error(describe(second, faults));
+}
+
+function independentOf(first: World, second: World, other: string): string[] {
+  const called = ({ topics }: World): string[] => topics.map(({ kind, name }) => `${kind}:${name}`);
+  const before = called(first);
+  const now = called(second);
+  const left = [...first.named.values()].find((named) => first.label(named) === other);
+  const faults = independent(
+    first.context.history,
+    second.context.history,
+    left === undefined ? other : keyOf(left),
+    (topic) => before[now.indexOf(topic)] ?? topic,
+  );
+  return faults.map((fault) => `independent: ${fault}`);
 }
 
 async function played(
@@ -58,7 +65,7 @@ async function played(
   plan: Plan,
   without: string | undefined,
   done: (step: string) => void,
-): Promise<Played> {
+): Promise<World> {
   return stage.set(async (setting) => {
     const context = new CaseContext({ ...setting, random: new Random(0) });
     const world = new World(context, plan.topics, without);
@@ -70,11 +77,7 @@ async function played(
     }
     faults.push(...judge(context.history, context.ordered, { ...always, ...thorough }));
     if (faults.length > 0) throw new Error(describe(world, faults));
-    return {
-      history: context.history,
-      names: [...world.named.values()].map((named) => world.label(named)),
-      topics: world.topics.map(({ kind, name }) => `${kind}:${name}`),
-    };
+    return world;
   });
 }
 

@@ -9,7 +9,7 @@ const keys = ['s0', 's1', 's2', 's3', 's4', 's5'];
 export async function playOut(world: World): Promise<void> {
   const { context } = world;
   await world.caughtUp();
-  const all = [...world.named.values()];
+  const all = world.present;
   const groups = all.filter(({ kind }) => kind === 'data');
   const looks = (): Promise<unknown> =>
     Promise.all(groups.map(({ topic, name }) => look(context, topic, name)));

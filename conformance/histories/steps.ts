@@ -99,9 +99,9 @@ const crash: StepKind<{
     const running = world.runningAt(plan.consumer, plan.slot);
     if (running === undefined) return undefined;
     const member = await world.memberAt(plan.slot);
-    const with_ = plan.holding ? await hold(world, running, member.id) : '';
+    const held = plan.holding ? await hold(world, running, member.id) : '';
     await world.crash(plan.slot);
-    return `${member.id} dies${with_}`;
+    return `${member.id} dies${held}`;
   },
 };
 
@@ -114,8 +114,8 @@ async function hold(
   const { context } = world;
   const { kind, topic, name: group, consumer } = running;
   const ask = { in: group, heldBy };
-  const [draft] = world.drafts(context.here, [{ key: 3, ask }], true);
-  const [published] = await context.attempt(kind, topic, [draft as object as { n: number }]);
+  const drafts = world.drafts(context.here, [{ key: 3, ask }], true);
+  const [published] = await context.attempt(kind, topic, drafts);
   const op = published?.op;
   if (consumer !== undefined && op?.type === 'ok')
     await context.until(`${keyOf(running)} is given document ${op.n}`, () =>

@@ -66,10 +66,14 @@ export class World {
 
   /** One of the groups there are. */
   groupAt(pick: number): Named | undefined {
-    return at(
-      [...this.named.values()].filter(({ kind }) => kind === 'data'),
-      pick,
-    );
+    const groups = [...this.named.values()].filter(({ kind }) => kind === 'data');
+    const group = at(groups, pick);
+    return group === undefined || this.#isLeftOut(group) ? undefined : group;
+  }
+
+  /** All but the one that this run does without. */
+  get present(): readonly Named[] {
+    return [...this.named.values()].filter((named) => !this.#isLeftOut(named));
   }
 
   runningAt(pick: number, slot?: number): Running | undefined {
@@ -99,8 +103,7 @@ export class World {
   }
 
   async consume(slot: number, named: Named, options: object = {}): Promise<void> {
-    const key = keyOf(named);
-    const left = this.label(named) === this.#without;
+    const left = this.#isLeftOut(named);
     const member = await this.memberAt(slot);
     const consumer = left
       ? undefined
@@ -109,7 +112,7 @@ export class World {
           script: { who: member.id },
           options: { ...consumeOptions, ...options },
         });
-    if (!left) this.named.set(key, named);
+    this.named.set(keyOf(named), named);
     this.running.push({ ...named, slot, consumer });
   }
 
@@ -128,7 +131,7 @@ export class World {
 
   /** A fault of the broker may explain what happens to anybody until all has been handled. */
   hurt(): void {
-    for (const { kind, topic, name } of this.named.values()) {
+    for (const { kind, topic, name } of this.present) {
       const fault = { f: 'fault', process: 'suite', topic: `${kind}:${topic.name}`, name } as const;
       this.#faults.push(this.context.history.begin(fault));
     }
@@ -151,6 +154,10 @@ export class World {
 
   async caughtUp(): Promise<void> {
     await Promise.all(this.#background.splice(0));
+  }
+
+  #isLeftOut(named: Named): boolean {
+    return this.label(named) === this.#without;
   }
 
   /** The same in every run of a plan. */

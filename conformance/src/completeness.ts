@@ -115,35 +115,43 @@ export function independent(
   alias: (topic: string) => string = (topic) => topic,
 ): string[] {
   const faults: string[] = [];
-  const [one, two] = [handledBy(withIt), handledBy(without, alias)];
-  for (const [key, documents] of one) {
+  const [one, two] = [fatesOf(withIt), fatesOf(without, alias)];
+  for (const key of new Set([...one.keys(), ...two.keys()])) {
     if (key === other) continue;
-    for (const [where, missing] of [
-      ['without', minus(documents, two.get(key))],
-      ['with', minus(two.get(key), documents)],
-    ] as const)
-      for (const n of missing)
-        faults.push(`${key}: document ${n} is not handled ${where} ${other} and otherwise is`);
+    const [first, second] = [one.get(key) ?? noFates, two.get(key) ?? noFates];
+    for (const n of missedBy(second, first))
+      faults.push(`${key}: document ${n} is not handled without ${other} and otherwise is`);
+    for (const n of missedBy(first, second))
+      faults.push(`${key}: document ${n} is not handled with ${other} and otherwise is`);
   }
   return faults;
 }
 
-/** Numbers of the documents that are sure to come and were handled, by subscription or group. */
-function handledBy(
+/** Numbers of the documents that have to come, and of those that were handled. */
+interface Fates {
+  readonly sure: ReadonlySet<number>;
+  readonly handled: ReadonlySet<number>;
+}
+
+const noFates: Fates = { sure: new Set(), handled: new Set() };
+
+function fatesOf(
   history: History,
   alias: (topic: string) => string = (topic) => topic,
-): Map<string, Set<number>> {
-  const found = new Map<string, Set<number>>();
+): Map<string, Fates> {
+  const found = new Map<string, Fates>();
   for (const [key, drained] of lastOf(history.of('drained'))) {
-    const sure = new Set(sureFor(history, drained).map(({ id }) => id));
+    const sure = new Set(sureFor(history, drained).map(({ n }) => n));
     const mine = history
       .of('deliver')
-      .filter((op) => `${op.topic}/${op.name}` === key && op.type === 'ok' && sure.has(op.id));
-    found.set(`${alias(drained.topic)}/${drained.name}`, new Set(mine.map(({ n }) => n)));
+      .filter((op) => `${op.topic}/${op.name}` === key && op.type === 'ok');
+    const handled = new Set(mine.map(({ n }) => n));
+    found.set(`${alias(drained.topic)}/${drained.name}`, { sure, handled });
   }
   return found;
 }
 
-function minus(some: Iterable<number> = [], others: ReadonlySet<number> = new Set()): number[] {
-  return [...some].filter((one) => !others.has(one));
+/** What only the others have handled, though here too it had to come. */
+function missedBy(here: Fates, others: Fates): number[] {
+  return [...others.handled].filter((n) => here.sure.has(n) && !here.handled.has(n));
 }

@@ -6,7 +6,6 @@ import {
   independent,
   reachesAll,
 } from '../src/completeness.ts';
-import type { History } from '../src/history.ts';
 import { Story } from './support/histories.ts';
 import { tells } from './support/tells.ts';
 
@@ -133,10 +132,11 @@ describe('independent (E4)', () => {
   it('has nothing against two runs that a subscription shows alike', () => {
     const one = both().delivered(1, { name: 'other', type: 'fail' }).delivered(1).mark('drained');
     assert.deepEqual(faults(one, without().delivered(1).mark('drained')), []);
-    const renamed: History = without().delivered(1).mark('drained').history;
-    assert.match(
-      independent(one.history, renamed, 'event:t/other', (topic) => `${topic}2`).join(),
-      /not handled without/,
+    // Elsewhere it may have another name, and not every publish is known to have been stored in both.
+    const renamed = new Story().mark('subscribe').published(1, { type: 'info' }).mark('drained');
+    assert.deepEqual(
+      independent(one.history, renamed.history, 'event:other/s', () => 'event:t'),
+      [],
     );
   });
 
