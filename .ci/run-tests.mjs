@@ -23,6 +23,31 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 
 export const wasInterrupted = () => interrupted !== undefined;
 
+/** Runs a command of the repository, and resolves to its exit code. */
+async function runNode(args, env) {
+  const child = spawn(process.execPath, [...process.execArgv, ...args], {
+    cwd: root,
+    stdio: 'inherit',
+    // a group of its own: node --test leaves the processes of its files behind when it is ended
+    detached: true,
+    env: { ...process.env, ...env },
+  });
+  current = identify(child.pid);
+  const code = await new Promise((done) => child.on('exit', done));
+  await killGroup(current);
+  current = undefined;
+  await sweep(); // private brokers of tests that were killed
+  return code;
+}
+
+/** Random histories against a broker that runs; resolves to whether all are allowed. */
+export async function runHistories(adapter, url, runs) {
+  if (interrupted !== undefined) return false;
+  const args = ['--adapter', adapter, '--url', url, '--runs', String(runs)];
+  const code = await runNode(['conformance/histories/command.ts', ...args], {});
+  return code === 0 && interrupted === undefined;
+}
+
 /** Runs these test files and resolves to the counts and whether all is well. */
 export async function runTests(files, env = {}) {
   if (interrupted !== undefined) return { passed: 0, failed: 1, skipped: 0, ok: false };
@@ -35,7 +60,6 @@ export async function runTests(files, env = {}) {
   const countsFile = join(folder, 'counts.json');
   const reporter = pathToFileURL(join(root, '.ci/reporter.mjs')).href;
   const flags = [
-    ...process.execArgv,
     '--test',
     '--test-concurrency=2',
     `--test-timeout=${timeoutMs}`,
@@ -43,21 +67,13 @@ export async function runTests(files, env = {}) {
     '--test-reporter-destination=stdout',
   ];
   try {
-    const child = spawn(process.execPath, [...flags, ...files], {
-      cwd: root,
-      stdio: 'inherit',
-      // a group of its own: node --test leaves the processes of its files behind when it is ended
-      detached: true,
-      env: { ...process.env, ...env, DUOBUS_TEST_COUNTS_FILE: countsFile },
+    const code = await runNode([...flags, ...files], {
+      ...env,
+      DUOBUS_TEST_COUNTS_FILE: countsFile,
     });
-    current = identify(child.pid);
-    const code = await new Promise((done) => child.on('exit', done));
-    await killGroup(current);
-    await sweep(); // private brokers of tests that were killed
     const counts = readCounts(countsFile);
     return { ...counts, ok: code === 0 && interrupted === undefined };
   } finally {
-    current = undefined;
     rmSync(folder, { recursive: true, force: true });
   }
 }

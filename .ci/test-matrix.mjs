@@ -1,4 +1,4 @@
-// npm run test:matrix [-- name ...]: the broker tests against every supported broker version in turn.
+// npm run test:matrix [-- name ...]: the broker tests, and random histories, against every supported broker version in turn.
 import { existsSync } from 'node:fs';
 import {
   adapterNames,
@@ -9,7 +9,7 @@ import {
   versionEnvironment,
 } from '../packages/brokers/src/index.ts';
 import { countLine } from './reporter.mjs';
-import { find, runTests } from './run-tests.mjs';
+import { find, runHistories, runTests } from './run-tests.mjs';
 
 const supported = [
   'rabbitmq@3.10',
@@ -30,6 +30,7 @@ const suiteOnly = ['rabbitmq-cluster', 'kafka-cluster'];
 const folderOf = (name) => `adapters/${adapterNames[parseSpec(name).kind]}`;
 const all = supported.filter((name) => existsSync(folderOf(name)));
 const given = process.argv.slice(2);
+const histories = 200;
 const rows = [];
 
 for (const name of given.length > 0 ? given : all) {
@@ -47,10 +48,15 @@ for (const name of given.length > 0 ? given : all) {
     try {
       // tests that start a broker of their own start the same version
       const env = { [urlVariables[kind]]: broker.url, ...versionEnvironment(name) };
+      const tests = await runTests([...new Set(files)], env);
+      const allowed = await runHistories(adapterNames[kind], broker.url, histories);
       rows.push({
         name,
         version: broker.version,
-        ...(await runTests([...new Set(files)], env)),
+        ...tests,
+        passed: tests.passed + (allowed ? 1 : 0),
+        failed: tests.failed + (allowed ? 0 : 1),
+        ok: tests.ok && allowed,
         since,
       });
     } finally {

@@ -34,12 +34,10 @@ async function importAdapter(url: string, adapter: string): Promise<void> {
   registerAdapter(url.slice(0, url.indexOf(':')), module);
 }
 
-async function consume(
-  id: string,
-  { kind, topic, name, script = {}, options }: ConsumeSpec,
-): Promise<void> {
+async function consume(id: string, spec: ConsumeSpec): Promise<void> {
+  const { kind, topic, name, options } = spec;
   const half = kind === 'event' ? connected().events : connected().data;
-  const run = play(script);
+  const run = play(spec);
   const handle = await half.subscribe(
     topicOf(topic),
     name,

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Bus, BusOptions, Depth, From, Handle, Receipt, ResetResult } from '@duobus/core';
+import { type Clock, systemClock } from '@duobus/core/driver';
 import type { Consumer } from './consumer.ts';
 import { bare, digestOf } from './document.ts';
 import { InVain } from './expect.ts';
@@ -8,7 +9,16 @@ import { History, type PublishOp } from './history.ts';
 import { InProcessMember } from './local-member.ts';
 import type { Staleness } from './latency.ts';
 import type { LocalHandler, LocalMember, Member } from './member.ts';
-import type { ConsumeSpec, Doc, Kind, PlainTopic, PlainTopicOptions, Script } from './protocol.ts';
+import type {
+  Ask,
+  ConsumeSpec,
+  Doc,
+  Kind,
+  PlainTopic,
+  PlainTopicOptions,
+  Script,
+} from './protocol.ts';
+import { noteRefusal } from './refusals.ts';
 import { limited } from './limited.ts';
 import { Patience } from './patience.ts';
 import type { Random } from './random.ts';
@@ -29,7 +39,13 @@ export interface Setting {
 /** What is published: a number, and perhaps a key. */
 export type Draft =
   | number
-  | { readonly n: number; readonly key?: string; readonly text?: string; readonly id?: string };
+  | {
+      readonly n: number;
+      readonly key?: string;
+      readonly text?: string;
+      readonly id?: string;
+      readonly ask?: Ask;
+    };
 
 export interface ConsumeOptions {
   readonly member?: Member;
@@ -54,6 +70,7 @@ export class CaseContext {
   readonly harness: Harness;
   readonly run: string;
   readonly slow: number;
+  readonly clock: Clock;
   /** The bus that cases share, and a member on it. */
   readonly bus: Bus;
   readonly here: LocalMember;
@@ -80,6 +97,7 @@ export class CaseContext {
     this.random = setting.random;
     this.run = setting.run;
     this.slow = setting.harness.slow ?? 1;
+    this.clock = setting.harness.clock ?? systemClock;
     this.bus = setting.shared;
     this.here = new InProcessMember(
       'here',
@@ -198,7 +216,11 @@ export class CaseContext {
       return { id, document: { run: this.run, n, ...rest } satisfies Doc };
     });
     const ops = documents.map(({ id, document }) => this.#begin(kind, topic, id, document, member));
-    const results = await member.publish(kind, topic, documents);
+    const results = await member.publish(kind, topic, documents).catch((error: unknown) => {
+      // Who dies meanwhile tells nothing: any of them may be stored.
+      for (const op of ops) this.history.end(op, 'info');
+      throw error;
+    });
     return results.map((result, index) => {
       const op = ops[index] as PublishOp;
       if (result.type === 'ok' && result.receipt.position !== undefined)
@@ -224,12 +246,21 @@ export class CaseContext {
       name: group,
       targets: [],
     } as const;
-    return this.history.during(op, async (begun) => {
-      const result = await this.#soon('reset', () => member.reset(topic, group, to));
-      // A superseded reset says nothing about what comes next: the one that replaced it does.
-      begun.targets = result.superseded ? [] : result.moves.map((move) => move.to);
-      return result;
-    });
+    return this.history.during(
+      op,
+      async (begun) => {
+        const result = await this.#soon('reset', () => member.reset(topic, group, to));
+        // A superseded reset says nothing about what comes next: the one that replaced it does.
+        begun.targets = result.superseded ? [] : result.moves.map((move) => move.to);
+        return result;
+      },
+      noteRefusal,
+    );
+  }
+
+  /** Waits until everything that the members have told so far is in the history. */
+  async sync(): Promise<void> {
+    await Promise.all(this.#members.map((member) => member.sync()));
   }
 
   async depth(topic: PlainTopic, name: string): Promise<Depth> {
@@ -251,7 +282,7 @@ export class CaseContext {
     const what =
       kind === 'event' ? `subscription ${name} holds nothing` : `group ${name} has no lag`;
     await this.until(() => `${what} (last seen: ${JSON.stringify(seen)})`, look);
-    await Promise.all(this.#members.map((member) => member.sync()));
+    await this.sync();
     this.history.mark({ f: 'drained', process: 'suite', topic: `${kind}:${topic.name}`, name });
   }
 
@@ -299,11 +330,11 @@ export class CaseContext {
     const limit = ms * this.slow;
     const late = (): Error =>
       new InVain(`waited ${limit} ms in vain until ${typeof what === 'string' ? what : what()}`);
-    const patience = new Patience(limit);
-    while (!(await limited(condition, limit, late))) {
+    const patience = new Patience(limit, this.clock);
+    while (!(await limited(condition, limit, late, this.clock))) {
       const { leftMs } = patience;
       if (leftMs <= 0) throw late();
-      await this.history.change(Math.min(20 + (limit - leftMs) / 20, 250));
+      await this.history.change(Math.min(20 + (limit - leftMs) / 20, 250), this.clock);
     }
   }
 

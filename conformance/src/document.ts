@@ -42,6 +42,7 @@ export function handed(document: Doc, delivery: Delivery): Handed {
     n: document.n,
     key: delivery.key,
     digest: digestOf(document, stableAttributes(delivery.attributes)),
+    whole: digestOf(document, delivery.attributes),
     attempt: delivery.attempt,
     cause: delivery.cause,
     redelivered: delivery.redelivered,

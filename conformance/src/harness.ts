@@ -1,4 +1,5 @@
 import type { Bus, BusOptions } from '@duobus/core';
+import type { Clock } from '@duobus/core/driver';
 
 /** How child processes reach the broker: what `connect` takes. */
 export interface ProcessesHarness {
@@ -30,6 +31,8 @@ export interface Harness {
   brokerDepth?(topic: string): Promise<number>;
   /** Drops what a data topic has kept so far, as retention would. */
   trim?(topic: string): Promise<void>;
+  /** Time as the buses and the broker see it, where it is not the process's. */
+  readonly clock?: Clock;
   /** Multiplies every time limit. Default 1. */
   readonly slow?: number;
 }

@@ -1,4 +1,5 @@
-import type { Cause } from '@duobus/core';
+import type { Cause, From, Positions } from '@duobus/core';
+import { type Clock, systemClock } from '@duobus/core/driver';
 
 /** What an operation came to: `info` is not known (a crash, a timeout): it may have happened or not. */
 export type Outcome = 'running' | 'ok' | 'fail' | 'info';
@@ -33,6 +34,8 @@ export interface DeliverOp extends Common {
   readonly n: number;
   readonly key: string | undefined;
   readonly digest: string;
+  /** Of all that the handler got, what its publisher does not know beforehand too. */
+  readonly whole: string;
   readonly attempt: number;
   readonly cause: Cause;
   readonly redelivered: boolean;
@@ -46,6 +49,32 @@ export interface ResetOp extends Common {
   readonly name: string;
   /** Where each moved partition goes on: known when it has succeeded. */
   targets: readonly string[];
+  /** Of the error, where it was refused with one of ours. */
+  code?: string;
+}
+
+/** The stored pointers of a group as they were seen. */
+export interface LookOp extends Common {
+  readonly f: 'look';
+  readonly name: string;
+  pointers: Positions;
+}
+
+/** All that a data topic held. */
+export interface ReadOp extends Common {
+  readonly f: 'read';
+  entries: readonly {
+    readonly position: string;
+    readonly id: string;
+    readonly whole: string;
+  }[];
+}
+
+/** The dead letters of a subscription or group as they were listed. */
+export interface LettersOp extends Common {
+  readonly f: 'letters';
+  readonly name: string;
+  letters: readonly { readonly identity: string; readonly id: string | undefined }[];
 }
 
 /** Everything else that matters to a subscription or group. `drained`: it was seen to hold nothing any
@@ -61,15 +90,26 @@ export interface MarkOp extends Common {
     | 'alter'
     | 'trimmed';
   readonly name: string;
+  /** Of `close`: which one. */
+  readonly consumer?: string;
+  /** Of `subscribe`: where a new group begins. */
+  readonly from?: From | undefined;
 }
 
-export type Op = PublishOp | DeliverOp | ResetOp | MarkOp;
+export type Op = PublishOp | DeliverOp | ResetOp | LookOp | ReadOp | LettersOp | MarkOp;
 
 type OpOf<F extends Op['f']> = F extends MarkOp['f'] ? MarkOp : Extract<Op, { f: F }>;
 
 type Fields<T extends Op> = Omit<T, 'begun' | 'ended' | 'type'>;
 /** What is said of an operation when it begins. */
-export type NewOp = Fields<PublishOp> | Fields<DeliverOp> | Fields<ResetOp> | Fields<MarkOp>;
+export type NewOp =
+  | Fields<PublishOp>
+  | Fields<DeliverOp>
+  | Fields<ResetOp>
+  | Fields<LookOp>
+  | Fields<ReadOp>
+  | Fields<LettersOp>
+  | Fields<MarkOp>;
 
 /** What has happened in one run of a case, in order: the only thing it is judged by. */
 export class History {
@@ -111,7 +151,7 @@ export class History {
   async during<T, O extends NewOp>(
     op: O,
     run: (op: OpOf<O['f']>) => Promise<T>,
-    outcome?: (error: unknown) => 'fail' | 'info',
+    outcome?: (error: unknown, op: OpOf<O['f']>) => 'fail' | 'info',
   ): Promise<T> {
     const begun = this.begin(op);
     try {
@@ -119,7 +159,7 @@ export class History {
       this.end(begun, 'ok');
       return value;
     } catch (error) {
-      this.end(begun, outcome?.(error) ?? 'fail');
+      this.end(begun, outcome?.(error, begun) ?? 'fail');
       throw error;
     }
   }
@@ -129,14 +169,14 @@ export class History {
   }
 
   /** Resolves at the next change, or after `ms`. */
-  async change(ms: number): Promise<void> {
+  async change(ms: number, clock: Clock = systemClock): Promise<void> {
     await new Promise<void>((resolve) => {
       const done = (): void => {
-        clearTimeout(timer);
+        cancel();
         this.#changed.delete(done);
         resolve();
       };
-      const timer = setTimeout(done, ms);
+      const cancel = clock.after(ms, done);
       this.#changed.add(done);
     });
   }
@@ -145,3 +185,14 @@ export class History {
     for (const changed of this.#changed) changed();
   }
 }
+
+interface Named {
+  readonly topic: string;
+  readonly name: string;
+}
+
+/** Whether something is about the same subscription or group. */
+export const sameAs =
+  (one: Named) =>
+  (other: Named): boolean =>
+    one.topic === other.topic && one.name === other.name;

@@ -1,7 +1,16 @@
 import { causes } from './causes.ts';
+import { closeRepeatsNothing, failuresAreKept, reachesAll } from './completeness.ts';
 import { Fault } from './fault.ts';
 import type { History } from './history.ts';
 import { noSkips, onePlaceEach, resetExact } from './log-predicates.ts';
+import {
+  inPlaceOrder,
+  ownPointer,
+  pointerTellsTheTruth,
+  readingKeepsAll,
+  refusedMovesNothing,
+  replaysAlike,
+} from './pointer-predicates.ts';
 import {
   attemptsCount,
   causedDuplicates,
@@ -28,10 +37,27 @@ export const always: Readonly<Record<string, Predicate>> = {
   noSkips,
 };
 
+/** What holds as well where a history is seen to its end, and is looked at on the way. */
+export const thorough: Readonly<Record<string, Predicate>> = {
+  reachesAll,
+  closeRepeatsNothing,
+  failuresAreKept,
+  inPlaceOrder,
+  replaysAlike,
+  ownPointer,
+  readingKeepsAll,
+  pointerTellsTheTruth,
+  refusedMovesNothing,
+};
+
 /** What a history violates. `ordered`: topics whose order is by key. */
-export function judge(history: History, ordered: readonly string[]): Fault[] {
+export function judge(
+  history: History,
+  ordered: readonly string[],
+  predicates: Readonly<Record<string, Predicate>> = always,
+): Fault[] {
   const named = (name: string, predicate: Predicate): Fault[] =>
     predicate(history).map(({ text, ops }) => new Fault(`${name}: ${text}`, ops, causes[name]));
-  const general = Object.entries(always).flatMap(([name, predicate]) => named(name, predicate));
+  const general = Object.entries(predicates).flatMap(([name, predicate]) => named(name, predicate));
   return [...general, ...ordered.flatMap((topic) => named('keyOrder', keyOrder(topic)))];
 }

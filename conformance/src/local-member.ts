@@ -48,12 +48,13 @@ export class InProcessMember implements LocalMember {
       this.#history,
       this.#run,
     );
-    const run = consumer.handler(handler ?? play(spec.script ?? {}), abort);
+    const run = consumer.handler(handler ?? play(spec, this.#harness.clock), abort);
     const mark = {
       f: 'subscribe',
       process: this.id,
       topic: `${spec.kind}:${spec.topic.name}`,
       name: spec.name,
+      from: spec.options?.from,
     } as const;
     await this.#history.during(mark, async () => {
       const topic = topicOf(spec.topic);
@@ -180,7 +181,13 @@ class LocalConsumer implements Consumer {
     this.#closed = true;
     const { kind, topic, name } = this.spec;
     await this.#history.during(
-      { f: 'close', process: this.member, topic: `${kind}:${topic.name}`, name },
+      {
+        f: 'close',
+        process: this.member,
+        topic: `${kind}:${topic.name}`,
+        name,
+        consumer: this.id,
+      },
       async () => this.handle.close(),
     );
   }

@@ -3,7 +3,7 @@ import { Fault } from './fault.ts';
 import type { DeliverOp, History, Op, PublishOp } from './history.ts';
 import type { Predicate } from './predicates.ts';
 
-const partitionOf = (position: string): string => position.split('.').slice(0, 3).join('.');
+export const partitionOf = (position: string): string => position.split('.').slice(0, 3).join('.');
 
 /** One position is one document, and a document published once has one position (Jepsen: inconsistent-offsets, duplicate). */
 export const onePlaceEach: Predicate = (history) => {
@@ -50,18 +50,18 @@ export const resetExact: Predicate = (history) =>
     const mine = history
       .of('deliver')
       .filter(({ topic, name }) => topic === reset.topic && name === reset.name);
-    const later = history
+    // One that was called before and goes on may come after it.
+    const others = history
       .of('reset')
-      .find(
+      .filter(
         (other) =>
-          other.begun > reset.begun &&
+          (other.begun > reset.begun || other.ended > reset.ended) &&
           other.type !== 'fail' &&
           other.name === reset.name &&
           other.topic === reset.topic,
       );
-    return reset.targets.flatMap((target) =>
-      exact(history, mine, target, reset, later?.begun ?? Number.POSITIVE_INFINITY),
-    );
+    const until = Math.min(...others.map(({ begun }) => begun));
+    return reset.targets.flatMap((target) => exact(history, mine, target, reset, until));
   });
 
 function exact(
@@ -115,7 +115,7 @@ function placedAt(history: History, position: string): Op[] {
 }
 
 /** Positions known to hold a document, of the partition of `like`, in order. */
-function positionsOf(history: History, like: string): string[] {
+export function positionsOf(history: History, like: string): string[] {
   const known = [...history.of('publish'), ...history.of('deliver')]
     .map(({ position }) => position)
     .filter((position) => position !== undefined);
@@ -124,7 +124,8 @@ function positionsOf(history: History, like: string): string[] {
   ].toSorted(comparePositions);
 }
 
-/** Between the first and the last document that a group was given in an epoch, none is missing (Jepsen: poll-skip). */
+/** Between the first and the last document that a group was given in an epoch, none is missing (Jepsen: poll-skip). Where
+ *  a reset has ended the epoch, what waited for others of its key was never handed out. */
 export const noSkips: Predicate = (history) => {
   const faults: Fault[] = [];
   const epochs = new Map<string, DeliverOp[]>();
@@ -140,11 +141,13 @@ export const noSkips: Predicate = (history) => {
     const [low, high] = [sorted[0] as string, sorted.at(-1) as string];
     const next = (position: string): string | undefined =>
       sorted.find((other) => comparePositions(other, position) > 0);
+    const passed = wasEnded(history, deliveries) ? endsOfKeys(history, deliveries) : undefined;
     for (const position of positionsOf(history, low)) {
-      const within = comparePositions(position, low) > 0 && comparePositions(position, high) < 0;
+      const end = passed === undefined ? high : passed(position);
+      const within = comparePositions(position, low) > 0 && comparePositions(position, end) < 0;
       if (within && !seen.has(position))
         faults.push(
-          new Fault(`${key}: ${position} was skipped between ${low} and ${high}`, [
+          new Fault(`${key}: ${position} was skipped between ${low} and ${end}`, [
             ...placedAt(history, position),
             ...deliveries.filter((op) => op.position === next(position)),
           ]),
@@ -153,6 +156,32 @@ export const noSkips: Predicate = (history) => {
   }
   return faults;
 };
+
+function wasEnded(history: History, [first]: readonly DeliverOp[]): boolean {
+  return history
+    .of('reset')
+    .some(
+      ({ topic, name, type, ended }) =>
+        topic === first?.topic && name === first.name && type !== 'fail' && ended > first.begun,
+    );
+}
+
+/** The last place that was handed out of the key that a place has. */
+function endsOfKeys(
+  history: History,
+  deliveries: readonly DeliverOp[],
+): (position: string) => string {
+  const keys = new Map<string, string>();
+  for (const { position, key } of [...history.of('publish'), ...history.of('deliver')])
+    if (position !== undefined && key !== undefined) keys.set(position, key);
+  const ends = new Map<string, string>();
+  for (const { position, key } of deliveries) {
+    if (position === undefined || key === undefined) continue;
+    const end = ends.get(key);
+    if (end === undefined || comparePositions(end, position) < 0) ends.set(key, position);
+  }
+  return (position) => ends.get(keys.get(position) ?? '') ?? position;
+}
 
 /** Two readings of a partition from one position give the same, in the same order, as far as both go (D7). */
 export function sameSequence(a: readonly DeliverOp[], b: readonly DeliverOp[]): string[] {

@@ -1,5 +1,12 @@
 import { Fault } from './fault.ts';
-import type { DeliverOp, History, Op, PublishOp } from './history.ts';
+import {
+  type DeliverOp,
+  type History,
+  type MarkOp,
+  type Op,
+  type PublishOp,
+  sameAs,
+} from './history.ts';
 
 /** Looks through a history and says what is wrong with it. */
 export type Predicate = (history: History) => Fault[];
@@ -103,6 +110,7 @@ function explained(
       other.topic === op.topic &&
       other.f !== 'publish' &&
       other.f !== 'deliver' &&
+      other.f !== 'read' &&
       other.name === op.name,
   );
   const has = (...kinds: Op['f'][]): boolean => before.some(({ f }) => kinds.includes(f));
@@ -184,6 +192,15 @@ export const readOnce: Predicate = (history) => {
   });
 };
 
+/** Whether one is still being handled when the other begins. What ran when the broker failed may have lost its claim. */
+function overlaps(earlier: DeliverOp, op: DeliverOp, faults: readonly MarkOp[]): boolean {
+  return (
+    earlier.ended > op.begun &&
+    earlier.type !== 'info' &&
+    !faults.some(({ begun, ended }) => ended > earlier.begun && begun < op.begun)
+  );
+}
+
 /** Two consumers of one subscription never have the same document at a time (E2). */
 export const oneConsumerAtATime: Predicate = (history) => {
   const known = publishes(history);
@@ -191,9 +208,8 @@ export const oneConsumerAtATime: Predicate = (history) => {
     deliveries.slice(1).flatMap((op, index) => {
       // Published twice it is two records, which may be handed out side by side.
       if ((known.get(`${op.topic}/${op.id}`)?.length ?? 0) > 1) return [];
-      const other = deliveries
-        .slice(0, index + 1)
-        .find((earlier) => earlier.ended > op.begun && earlier.type !== 'info');
+      const faults = history.of('fault').filter(sameAs(op));
+      const other = deliveries.slice(0, index + 1).find((earlier) => overlaps(earlier, op, faults));
       return other === undefined
         ? []
         : [
@@ -206,18 +222,29 @@ export const oneConsumerAtATime: Predicate = (history) => {
   );
 };
 
-/** `attempt` is one more than the runs that failed since the last reset or redrive (C3). */
-export const attemptsCount: Predicate = (history) =>
-  [...byDocument(history).values()].flatMap((deliveries) => {
+/** `attempt` is one more than the runs that failed since the last reset or redrive (C3). The failure that a process dies
+ *  with may never have been written, and a reset that is under way lets none count. */
+export const attemptsCount: Predicate = (history) => {
+  const resets = history.of('reset').filter(({ type }) => type !== 'fail');
+  const losses = [...history.of('crash'), ...history.of('fault'), ...resets];
+  return [...byDocument(history).values()].flatMap((deliveries) => {
     let failed = 0;
     return deliveries.flatMap((op, index) => {
+      const before = deliveries[index - 1];
       if (
         op.cause === 'reset' ||
         op.cause === 'redrive' ||
         op.cause === 'republished' ||
-        op.epoch !== deliveries[index - 1]?.epoch
+        op.epoch !== before?.epoch
       )
         failed = 0;
+      const forgotten =
+        before?.type === 'fail' &&
+        op.attempt === failed &&
+        losses.some(
+          (loss) => sameAs(op)(loss) && loss.ended > before.ended && loss.begun < op.begun,
+        );
+      if (forgotten) failed -= 1;
       const wrong =
         op.attempt < 1 ||
         op.attempt > failed + 1 ||
@@ -227,6 +254,7 @@ export const attemptsCount: Predicate = (history) =>
       return wrong ? [new Fault(message, deliveries.slice(0, index + 1))] : [];
     });
   });
+};
 
 /** Documents of a key are handled in the order in which they were published, one at a time (C12). */
 export const keyOrder =
@@ -244,9 +272,16 @@ export const keyOrder =
         .filter((op) => op.topic === topic && op.key !== undefined && op.cause !== 'redrive'),
       (op) => `${op.name}/${op.epoch}/${op.key}`,
     );
+    const deaths = [...history.of('crash'), ...history.of('fault')];
     return [...lanes.values()].flatMap((lane) =>
       lane.flatMap((op, index) =>
-        laneFaults(op, lane.slice(0, index), lane.slice(index + 1), order),
+        laneFaults(
+          op,
+          lane.slice(0, index),
+          lane.slice(index + 1),
+          order,
+          deaths.filter(sameAs(op)),
+        ),
       ),
     );
   };
@@ -256,6 +291,7 @@ function laneFaults(
   before: readonly DeliverOp[],
   after: readonly DeliverOp[],
   published: ReadonlyMap<string, PublishOp>,
+  deaths: readonly MarkOp[],
 ): Fault[] {
   const faults: Fault[] = [];
   const placeOf = (id: string): number => published.get(id)?.begun ?? 0;
@@ -266,7 +302,13 @@ function laneFaults(
   };
   const at = placeOf(op.id);
   const running = before.find(
-    (other) => other.id !== op.id && other.ended > op.begun && other.type !== 'info',
+    (other) =>
+      other.id !== op.id &&
+      overlaps(
+        other,
+        op,
+        deaths.filter(({ f }) => f === 'fault'),
+      ),
   );
   if (running !== undefined)
     found(`began while document ${running.n} of the same key was being handled`, running);
@@ -279,9 +321,10 @@ function laneFaults(
       overtaken,
     );
   const open = before.findLast(({ id }) => id !== op.id && placeOf(id) < at);
-  const retried =
-    open !== undefined && after.some(({ id, cause }) => id === open.id && cause === 'retry');
-  if (open?.type === 'fail' && retried)
+  const again = after.find(({ id }) => id === open?.id);
+  // A dead letter whose process dies before that is written comes once more.
+  const died = deaths.some(({ begun, ended }) => ended > op.begun && begun < (again?.begun ?? 0));
+  if (open?.type === 'fail' && again?.cause === 'retry' && !died)
     found(`passed document ${open.n} of the same key while that was waiting for its retry`, open);
   return faults;
 }

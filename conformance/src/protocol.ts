@@ -6,6 +6,19 @@ export interface Doc {
   readonly n: number;
   readonly key?: string;
   readonly text?: string;
+  readonly ask?: Ask;
+}
+
+/** What a document asks of its handlers, who may be in other processes. */
+export interface Ask {
+  /** The one subscription or group that is asked. Default: all. */
+  readonly in?: string;
+  /** So many attempts throw. */
+  readonly fails?: number;
+  /** Each attempt takes so long. */
+  readonly slowMs?: number;
+  /** Handed out for the first time to the consumer of this name, it is held until that dies. */
+  readonly heldBy?: string;
 }
 
 /** Options of a topic that can be told to another process: the key is always the document's own. */
@@ -28,6 +41,8 @@ export interface Script {
   /** Throws this often for these. */
   readonly fail?: Readonly<Record<number, number>>;
   readonly delayMs?: number;
+  /** Its name, for documents that ask for it. */
+  readonly who?: string;
 }
 
 export interface ConsumeSpec {
@@ -59,6 +74,7 @@ export interface Handed {
   readonly n: number;
   readonly key: string | undefined;
   readonly digest: string;
+  readonly whole: string;
   readonly attempt: number;
   readonly cause: Cause;
   readonly redelivered: boolean;

@@ -106,6 +106,7 @@ export class RemoteMember implements Member {
       process: this.id,
       topic: `${spec.kind}:${spec.topic.name}`,
       name: spec.name,
+      from: spec.options?.from,
     } as const;
     await this.#history.during(mark, () =>
       this.#ask({ do: 'consume', consumer: consumer.id, spec }),
@@ -282,7 +283,13 @@ class RemoteConsumer implements Consumer {
     this.#closed = true;
     const { kind, topic, name } = this.spec;
     await this.#history.during(
-      { f: 'close', process: this.member, topic: `${kind}:${topic.name}`, name },
+      {
+        f: 'close',
+        process: this.member,
+        topic: `${kind}:${topic.name}`,
+        name,
+        consumer: this.id,
+      },
       () => this.#close(this.id),
     );
   }

@@ -1,18 +1,43 @@
 import type { Delivery } from '@duobus/core';
-import type { Doc, Script } from './protocol.ts';
+import { type Clock, systemClock } from '@duobus/core/driver';
+import type { ConsumeSpec, Doc } from './protocol.ts';
 
-/** Makes a handler of a script. */
-export function play(script: Script): (document: Doc, delivery: Delivery) => Promise<void> {
+/** Makes a handler of what a consumer was told, and documents ask for. */
+export function play(
+  { name, script = {} }: Pick<ConsumeSpec, 'name' | 'script'>,
+  clock: Clock = systemClock,
+): (document: Doc, delivery: Delivery) => Promise<void> {
   const failed = new Map<number, number>();
   return async (document, delivery) => {
     const { hang = [], fail = {}, delayMs = 0 } = script;
-    if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
+    if (delayMs > 0) await pause(delayMs, clock);
     if (hang.includes(document.n)) await aborted(delivery.signal);
+    await obey(document, name, script.who, delivery, clock);
     const times = failed.get(document.n) ?? 0;
     if (times >= (fail[document.n] ?? 0)) return;
     failed.set(document.n, times + 1);
     throw new Error(`document ${document.n} is told to fail, ${times + 1}. time`);
   };
+}
+
+async function obey(
+  { n, ask = {} }: Doc,
+  name: string,
+  who: string | undefined,
+  { attempt, redelivered, signal }: Delivery,
+  clock: Clock,
+): Promise<void> {
+  const { in: asked = name, fails = 0, slowMs = 0, heldBy } = ask;
+  if (asked !== name) return;
+  if (slowMs > 0) await pause(slowMs, clock);
+  if (heldBy !== undefined && heldBy === who && !redelivered) await aborted(signal);
+  if (attempt <= fails) throw new Error(`document ${n} asks to fail ${fails} times`);
+}
+
+function pause(ms: number, clock: Clock): Promise<void> {
+  return new Promise((resolve) => {
+    clock.after(ms, resolve);
+  });
 }
 
 /** Rejects when the signal is aborted; until then it waits. */

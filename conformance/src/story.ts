@@ -41,7 +41,7 @@ export class NotAllowed extends Error {
 }
 
 /** With what happened meanwhile to the subscriptions and groups that it is about, in order. */
-function shows(history: History, ops: readonly Op[]): Op[] {
+export function shows(history: History, ops: readonly Op[]): Op[] {
   const nameOf = (op: Op): string | undefined =>
     'name' in op ? `${op.topic}/${op.name}` : undefined;
   const names = new Set(ops.map(nameOf));
@@ -109,5 +109,9 @@ function describeOp(op: Op): string {
   if (op.f === 'deliver') {
     return `${who}/${op.name} n=${op.n} key=${op.key ?? '-'} attempt=${op.attempt} cause=${op.cause} epoch=${op.epoch} ${op.position ?? ''}`;
   }
+  if (op.f === 'read') return `${who} ${op.entries.length} documents`;
+  if (op.f === 'look') return `${who}/${op.name} ${Object.values(op.pointers).join(' ')}`;
+  if (op.f === 'letters') return `${who}/${op.name} ${op.letters.length} dead letters`;
+  if (op.f === 'reset') return `${who}/${op.name} ${op.targets.join(' ')}${op.code ?? ''}`;
   return `${who}/${op.name}`;
 }

@@ -49,7 +49,7 @@ const own: ReadonlyMap<string, string> = new Map([
 const brokerOf: ReadonlyMap<string, string> = new Map([['redis-streams', 'redis']]);
 
 /** Times that a suite can wait for, where the usual ones are for a service that bills every request. */
-const optionsOf: ReadonlyMap<string, Readonly<Record<string, unknown>>> = new Map([
+export const optionsOf: ReadonlyMap<string, Readonly<Record<string, unknown>>> = new Map([
   ['sns-sqs', { visibilityMs: 5_000, leaseMs: 5_000 }],
 ]);
 

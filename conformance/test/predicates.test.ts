@@ -9,21 +9,10 @@ import {
   noPhantoms,
   nothingAltered,
   oneConsumerAtATime,
-  type Predicate,
   readOnce,
 } from '../src/predicates.ts';
 import { Story } from './support/histories.ts';
-
-/** Every predicate has to tell a clean history from a violating one. */
-function tells(
-  predicate: Predicate,
-  clean: readonly Story[],
-  violating: readonly (readonly [Story, RegExp])[],
-): void {
-  for (const story of clean) assert.deepEqual(predicate(story.history), []);
-  for (const [story, message] of violating)
-    assert.match(predicate(story.history).join('\n'), message);
-}
+import { tells } from './support/tells.ts';
 
 describe('predicates', () => {
   it('noPhantoms finds what nobody published and what was rejected', () => {
@@ -159,9 +148,13 @@ describe('predicates', () => {
     two.history.end(first, 'ok');
     const dead = new Story().published(1);
     dead.history.end(dead.begun(1), 'info');
+    const cut = new Story().published(1);
+    const lost = cut.begun(1, { consumer: 'a' });
+    cut.mark('fault').delivered(1, { consumer: 'b', cause: 'takeover' });
+    cut.history.end(lost, 'ok');
     tells(
       oneConsumerAtATime,
-      [dead.delivered(1, { cause: 'takeover' })],
+      [dead.delivered(1, { cause: 'takeover' }), cut],
       [[two, /while a had it/]],
     );
   });
@@ -173,11 +166,24 @@ describe('predicates', () => {
       [
         failed().delivered(1, { cause: 'retry', attempt: 2 }),
         failed().mark('crash').delivered(1, { cause: 'takeover', attempt: 2 }),
+        failed().mark('crash').delivered(1, { cause: 'takeover', attempt: 1 }),
+        failed()
+          .delivered(1, { type: 'fail', cause: 'retry', attempt: 2 })
+          .mark('crash')
+          .delivered(1, { cause: 'retry', attempt: 2 }),
         failed().delivered(1, { cause: 'redrive', attempt: 1 }),
+        failed().reset(9).delivered(1, { cause: 'returned', attempt: 1 }),
       ],
       [
         [failed().delivered(1, { cause: 'retry', attempt: 1 }), /attempt 1 after 1 failed/],
         [failed().delivered(1, { cause: 'retry', attempt: 3 }), /attempt 3 after 1 failed/],
+        [
+          failed()
+            .delivered(1, { type: 'fail', cause: 'retry', attempt: 2 })
+            .mark('crash')
+            .delivered(1, { cause: 'retry', attempt: 1 }),
+          /attempt 1 after 2 failed/,
+        ],
         [new Story().published(1).delivered(1, { attempt: 2 }), /attempt 2 after 0 failed/],
       ],
     );
@@ -205,6 +211,12 @@ describe('predicates', () => {
           .delivered(1, { key: 'a' })
           .delivered(2, { key: 'a' })
           .delivered(1, { key: 'a', cause: 'takeover' })
+          .delivered(2, { key: 'a', cause: 'takeover' }),
+        pair()
+          .delivered(1, { key: 'a', type: 'fail' })
+          .delivered(2, { key: 'a' })
+          .mark('crash')
+          .delivered(1, { key: 'a', type: 'fail', cause: 'retry' })
           .delivered(2, { key: 'a', cause: 'takeover' }),
         apart,
       ],

@@ -8,9 +8,11 @@ import { cases as groups } from './groups.ts';
 import { cases as handler } from './handler.ts';
 import { cases as lag } from './lag.ts';
 import { cases as order } from './order.ts';
+import { cases as poison } from './poison.ts';
 import { cases as publish } from './publish.ts';
 import { cases as replay } from './replay.ts';
 import { cases as reset } from './reset.ts';
+import { cases as resetRaces } from './reset-races.ts';
 import { cases as staleness } from './staleness.ts';
 import { cases as topics } from './topics.ts';
 
@@ -22,7 +24,9 @@ export const cases: readonly Case[] = [
   ...crash,
   ...order,
   ...groups,
+  ...poison,
   ...reset,
+  ...resetRaces,
   ...replay,
   ...lag,
   ...topics,

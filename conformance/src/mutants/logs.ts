@@ -1,5 +1,5 @@
 import type { LogDriver, LogEvent, Place } from '@duobus/core/driver';
-import { type Fault, inLog, inLogMember, type Mutant, operator } from './mutant.ts';
+import { type Defect, inLog, inLogMember, type Mutant, operator } from './mutant.ts';
 import { everyNth, later, moved, notStored } from './records.ts';
 
 /** Answers for the user's topics only: what the runtime keeps for itself is broken elsewhere. */
@@ -8,7 +8,7 @@ const bounds = (
     readonly first: Place;
     readonly end: Place;
   },
-): Fault =>
+): Defect =>
   inLog(() => (log) => ({
     bounds: async (topic, signal) => {
       const all = await log.bounds(topic, signal);
@@ -16,7 +16,7 @@ const bounds = (
     },
   }));
 
-const placesAt = (change: (place: Place, partition: number, log: LogDriver) => Place): Fault =>
+const placesAt = (change: (place: Place, partition: number, log: LogDriver) => Place): Defect =>
   inLog(() => (log) => ({
     placesAt: async (...args) =>
       (await log.placesAt(...args)).map((place, partition) => change(place, partition, log)),
@@ -26,7 +26,7 @@ const reads = (change: LogDriver['read'], log: LogDriver): Pick<LogDriver, 'read
   read: (topic, ...rest) => (topic.compacted ? log.read(topic, ...rest) : change(topic, ...rest)),
 });
 
-const swallows = (wanted: (event: LogEvent) => boolean): Fault =>
+const swallows = (wanted: (event: LogEvent) => boolean): Defect =>
   inLogMember(() => (member) => ({
     receive: async (signal) => {
       for (;;) {
@@ -218,7 +218,7 @@ export const logMutants: readonly Mutant[] = [
   }),
 ];
 
-function places(change: (place: Place) => Place | undefined): Fault {
+function places(change: (place: Place) => Place | undefined): Defect {
   return inLog(() => (log) => ({
     append: async (...args) =>
       (await log.append(...args)).map((outcome) => {
@@ -229,14 +229,14 @@ function places(change: (place: Place) => Place | undefined): Fault {
   }));
 }
 
-function elsewhere(to: (partition: number, count: number) => number): Fault {
+function elsewhere(to: (partition: number, count: number) => number): Defect {
   return inLog(() => (log) => ({
     append: (topic, partition, ...rest) =>
       log.append(topic, topic.compacted ? partition : to(partition, topic.partitions), ...rest),
   }));
 }
 
-function spreads(): Fault {
+function spreads(): Defect {
   return inLog(() => {
     let next = 0;
     return (log) => ({
@@ -254,7 +254,7 @@ function spreads(): Fault {
 }
 
 /** A document that is handed out a second time is another. */
-function replayDiffers(): Fault {
+function replayDiffers(): Defect {
   return inLogMember(() => {
     const seen = new Set<string>();
     return (member, { topic, log }) => ({
@@ -281,7 +281,7 @@ function replayDiffers(): Fault {
 }
 
 /** What one group has been given, no other gets. */
-function readingRemoves(): Fault {
+function readingRemoves(): Defect {
   return inLogMember(() => {
     const floors = new Map<string, number>();
     return (member, { topic }) => ({

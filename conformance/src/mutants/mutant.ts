@@ -3,7 +3,7 @@ import type { LogDriver, LogMember, QueueDriver, QueueMember } from '@duobus/cor
 import { intercept } from '../intercept.ts';
 
 /** What breaks adapters. Called anew for every run: the adapters of one run share what they have to. */
-export type Fault = () => (adapter: Adapter) => Adapter;
+export type Defect = () => (adapter: Adapter) => Adapter;
 
 /** An adapter with one fault, and the case that has to find it. */
 export interface Mutant {
@@ -14,13 +14,13 @@ export interface Mutant {
   /** Where in the seam. */
   readonly point: string;
   readonly killedBy: string;
-  readonly begin: Fault;
+  readonly begin: Defect;
 }
 
 /** One operator at several points: for each the case that has to find it, and how it is done there. */
 export function operator(
   name: string,
-  points: Readonly<Record<string, readonly [killedBy: string, fault: Fault]>>,
+  points: Readonly<Record<string, readonly [killedBy: string, defect: Defect]>>,
 ): readonly Mutant[] {
   return Object.entries(points).map(([point, [killedBy, begin]]) => ({
     name: `${name}@${point}`,
@@ -33,7 +33,7 @@ export function operator(
 
 type Methods<T extends object> = Parameters<typeof intercept<T>>[1];
 
-export function inQueue(begin: () => Methods<QueueDriver>): Fault {
+export function inQueue(begin: () => Methods<QueueDriver>): Defect {
   return () => {
     const change = begin();
     return (adapter) =>
@@ -43,7 +43,7 @@ export function inQueue(begin: () => Methods<QueueDriver>): Fault {
   };
 }
 
-export function inLog(begin: () => Methods<LogDriver>): Fault {
+export function inLog(begin: () => Methods<LogDriver>): Defect {
   return () => {
     const change = begin();
     return (adapter) =>
@@ -61,7 +61,7 @@ export interface Consumed {
 
 export function inQueueMember(
   begin: () => (member: QueueMember, consumed: Consumed) => Partial<QueueMember>,
-): Fault {
+): Defect {
   return inQueue(() => {
     const change = begin();
     return (queue) => ({
@@ -82,7 +82,7 @@ export interface Joined {
 
 export function inLogMember(
   begin: () => (member: LogMember, joined: Joined) => Partial<LogMember>,
-): Fault {
+): Defect {
   return inLog(() => {
     const change = begin();
     return (log) => ({

@@ -6,7 +6,7 @@ import type {
   PointerWrite,
   StoredPointer,
 } from '@duobus/core/driver';
-import { type Fault, inLog, inLogMember, type Joined, type Mutant, operator } from './mutant.ts';
+import { type Defect, inLog, inLogMember, type Joined, type Mutant, operator } from './mutant.ts';
 import { moved } from './records.ts';
 
 const beside = (pointer: StoredPointer, by: number): StoredPointer => ({
@@ -34,14 +34,14 @@ const without =
     );
 
 /** Writes another pointer than the one given. */
-const commits = (change: (pointer: StoredPointer, write: PointerWrite) => StoredPointer): Fault =>
+const commits = (change: (pointer: StoredPointer, write: PointerWrite) => StoredPointer): Defect =>
   inLogMember(() => (member) => ({
     commit: (writes) =>
       member.commit(writes.map((write) => ({ ...write, pointer: change(write.pointer, write) }))),
   }));
 
 /** Says that pointers are written which are not. The start of a group still gets through. */
-const ignoresCommits = (ignored: (write: PointerWrite) => boolean): Fault =>
+const ignoresCommits = (ignored: (write: PointerWrite) => boolean): Defect =>
   inLogMember(() => {
     const begun = new Set<string>();
     return (member, { topic, group }) => ({
@@ -67,7 +67,7 @@ const edits = (
     stored: StoredPointer,
     partition: number,
   ) => StoredPointer | undefined,
-): Fault =>
+): Defect =>
   inLog(() => (log) => ({
     edit: (topic, group, asked, ...rest) =>
       log.edit(
@@ -88,7 +88,7 @@ const assigns = (
     partition: number,
     joined: Joined,
   ) => StoredPointer | undefined,
-): Fault =>
+): Defect =>
   inLogMember(() => {
     const change = begin();
     return (member, joined) => ({
@@ -101,7 +101,7 @@ const assigns = (
     });
   });
 
-const starts = (change: (place: Place) => Place): Fault =>
+const starts = (change: (place: Place) => Place): Defect =>
   inLogMember(() => (member) => ({
     start: (partition, token, place) => member.start(partition, token, change(place)),
   }));
@@ -280,7 +280,7 @@ function movesEveryGroup(log: LogDriver): { edit: Edit } {
 }
 
 /** A commit of one group is written for those that do not run, too. */
-function commitsToOthers(): Fault {
+function commitsToOthers(): Defect {
   return inLogMember(() => (member, { topic, group, log }) => ({
     commit: async (writes) => {
       const signal = AbortSignal.timeout(5_000);
@@ -293,7 +293,7 @@ function commitsToOthers(): Fault {
   }));
 }
 
-function superseded(answer: boolean): Fault {
+function superseded(answer: boolean): Defect {
   return inLog(() => (log) => ({
     edit: async (...args) => {
       await log.edit(...args);
@@ -303,7 +303,7 @@ function superseded(answer: boolean): Fault {
 }
 
 /** What an owner wrote last is written again when a reset is over. */
-function lateCommit(): Fault {
+function lateCommit(): Defect {
   return inLog(() => {
     const last = new Map<string, StoredPointer>();
     return (log) => ({
@@ -339,7 +339,7 @@ function lateCommit(): Fault {
 }
 
 /** What has been handed out is written as handled. */
-function commitsEarly(): Fault {
+function commitsEarly(): Defect {
   return inLogMember(() => (member) => {
     const handedOut = new Map<number, Place>();
     return {

@@ -1,5 +1,5 @@
 import type { Binding, QueueMember } from '@duobus/core/driver';
-import { type Fault, inLog, inLogMember, inQueue, inQueueMember } from './mutant.ts';
+import { type Defect, inLog, inLogMember, inQueue, inQueueMember } from './mutant.ts';
 import { type AnyRecord, mapLog, mapQueue, publishInstead } from './records.ts';
 
 /** Does something to the records of one call. Begun anew for every run. */
@@ -8,7 +8,7 @@ export type Change = () => <T extends AnyRecord>(
   binding: Binding,
 ) => readonly T[];
 
-type At = (begin: Change) => Fault;
+type At = (begin: Change) => Defect;
 
 const published =
   (order: 'none' | 'key'): At =>

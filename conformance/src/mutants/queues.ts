@@ -5,7 +5,7 @@ import type {
   QueueEvent,
   StoredTopic,
 } from '@duobus/core/driver';
-import { type Fault, inQueue, inQueueMember, type Mutant, operator } from './mutant.ts';
+import { type Defect, inQueue, inQueueMember, type Mutant, operator } from './mutant.ts';
 import { ExtraInbox } from './extra-inbox.ts';
 import { Copies } from './points.ts';
 import { everyNth, later, mapQueue, notStored } from './records.ts';
@@ -151,7 +151,7 @@ export const queueMutants: readonly Mutant[] = [
   }),
 ];
 
-function settlesEarly(order: StoredTopic['order']): Fault {
+function settlesEarly(order: StoredTopic['order']): Defect {
   return inQueueMember(
     () =>
       (member, { source, topic }) =>
@@ -172,7 +172,7 @@ function settlesEarly(order: StoredTopic['order']): Fault {
 }
 
 /** Every third document that is settled comes once more. */
-function deliversAgain(order: StoredTopic['order']): Fault {
+function deliversAgain(order: StoredTopic['order']): Defect {
   return inQueueMember(() => {
     const third = everyNth(3);
     return (member, { source, topic }) => {
@@ -207,7 +207,7 @@ function deliversAgain(order: StoredTopic['order']): Fault {
 }
 
 /** Consumers of a subscription do not compete: what one gets, all get. */
-function everybodyGetsAll(): Fault {
+function everybodyGetsAll(): Defect {
   return inQueueMember(() => {
     const inboxes = new Map<string, Map<ExtraInbox<QueueEvent>, Copies>>();
     return (member, { topic, name, source }) => {
@@ -230,7 +230,7 @@ function everybodyGetsAll(): Fault {
   });
 }
 
-function says(redelivered: boolean, order: StoredTopic['order']): Fault {
+function says(redelivered: boolean, order: StoredTopic['order']): Defect {
   return inQueueMember(() => (member, { topic }) => ({
     receive: async (signal) =>
       mapQueue(await member.receive(signal), (records) =>
@@ -239,7 +239,7 @@ function says(redelivered: boolean, order: StoredTopic['order']): Fault {
   }));
 }
 
-function swallows(type: 'revoking' | 'assigned' | 'gone'): Fault {
+function swallows(type: 'revoking' | 'assigned' | 'gone'): Defect {
   return inQueueMember(() => (member) => ({
     receive: async (signal) => {
       for (;;) {
@@ -252,7 +252,7 @@ function swallows(type: 'revoking' | 'assigned' | 'gone'): Fault {
 }
 
 /** Says that it is stored and stores it later. */
-function publishesLate(): Fault {
+function publishesLate(): Defect {
   return inQueue(() => (queue) => ({
     publish: async (topic, partition, records) => {
       later(() => queue.publish(topic, partition, records, never()));
@@ -261,7 +261,7 @@ function publishesLate(): Fault {
   }));
 }
 
-function elsewhere(to: (partition: number, count: number) => number): Fault {
+function elsewhere(to: (partition: number, count: number) => number): Defect {
   return inQueue(() => (queue) => ({
     publish: (topic, partition, ...rest) =>
       queue.publish(
@@ -272,7 +272,7 @@ function elsewhere(to: (partition: number, count: number) => number): Fault {
   }));
 }
 
-function spreads(): Fault {
+function spreads(): Defect {
   return inQueue(() => {
     let next = 0;
     return (queue) => ({
@@ -289,7 +289,7 @@ function spreads(): Fault {
   });
 }
 
-function tells(answer: 'created' | 'existed'): Fault {
+function tells(answer: 'created' | 'existed'): Defect {
   return inQueue(() => (queue) => ({
     ensureSubscription: async (...args) => {
       await queue.ensureSubscription(...args);
@@ -299,7 +299,7 @@ function tells(answer: 'created' | 'existed'): Fault {
 }
 
 /** A subscription gets what was published before it was there. */
-function showsHistory(owes: (name: string, existedBefore: boolean) => boolean): Fault {
+function showsHistory(owes: (name: string, existedBefore: boolean) => boolean): Defect {
   return inQueue(() => {
     const published = new Map<string, OutboundRecord[]>();
     const names = new Set<string>();

@@ -1,5 +1,5 @@
 import type { OutboundRecord, Settlement } from '@duobus/core/driver';
-import { type Consumed, type Fault, inQueueMember, type Mutant, operator } from './mutant.ts';
+import { type Consumed, type Defect, inQueueMember, type Mutant, operator } from './mutant.ts';
 import { mapQueue } from './records.ts';
 
 /** The state of a document that nothing has happened to. */
@@ -17,7 +17,7 @@ function settles(
   way: Way,
   verdict: Settlement['verdict'],
   change: (settlement: Settlement) => Settlement | undefined,
-): Fault {
+): Defect {
   return inQueueMember(() => (member, consumed) => ({
     settle: async (batch) => {
       if (wayOf(consumed) !== way) return member.settle(batch);
@@ -44,7 +44,7 @@ const withoutState = (settlement: Settlement): Settlement =>
   settlement.verdict === 'done' ? settlement : { ...settlement, state: fresh };
 
 /** Only the first of its kind in every call gets through: the others are told that they are settled. */
-function onlyOne(verdict: Settlement['verdict']): Fault {
+function onlyOne(verdict: Settlement['verdict']): Defect {
   return inQueueMember(() => (member) => ({
     settle: async (batch) => {
       const kept = batch.find((settlement) => settlement.verdict === verdict);
@@ -188,7 +188,7 @@ export const settlementMutants: readonly Mutant[] = [
 ];
 
 /** Of what is handled only the first of every call is settled. */
-function onlyFirstDone(): Fault {
+function onlyFirstDone(): Defect {
   return inQueueMember(() => (member, { source }) => ({
     settle: async (batch) => {
       const first = batch.find(({ verdict }) => verdict === 'done');
@@ -202,7 +202,7 @@ function onlyFirstDone(): Fault {
 }
 
 /** What a listing leaves unsettled is gone when it ends. */
-function listingDeletes(): Fault {
+function listingDeletes(): Defect {
   return inQueueMember(() => (member, { source }) => {
     const tokens: unknown[] = [];
     return {
@@ -221,7 +221,7 @@ function listingDeletes(): Fault {
 }
 
 /** A redriven document is published, and its dead letter settled otherwise. */
-function throughTopic(instead: (settlement: Settlement) => Settlement): Fault {
+function throughTopic(instead: (settlement: Settlement) => Settlement): Defect {
   return inQueueMember(() => (member, { queue, topic, source }) => {
     const leased = new Map<unknown, OutboundRecord>();
     return {
@@ -248,7 +248,7 @@ function throughTopic(instead: (settlement: Settlement) => Settlement): Fault {
 }
 
 /** Settling one settles everything handed out before it. */
-function cumulative(way: Way): Fault {
+function cumulative(way: Way): Defect {
   return inQueueMember(() => (member, consumed) => {
     const order: unknown[] = [];
     return {

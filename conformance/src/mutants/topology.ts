@@ -4,14 +4,14 @@ import type {
   SubscriptionCounts,
   WantedTopic,
 } from '@duobus/core/driver';
-import { type Fault, inLog, inQueue, type Mutant, operator } from './mutant.ts';
+import { type Defect, inLog, inQueue, type Mutant, operator } from './mutant.ts';
 
 type Topics = Pick<QueueDriver, 'ensureTopic' | 'topics' | 'alterTopic' | 'names'>;
 
 /** The same in either half. */
 const both = (
   change: (driver: Topics) => Partial<Topics>,
-): { readonly event: Fault; readonly data: Fault } => ({
+): { readonly event: Defect; readonly data: Defect } => ({
   event: inQueue(() => change),
   data: inLog(() => change),
 });
@@ -37,7 +37,7 @@ const listsOthers = both((driver) => ({
 }));
 const listsNone = both(() => ({ names: async () => [] }));
 
-const inspects = (change: (counts: SubscriptionCounts) => SubscriptionCounts): Fault =>
+const inspects = (change: (counts: SubscriptionCounts) => SubscriptionCounts): Defect =>
   inQueue(() => (queue) => ({
     inspect: async (...args) => change(await queue.inspect(...args)),
   }));

@@ -103,6 +103,33 @@ describe('a group', () => {
     await during(clock, bus.close());
   });
 
+  it('repeats nothing of the partitions that a reset leaves where they are', async (test) => {
+    const { clock, join } = world(test);
+    const bus = await join();
+    const seen: string[] = [];
+    const positions = new Map<number, string>();
+    await during(clock, bus.data.publishMany(Orders, docs(30)));
+    await during(
+      clock,
+      bus.data.subscribe(
+        Orders,
+        'g',
+        (_, { partition, position, epoch, cause }) => {
+          positions.set(partition, position as string);
+          seen.push(`partition ${partition}, epoch ${epoch}: ${cause}`);
+        },
+        { commitIntervalMs: 60_000 },
+      ),
+    );
+    await until(clock, 'all are handled', () => seen.length === 30);
+    const moved = { 1: positions.get(1) as string };
+    await during(clock, bus.data.reset(Orders, 'g', { positions: moved }));
+    await until(clock, 'the last of one is handled again', () => seen.length > 30);
+    await clock.advance(10_000);
+    assert.deepEqual(seen.slice(30), ['partition 1, epoch 1: reset']);
+    await during(clock, bus.close());
+  });
+
   it('begins added partitions at their first record, whatever its own start was', async (test) => {
     const { clock, join } = world(test);
     const bus = await join();

@@ -1,4 +1,5 @@
-import { type DeliverOp, History, type PublishOp } from '../../src/history.ts';
+import type { From } from '@duobus/core';
+import { type DeliverOp, History, type PublishOp, type ResetOp } from '../../src/history.ts';
 
 /** Writes histories by hand, one line per thing that happens. */
 export class Story {
@@ -42,7 +43,15 @@ export class Story {
     how: Partial<
       Pick<
         DeliverOp,
-        'cause' | 'attempt' | 'epoch' | 'redelivered' | 'digest' | 'key' | 'consumer' | 'name'
+        | 'cause'
+        | 'attempt'
+        | 'epoch'
+        | 'redelivered'
+        | 'digest'
+        | 'whole'
+        | 'key'
+        | 'consumer'
+        | 'name'
       >
     > & { readonly type?: 'ok' | 'fail' | 'info'; readonly offset?: number } = {},
   ): this {
@@ -58,6 +67,7 @@ export class Story {
       epoch = 0,
       redelivered = cause !== 'first',
       digest = `d-${n}`,
+      whole = `w-${n}`,
       key,
       consumer = 'c',
       name = 's',
@@ -73,6 +83,7 @@ export class Story {
       n,
       key,
       digest,
+      whole,
       attempt,
       cause,
       redelivered,
@@ -82,21 +93,62 @@ export class Story {
     });
   }
 
-  mark(f: 'subscribe' | 'close' | 'crash' | 'redrive' | 'drained' | 'fault' | 'trimmed'): this {
-    this.history.mark({ f, process: 'm', topic: this.topic, name: 's' });
+  mark(
+    f: 'subscribe' | 'close' | 'crash' | 'redrive' | 'drained' | 'fault' | 'trimmed',
+    how: { readonly name?: string; readonly consumer?: string; readonly from?: From } = {},
+  ): this {
+    this.history.mark({ f, process: 'm', topic: this.topic, name: 's', ...how });
     return this;
   }
 
-  reset(offset: number): this {
-    const op = this.history.begin({
-      f: 'reset',
-      process: 'm',
-      topic: this.topic,
-      name: 's',
-      targets: [],
-    });
+  reset(offset: number, name = 's'): this {
+    const op = this.#resetBegun(name);
     op.targets = [`v1.i.0.${offset}`];
     this.history.end(op, 'ok');
     return this;
+  }
+
+  /** With a code, if it is one of ours. */
+  refused(code?: string): this {
+    const op = this.#resetBegun('s');
+    if (code !== undefined) op.code = code;
+    this.history.end(op, 'fail');
+    return this;
+  }
+
+  /** The stored pointer of partition 0 is seen there. */
+  looked(offset: number, name = 's'): this {
+    const pointers = { 0: `v1.i.0.${offset}` };
+    const look = { f: 'look', process: 'suite', topic: this.topic, name, pointers } as const;
+    this.history.end(this.history.begin(look), 'ok');
+    return this;
+  }
+
+  /** The log holds these, each at the place of its number. */
+  read(
+    numbers: readonly number[],
+    whole: (n: number) => string = (n) => `w-${n}`,
+    place: (n: number) => number = (n) => n,
+  ): this {
+    const entries = numbers.map((n) => ({
+      id: `id-${n}`,
+      position: `v1.i.0.${place(n)}`,
+      whole: whole(n),
+    }));
+    const read = { f: 'read', process: 'suite', topic: this.topic, entries } as const;
+    this.history.end(this.history.begin(read), 'ok');
+    return this;
+  }
+
+  /** These are listed as dead letters. */
+  listed(numbers: readonly number[], identity: (n: number) => string = (n) => `${n}`): this {
+    const letters = numbers.map((n) => ({ id: `id-${n}`, identity: identity(n) }));
+    const op = { f: 'letters', process: 'suite', topic: this.topic, name: 's', letters } as const;
+    this.history.end(this.history.begin(op), 'ok');
+    return this;
+  }
+
+  #resetBegun(name: string): ResetOp {
+    return this.history.begin({ f: 'reset', process: 'm', topic: this.topic, name, targets: [] });
   }
 }

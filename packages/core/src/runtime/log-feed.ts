@@ -359,8 +359,8 @@ export class LogFeed implements Feed, Source {
     if (await dispatcher.drained(owned.part, until - timers.now()))
       await dispatcher.written(until - timers.now());
     else dispatcher.abort(owned.part, error);
-    if (event.cause === 'rebalance' && owned.lost === undefined)
-      await this.#committer?.last([owned], endMs);
+    // A reset may leave this partition where it is, with what has been handled here.
+    if (owned.lost === undefined) await this.#committer?.last([owned], endMs);
     if (!owned.lease.alive) return;
     this.#end(owned);
     await member.release(owned.partition, owned.token);
