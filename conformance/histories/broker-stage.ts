@@ -1,4 +1,4 @@
-import { busOptions } from '../src/context.ts';
+import { busOptions } from '../src/harness.ts';
 import { overUrl } from '../src/over-url.ts';
 import { optionsOf, targetFor } from '../src/targets.ts';
 import { runName, type Stage } from './stage.ts';

@@ -1,7 +1,7 @@
 import type { Adapter } from '@duobus/core';
 import type { Clock } from '@duobus/core/driver';
 import { type ManualClock, manualClock } from '@duobus/core/testing';
-import { busOptions } from '../src/context.ts';
+import { busOptions } from '../src/harness.ts';
 import { limited } from '../src/limited.ts';
 import { inProcess } from '../src/severable.ts';
 import { runName, type Stage } from './stage.ts';

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import type { Bus, BusOptions, Depth, From, Handle, Receipt, ResetResult } from '@duobus/core';
 import { type Clock, systemClock } from '@duobus/core/driver';
 import type { Consumer } from './consumer.ts';
-import { bare, digestOf } from './document.ts';
+import { bare, toArrive } from './document.ts';
 import { InVain } from './expect.ts';
-import type { Harness } from './harness.ts';
+import { busOptions, type Harness } from './harness.ts';
 import { History, type PublishOp } from './history.ts';
 import { InProcessMember } from './local-member.ts';
 import type { Staleness } from './latency.ts';
@@ -54,13 +54,6 @@ export interface ConsumeOptions {
   readonly options?: ConsumeSpec['options'];
   /** What an aborted delivery counts as in the history. */
   readonly abort?: 'fail' | 'info';
-}
-
-const source = '/duobus/conformance';
-
-/** With a time limit for publishes that is stretched like all others, but not shortened: it decides nothing. */
-export function busOptions({ slow = 1 }: Harness): BusOptions {
-  return slow > 1 ? { source, publishTimeoutMs: 30_000 * slow } : { source };
 }
 
 /** What one case works with. Everything it does through here is recorded, and undone at the end. */
@@ -393,24 +386,13 @@ export class CaseContext {
   }
 
   #begin(kind: Kind, topic: PlainTopic, id: string, document: Doc, member: Member): PublishOp {
-    const key = topic.options.keyed === false ? undefined : document.key;
-    const attributes = {
-      id,
-      source,
-      type: topic.name,
-      datacontenttype: 'application/json',
-      specversion: '1.0' as const,
-      ...(key === undefined ? {} : { partitionkey: key }),
-    };
-    const digest = digestOf(document, attributes);
     return this.history.begin({
       f: 'publish',
       process: member.id,
       topic: `${kind}:${topic.name}`,
       id,
       n: document.n,
-      key,
-      digest,
+      ...toArrive(topic, id, document),
     });
   }
 }

@@ -2,6 +2,9 @@ import { createHash } from 'node:crypto';
 import { type Attributes, type Delivery, type Topic, topic } from '@duobus/core';
 import type { Doc, Handed, PlainTopic } from './protocol.ts';
 
+/** Of everything that the suite publishes. */
+export const source = '/duobus/conformance';
+
 /** The topic that a plain description is about. */
 export function topicOf({ name, options }: PlainTopic): Topic<Doc> {
   const { keyed = true, ...rest } = options;
@@ -32,6 +35,24 @@ export function stableAttributes(attributes: Attributes): Partial<Attributes> {
     attributes as Readonly<Record<string, string>>;
   const kept = { id, source, type, subject, datacontenttype, partitionkey, specversion };
   return Object.fromEntries(Object.entries(kept).filter(([, value]) => value !== undefined));
+}
+
+/** With which key and digest a document has to arrive. */
+export function toArrive(
+  topic: PlainTopic,
+  id: string,
+  document: Doc,
+): Pick<Handed, 'key' | 'digest'> {
+  const key = topic.options.keyed === false ? undefined : document.key;
+  const attributes = {
+    id,
+    source,
+    type: topic.name,
+    datacontenttype: 'application/json',
+    specversion: '1.0' as const,
+    ...(key === undefined ? {} : { partitionkey: key }),
+  };
+  return { key, digest: digestOf(document, attributes) };
 }
 
 /** A delivery as it goes into the history. */

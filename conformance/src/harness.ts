@@ -1,5 +1,6 @@
 import type { Bus, BusOptions } from '@duobus/core';
 import type { Clock } from '@duobus/core/driver';
+import { source } from './document.ts';
 
 /** How child processes reach the broker: what `connect` takes. */
 export interface ProcessesHarness {
@@ -35,4 +36,9 @@ export interface Harness {
   readonly clock?: Clock;
   /** Multiplies every time limit. Default 1. */
   readonly slow?: number;
+}
+
+/** With a time limit for publishes that is stretched like all others, but not shortened: it decides nothing. */
+export function busOptions({ slow = 1 }: Harness): BusOptions {
+  return slow > 1 ? { source, publishTimeoutMs: 30_000 * slow } : { source };
 }
