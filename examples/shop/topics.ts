@@ -31,19 +31,23 @@ export interface OrderShipped {
   readonly parcel: string;
 }
 
-/** What happened to an order, as the journal keeps it. */
-export type JournalEntry =
-  | ({ readonly what: 'placed' } & OrderPlaced)
-  | ({ readonly what: 'paid' } & OrderPaid)
-  | ({ readonly what: 'refused' } & OrderRefused)
-  | ({ readonly what: 'shipped' } & OrderShipped);
+/** What happens to orders, each told by an event of its own. */
+export interface Happenings {
+  readonly placed: OrderPlaced;
+  readonly paid: OrderPaid;
+  readonly refused: OrderRefused;
+  readonly shipped: OrderShipped;
+}
 
-export interface ShopTopics {
-  /** Event bus: one customer's orders are paid in the order they were placed. */
-  readonly placed: Topic<OrderPlaced>;
-  readonly paid: Topic<OrderPaid>;
-  readonly refused: Topic<OrderRefused>;
-  readonly shipped: Topic<OrderShipped>;
+/** The same as the journal keeps it. */
+export type JournalEntry = {
+  [What in keyof Happenings]: { readonly what: What } & Happenings[What];
+}[keyof Happenings];
+
+/** Event bus: one customer's orders are paid in the order they were placed. */
+export type EventTopics = { readonly [What in keyof Happenings]: Topic<Happenings[What]> };
+
+export interface ShopTopics extends EventTopics {
   /** Data bus: all that happened, kept for whoever wants to know. */
   readonly journal: Topic<JournalEntry>;
 }

@@ -7,6 +7,7 @@ import {
   type Subscription,
 } from '@duobus/inversify';
 import { Container, type ServiceIdentifier } from 'inversify';
+import { Announcer } from './announcer.ts';
 import { Database } from './database.ts';
 import type { Service, ServiceName } from './service.ts';
 import { Analytics } from './services/analytics.ts';
@@ -48,7 +49,10 @@ export async function wireWithInversify(
 }
 
 function bindServices(container: Container): void {
-  const shared = [busId, topicsId, Database] as const;
+  container
+    .bind(Announcer)
+    .toResolvedValue((bus, topics) => new Announcer(bus, topics), [busId, topicsId]);
+  const shared = [Announcer, Database] as const;
   container.bind(Orders).toResolvedValue((...parts) => new Orders(...parts), [...shared]);
   container.bind(Payments).toResolvedValue((...parts) => new Payments(...parts), [...shared]);
   container.bind(Shipping).toResolvedValue((...parts) => new Shipping(...parts), [...shared]);

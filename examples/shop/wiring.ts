@@ -1,4 +1,5 @@
 import { type Bus, connect } from '@duobus/core';
+import { Announcer } from './announcer.ts';
 import type { Database } from './database.ts';
 import type { Service, ServiceName } from './service.ts';
 import { Analytics } from './services/analytics.ts';
@@ -45,15 +46,15 @@ interface Parts {
 
 const start: Readonly<Record<ServiceName, (parts: Parts) => Promise<Service>>> = {
   async orders({ bus, topics, database }) {
-    return new Orders(bus, topics, database);
+    return new Orders(new Announcer(bus, topics), database);
   },
   async payments({ bus, topics, database }) {
-    const payments = new Payments(bus, topics, database);
+    const payments = new Payments(new Announcer(bus, topics), database);
     await bus.events.subscribe(topics.placed, 'payments', (order) => payments.handle(order));
     return payments;
   },
   async shipping({ bus, topics, database }) {
-    const shipping = new Shipping(bus, topics, database);
+    const shipping = new Shipping(new Announcer(bus, topics), database);
     await bus.events.subscribe(
       topics.paid,
       'shipping',

@@ -377,7 +377,7 @@ export class GroupMember implements LogMember {
     this.#bell.ring();
     this.#fetcher.close();
     this.#owned.clear();
-    // who cannot be told finds out by the end of the session
+    // a broker that cannot be told, which is no error, finds out by the end of the session
     if (!wasOver)
       await within(
         this.#groupSession.leave(),

@@ -1,7 +1,7 @@
-import type { Bus } from '@duobus/core';
+import type { Announcer } from '../announcer.ts';
 import type { Database } from '../database.ts';
 import type { Command, Service } from '../service.ts';
-import type { OrderPlaced, ShopTopics } from '../topics.ts';
+import type { OrderPlaced } from '../topics.ts';
 
 const customers = ['ada', 'ben', 'cleo', 'dan', 'eva', 'finn', 'gus', 'hana'];
 const items = ['teapot', 'lamp', 'atlas', 'kettle', 'violin'];
@@ -10,13 +10,11 @@ const items = ['teapot', 'lamp', 'atlas', 'kettle', 'violin'];
 export class Orders implements Service {
   static readonly schema =
     'create table if not exists orders (orderId text primary key, cents integer not null) strict;';
-  readonly #bus: Bus;
-  readonly #topics: ShopTopics;
+  readonly #announcer: Announcer;
   readonly #database: Database;
 
-  constructor(bus: Bus, topics: ShopTopics, database: Database) {
-    this.#bus = bus;
-    this.#topics = topics;
+  constructor(announcer: Announcer, database: Database) {
+    this.#announcer = announcer;
     this.#database = database;
   }
 
@@ -38,11 +36,9 @@ export class Orders implements Service {
     );
   }
 
-  /** In the journal first: what follows from an order comes after it. */
   async #sellOne(order: OrderPlaced): Promise<void> {
     const { orderId, quantity, unitCents } = order;
-    await this.#bus.data.publish(this.#topics.journal, { what: 'placed', ...order });
-    await this.#bus.events.publish(this.#topics.placed, order);
+    await this.#announcer.announce('placed', order);
     this.#database.run('insert into orders values (?, ?)', orderId, quantity * unitCents);
   }
 }

@@ -1,7 +1,7 @@
-import type { Bus } from '@duobus/core';
+import type { Announcer } from '../announcer.ts';
 import type { Database } from '../database.ts';
 import type { Service } from '../service.ts';
-import type { OrderPlaced, ShopTopics } from '../topics.ts';
+import type { OrderPlaced } from '../topics.ts';
 
 const creditCents = 5_000;
 
@@ -10,13 +10,11 @@ export class Payments implements Service {
   static readonly schema = `create table if not exists payments (
     orderId text primary key, customer text not null, number integer not null,
     cents integer not null, refused integer not null, late integer not null) strict;`;
-  readonly #bus: Bus;
-  readonly #topics: ShopTopics;
+  readonly #announcer: Announcer;
   readonly #database: Database;
 
-  constructor(bus: Bus, topics: ShopTopics, database: Database) {
-    this.#bus = bus;
-    this.#topics = topics;
+  constructor(announcer: Announcer, database: Database) {
+    this.#announcer = announcer;
     this.#database = database;
   }
 
@@ -33,12 +31,10 @@ export class Payments implements Service {
     const id = `${orderId}-${refused ? 'refused' : 'paid'}`;
     if (refused) {
       const refusal = { orderId, customer, reason: `over ${creditCents / 100} euros` };
-      await this.#bus.data.publish(this.#topics.journal, { what: 'refused', ...refusal }, { id });
-      await this.#bus.events.publish(this.#topics.refused, refusal, { id });
+      await this.#announcer.announce('refused', refusal, { id });
     } else {
       const payment = { orderId, customer, item, quantity, cents };
-      await this.#bus.data.publish(this.#topics.journal, { what: 'paid', ...payment }, { id });
-      await this.#bus.events.publish(this.#topics.paid, payment, { id });
+      await this.#announcer.announce('paid', payment, { id });
     }
   }
 

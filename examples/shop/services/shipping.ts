@@ -1,21 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Bus, Delivery } from '@duobus/core';
+import type { Delivery } from '@duobus/core';
+import type { Announcer } from '../announcer.ts';
 import type { Database } from '../database.ts';
 import type { Service } from '../service.ts';
-import type { OrderPaid, ShopTopics } from '../topics.ts';
+import type { OrderPaid } from '../topics.ts';
 
 const packingMs = 20;
 
 /** Packs a parcel for every order that is paid, which takes its time. */
 export class Shipping implements Service {
   static readonly schema = 'create table if not exists parcels (orderId text primary key) strict;';
-  readonly #bus: Bus;
-  readonly #topics: ShopTopics;
+  readonly #announcer: Announcer;
   readonly #database: Database;
 
-  constructor(bus: Bus, topics: ShopTopics, database: Database) {
-    this.#bus = bus;
-    this.#topics = topics;
+  constructor(announcer: Announcer, database: Database) {
+    this.#announcer = announcer;
     this.#database = database;
   }
 
@@ -29,7 +28,6 @@ export class Shipping implements Service {
     this.#database.run('insert or ignore into parcels values (?)', orderId);
     const shipped = { orderId, customer, parcel: `parcel-${orderId}` };
     const id = `${orderId}-shipped`;
-    await this.#bus.data.publish(this.#topics.journal, { what: 'shipped', ...shipped }, { id });
-    await this.#bus.events.publish(this.#topics.shipped, shipped, { id });
+    await this.#announcer.announce('shipped', shipped, { id });
   }
 }

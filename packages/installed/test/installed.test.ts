@@ -129,7 +129,7 @@ function installed(target: Target): void {
       ['required', 'both-buses.cjs'],
     ] as const)
       it(`carry documents over both buses when ${how}, and let the process end`, async () => {
-        project.copy(program);
+        for (const file of [program, 'over-both.cjs']) project.copy(file);
         const ended = await project.node(program, ...argumentsFor(target), ...entries);
         assertBothBuses(ended, project, target);
       });
