@@ -197,8 +197,9 @@ export class Carrier {
 
   async #open(address: Address, opened: (broker: Broker) => void): Promise<Broker> {
     const { logins } = this.#settings;
-    const dialling = logins.use((login) => this.#dial(address, login, opened));
-    return await abortable(dialling, this.#ended.signal);
+    const { signal } = this.#ended;
+    const dialling = logins.use((login) => this.#dial(address, login, opened), signal);
+    return await abortable(dialling, signal);
   }
 
   async #dial(address: Address, login: Login, opened: (broker: Broker) => void): Promise<Broker> {

@@ -37,7 +37,7 @@ export class Logins {
   }
 
   /** Makes one attempt to connect. */
-  use<T>(connect: (login: Login) => Promise<T>): Promise<T> {
+  use<T>(connect: (login: Login) => Promise<T>, signal: AbortSignal): Promise<T> {
     return this.#secrets.use(
       ({ tls, 'sasl.username': username = '', 'sasl.password': password = '' }) => {
         const { ssl, sasl } = this.latest;
@@ -48,6 +48,7 @@ export class Logins {
           sasl: sasl && { mechanism: sasl.mechanism, username, password },
         });
       },
+      signal,
     );
   }
 }

@@ -132,7 +132,7 @@ export function readOptions(options: RabbitmqOptions): Settings {
           signal.throwIfAborted();
           throw classify(error, `connect to ${where}`);
         }
-      }),
+      }, signal),
   };
 }
 

@@ -36,7 +36,7 @@ export class Link {
         // what `connect` rejects with says only that the connection was closed
         throw classify(link.#reason ?? error, `connect to ${settings.where}`);
       }
-    });
+    }, signal);
   }
 
   private constructor(client: Client, renews: boolean, ended: () => void) {

@@ -55,7 +55,7 @@ export class Connection {
     const { endpoint, requestTimeoutMs, pollMs } = settings;
     const asked =
       settings.credentials instanceof Secrets
-        ? new AskedCredentials(settings.credentials)
+        ? new AskedCredentials(settings.credentials, this.#ended.signal)
         : undefined;
     const config = (maxSockets: number, timeoutMs: number): Shared =>
       configOf(settings, asked, maxSockets, timeoutMs);

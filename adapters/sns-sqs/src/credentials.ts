@@ -56,14 +56,17 @@ type Next = (args: unknown) => Promise<unknown>;
 /** Credentials from a function, for all clients of one half of a bus. */
 export class AskedCredentials {
   readonly #secrets: CredentialSecrets;
+  readonly #ended: AbortSignal;
   #current: Promise<AwsCredentials> | undefined;
   #askAt = Infinity;
   #accepted = false;
   /** For the SDK, which asks before every request. */
   readonly provider: () => Promise<AwsCredentials>;
 
-  constructor(secrets: CredentialSecrets) {
+  /** @param ended nothing is asked for any more */
+  constructor(secrets: CredentialSecrets, ended: AbortSignal) {
     this.#secrets = secrets;
+    this.#ended = ended;
     // else the SDK would keep for ever what says nothing about its end
     this.provider = Object.assign(() => this.#get(), { memoized: true });
   }
@@ -117,7 +120,7 @@ export class AskedCredentials {
         const leftMs = (credentials.expiration?.getTime() ?? Infinity) - Date.now();
         this.#askAt = Date.now() + Math.max(leftMs - beforehandMs, leftMs / 2);
         return credentials;
-      });
+      }, this.#ended);
     } catch (error) {
       this.#current = undefined;
       throw BusError.is(error) ? unsent(error) : error;

@@ -1,5 +1,5 @@
 import { BusError } from './errors.ts';
-import { abortable } from './internal/abort.ts';
+import { abortable, anyOf } from './internal/abort.ts';
 import { systemClock } from './internal/clock.ts';
 import type { Secret } from './secret.ts';
 
@@ -76,10 +76,11 @@ export class Secrets<S extends Sources> {
   }
 
   /** Makes one attempt to connect. Where functions are asked, what the broker has accepted once it may accept again with
-   *  another answer: a refusal is retryable from then on, so that a rotation under way ends nothing for good. */
-  async use<T>(connect: (secrets: Read<S>) => Promise<T>): Promise<T> {
+   *  another answer: a refusal is retryable from then on, so that a rotation under way ends nothing for good. The signal
+   *  ends the waiting for the functions; then `connect` is not called. */
+  async use<T>(connect: (secrets: Read<S>) => Promise<T>, signal?: AbortSignal): Promise<T> {
     try {
-      const made = await connect(await this.#read());
+      const made = await connect(await this.#read(signal));
       this.#accepted = true;
       return made;
     } catch (error) {
@@ -87,12 +88,12 @@ export class Secrets<S extends Sources> {
     }
   }
 
-  async #read(): Promise<Read<S>> {
+  async #read(signal: AbortSignal | undefined): Promise<Read<S>> {
     const asking = (this.#asking ??= this.#ask());
     const late = new AbortController();
     const cancel = systemClock.after(this.#timeoutMs, () => late.abort(this.#late()));
     try {
-      return await abortable(asking, late.signal);
+      return await abortable(asking, anyOf(late.signal, signal));
     } finally {
       cancel();
       // what has not answered in time is not waited for by the next attempt

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { inspect } from 'node:util';
 import { describe, it } from 'node:test';
 import { BusError } from '../src/errors.ts';
+import { deferred } from '../src/internal/deferred.ts';
 import { OptionReader } from '../src/option-reader.ts';
 import type { Secret, TlsOptions } from '../src/secret.ts';
 import { Secrets } from '../src/secrets.ts';
@@ -98,6 +99,23 @@ describe('Secrets', () => {
     assert.match(error.message, /given for password have not all answered within 20 ms/);
     answer = async () => 'now';
     assert.equal(await secrets.use(async ({ password }) => password), 'now');
+  });
+
+  it('are not waited for when the signal is aborted, and nothing is left behind', async () => {
+    const timers = (): number =>
+      process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+    const before = timers();
+    const answer = deferred<string>();
+    const secrets = secretsOf({ password: () => answer.promise }, 60_000);
+    const ending = new AbortController();
+    let connected = false;
+    const used = secrets.use(async () => (connected = true), ending.signal);
+    ending.abort(new Error('closed'));
+    await assert.rejects(used, /closed/);
+    assert.equal(timers(), before);
+    answer.resolve('late');
+    assert.equal(await secrets.use(async ({ password }) => password), 'late');
+    assert.equal(connected, false);
   });
 
   it('make a refusal retryable once they were accepted, for functions alone', async () => {
