@@ -87,9 +87,10 @@ export class Held {
   }
 
   /** What may be published now; whoever takes it has to make it `sent`. */
-  *ready(): Generator<Entry> {
-    for (const entry of this.#loose) yield entry;
-    for (const [first] of this.#lanes.values()) if (first?.phase === 'waiting') yield first;
+  ready(): readonly Entry[] {
+    const ready = [...this.#loose];
+    for (const [first] of this.#lanes.values()) if (first?.phase === 'waiting') ready.push(first);
+    return ready;
   }
 
   sent(entry: Entry): void {

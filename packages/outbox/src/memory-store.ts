@@ -119,7 +119,7 @@ class MemoryOutboxStore implements SyncOutboxStore<MemoryTransaction> {
   async read(_fence: number, request: ReadRequest): Promise<OutboxBatch> {
     const heldRows = new Set(request.heldRows);
     const leftOut = new Set([...request.heldLanes, ...this.#blocked()]);
-    const rows: Stored[] = [];
+    const rows: OutboxRow[] = [];
     let bytes = 0;
     for (const row of this.#rows) {
       if (row.failed !== undefined || heldRows.has(row.row)) continue;
@@ -127,7 +127,8 @@ class MemoryOutboxStore implements SyncOutboxStore<MemoryTransaction> {
       bytes += row.bytes;
       if (rows.length === request.rows || (rows.length > 0 && bytes > request.bytes))
         return { rows, more: true };
-      rows.push(row);
+      const { at: _, writtenAt: _w, failed: _f, ...read } = row;
+      rows.push(read);
     }
     return { rows, more: false };
   }

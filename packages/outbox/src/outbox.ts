@@ -245,10 +245,6 @@ class AnyOutbox<Tx> implements Outbox<Tx> {
 class OutboxInSync<Tx> extends AnyOutbox<Tx> implements SyncOutbox<Tx> {
   declare readonly store: SyncOutboxStore<Tx>;
 
-  constructor(store: SyncOutboxStore<Tx>, options: Required<OutboxOptions>) {
-    super(store, options);
-  }
-
   publishSync(
     tx: Tx,
     topic: AnyTopic,

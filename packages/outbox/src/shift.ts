@@ -166,7 +166,7 @@ export class Shift {
   }
 
   #dispatch(): void {
-    for (const entry of [...this.#held.ready()]) this.#publish(entry);
+    for (const entry of this.#held.ready()) this.#publish(entry);
   }
 
   #publish(entry: Entry): void {

@@ -40,8 +40,14 @@ export class PostgresOutboxStore implements OutboxStore<PgTransaction> {
       });
       const sql = `insert into ${this.#sql.rows} (${columns.join(', ')}) values ${places.join(', ')}`;
       const params = some.flatMap((row) => [
-        ...[row.id, row.bus, row.topic, row.settings, row.lane ?? null, row.attributes],
-        ...[asBuffer(row.data), row.bytes],
+        row.id,
+        row.bus,
+        row.topic,
+        row.settings,
+        row.lane ?? null,
+        row.attributes,
+        asBuffer(row.data),
+        row.bytes,
       ]);
       try {
         await query(sql, params);
