@@ -1,6 +1,6 @@
 export { memoryOutbox, MemoryTransaction } from './memory-store.ts';
 export type { MemoryOutbox, MemoryOutboxOptions } from './memory-store.ts';
-export { createOutbox, createSyncOutbox, outboxOptions } from './outbox.ts';
+export { createOutbox, createSyncOutbox, outboxOptionNames } from './outbox.ts';
 export type {
   FailedDocument,
   Outbox,

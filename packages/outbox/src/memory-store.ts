@@ -2,7 +2,7 @@ import type { Clock } from '@duobus/core';
 import { checkOptions } from '@duobus/core/envelopes';
 import {
   createSyncOutbox,
-  outboxOptions,
+  outboxOptionNames,
   type OutboxOptions,
   type SyncOutbox,
   type SyncOutboxStore,
@@ -53,7 +53,7 @@ export interface MemoryOutbox extends SyncOutbox<MemoryTransaction> {
 /** An outbox in memory: for unit tests of what writes into one.
  *  @example const outbox = memoryOutbox({ source: '/shop' }) */
 export function memoryOutbox(options: MemoryOutboxOptions): MemoryOutbox {
-  checkOptions('memoryOutbox', options, [...outboxOptions, 'clock']);
+  checkOptions('memoryOutbox', options, [...outboxOptionNames, 'clock']);
   const { clock = Date, ...rest } = options;
   const store = new MemoryOutboxStore(() => clock.now());
   return Object.assign(createSyncOutbox(store, rest), { begin: () => store.begin() });

@@ -19,7 +19,7 @@ export interface OutboxOptions {
 }
 
 /** The names of OutboxOptions. */
-export const outboxOptions: readonly (keyof OutboxOptions)[] = ['source', 'bus'];
+export const outboxOptionNames: readonly (keyof OutboxOptions)[] = ['source', 'bus'];
 
 /** As those of `publish` of a bus, without `signal`: nothing is waited for that the transaction does not wait for. */
 export interface OutboxPublishOptions extends Omit<PublishOptions, 'signal'> {
@@ -118,7 +118,7 @@ export function createSyncOutbox<Tx>(
 }
 
 function checked(options: OutboxOptions): Required<OutboxOptions> {
-  checkOptions('outbox', options, outboxOptions);
+  checkOptions('outbox', options, outboxOptionNames);
   const { source, bus = 'event' } = options;
   if (source === undefined)
     throw new TypeError("outbox: source is missing: say who publishes, e.g. { source: '/shop' }");

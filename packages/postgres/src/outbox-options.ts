@@ -1,4 +1,4 @@
-import { outboxOptions, type OutboxOptions } from '@duobus/outbox';
+import { outboxOptionNames, type OutboxOptions } from '@duobus/outbox';
 import { checkFlag, checkOptions } from '@duobus/core/envelopes';
 import type { PgPool } from './outbox-client.ts';
 
@@ -31,7 +31,7 @@ export function postgresSettings(options: PostgresOutboxOptions): {
   readonly outbox: OutboxOptions;
 } {
   const known = ['pool', 'schema', 'prefix', 'listen'];
-  checkOptions('postgresOutbox', options, [...outboxOptions, ...known]);
+  checkOptions('postgresOutbox', options, [...outboxOptionNames, ...known]);
   const { pool, schema = 'public', prefix = 'duobus_', listen = true, ...outbox } = options;
   if (typeof pool?.query !== 'function' || typeof pool.connect !== 'function')
     throw new TypeError('postgresOutbox: pool must be a Pool of node-postgres, e.g. new pg.Pool()');

@@ -1,5 +1,5 @@
 import { checkOptions } from '@duobus/core/envelopes';
-import { outboxOptions, type OutboxOptions } from '@duobus/outbox';
+import { outboxOptionNames, type OutboxOptions } from '@duobus/outbox';
 import type { SqliteDatabase } from './outbox-database.ts';
 
 export interface SqliteOutboxOptions extends OutboxOptions {
@@ -22,7 +22,7 @@ export function sqliteSettings(options: SqliteOutboxOptions): {
   readonly settings: SqliteSettings;
   readonly outbox: OutboxOptions;
 } {
-  checkOptions('sqliteOutbox', options, [...outboxOptions, 'database', 'prefix']);
+  checkOptions('sqliteOutbox', options, [...outboxOptionNames, 'database', 'prefix']);
   const { database, prefix = 'duobus_', ...outbox } = options;
   if (typeof database?.prepare !== 'function' || typeof database.exec !== 'function')
     throw new TypeError(

@@ -1,3 +1,4 @@
+// #region suite
 import { describe, it } from 'node:test';
 import { outboxSuite } from '@duobus/conformance/outbox';
 import { sqliteOutbox } from '../src/index.ts';
@@ -32,3 +33,4 @@ for (const journal of ['wal', 'delete'] as const) {
     });
   });
 }
+// #endregion suite

@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { type Bus, BusError, connect, topic } from '@duobus/core';
+import { memory } from '@duobus/memory';
 import { startRelay, type SyncOutbox } from '@duobus/outbox';
 import { type SqliteDatabase, sqliteOutbox } from '../src/index.ts';
 import { type DatabaseFile, databaseFile } from './support/outbox-file.ts';
@@ -25,7 +26,7 @@ async function stage(): Promise<Stage> {
   const file = databaseFile();
   const outbox = sqliteOutbox({ source: '/shop', database: file.connect() });
   await outbox.migrate();
-  const bus = await connect(`memory://${crypto.randomUUID()}`, { source: '/relay' });
+  const bus = await connect(memory(), { source: '/relay' });
   const got: number[] = [];
   let look = (): void => undefined;
   await bus.events.subscribe(
@@ -152,7 +153,7 @@ describe('sqliteOutbox', () => {
     const missing = (error: unknown): boolean =>
       BusError.is(error, 'DUOBUS_NOT_FOUND') && error.message.includes('outbox.migrate()');
     assert.throws(() => outbox.publishSync(app, Orders, { key: 'k', n: 1 }), missing);
-    await using bus = await connect('memory:', { source: '/r' });
+    await using bus = await connect(memory(), { source: '/r' });
     await assert.rejects(startRelay(outbox, bus), missing);
     await outbox.migrate();
     app.exec('update mine_outbox_state set version = 99');

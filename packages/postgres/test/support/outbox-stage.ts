@@ -1,4 +1,5 @@
 import { type Bus, connect, topic } from '@duobus/core';
+import { memory } from '@duobus/memory';
 import {
   type Outbox,
   type Relay,
@@ -38,7 +39,7 @@ export async function outboxStage(
   const pool = database.pool();
   const outbox = postgresOutbox({ source: '/shop', pool, schema: database.schema(), ...options });
   await outbox.migrate();
-  const bus = await connect(`memory://${crypto.randomUUID()}`, { source: '/relay' });
+  const bus = await connect(memory(), { source: '/relay' });
   const got: { n: number; id: string }[] = [];
   const events: RelayEvent[] = [];
   const relays: Relay[] = [];
