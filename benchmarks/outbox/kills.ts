@@ -14,6 +14,8 @@ export interface KillsOptions {
   readonly writers: number;
   readonly keys: number;
   readonly seed: number;
+  /** What else is hurt meanwhile, one after the other, as a restart of the database. Each resolves when all is up again. */
+  readonly faults?: readonly (() => Promise<unknown>)[];
 }
 
 export interface KillsReport extends Judgement {
@@ -26,7 +28,7 @@ const program = (name: string): string => fileURLToPath(new URL(name, import.met
 
 /** Relays that are killed and stopped at random, while writers commit and roll back; then what the broker has is judged. */
 export async function kills(options: KillsOptions): Promise<KillsReport> {
-  const { shopUrl, busUrl, documents, writers: count, keys, seed } = options;
+  const { shopUrl, busUrl, documents, writers: count, keys, seed, faults = [] } = options;
   const random = seededRandom(seed);
   const shop = openShop(shopUrl);
   const bus = await connect(busUrl, { source: '/judge' });
@@ -48,6 +50,10 @@ export async function kills(options: KillsOptions): Promise<KillsReport> {
     };
     writing.then(end, end);
     await relays.start(2);
+    for (const fault of faults) {
+      await relays.hurtOne();
+      await fault();
+    }
     while (!writers.done || (await shop.outbox.lag()).rows > 0) await relays.hurtOne();
     await writing;
     const seen: Appearance[] = [];

@@ -15,6 +15,8 @@ export interface Count {
 
 export const Counts = topic<Count>('counts', { key: ({ key }) => key, partitions: 4 });
 
+const ignore = (): void => undefined;
+
 /** A database with an outbox, and beside it the truth: what was committed. */
 export interface Shop {
   readonly outbox: Pick<Outbox<never>, 'store' | 'lag'>;
@@ -43,7 +45,7 @@ const noted = 'select key, n, token from committed';
 
 function inPostgres(connectionString: string): Shop {
   const pool = new pg.Pool({ connectionString, max: 6 });
-  pool.on('error', () => undefined); // the next query is told
+  pool.on('error', ignore); // the next query is told
   const outbox = postgresOutbox({ source: '/shop', pool });
   return {
     outbox,
@@ -53,6 +55,8 @@ function inPostgres(connectionString: string): Shop {
     },
     async count(key, token, commits) {
       const client = await pool.connect();
+      let broken = true;
+      client.on('error', ignore); // the query on its way is told
       try {
         await client.query('begin');
         const { rows } = await client.query<{ n: number }>(next, [key]);
@@ -60,8 +64,10 @@ function inPostgres(connectionString: string): Shop {
         await outbox.publish(client, Counts, { key, n, token }, { bus: 'data' });
         await client.query(note, [key, n, token]);
         await client.query(commits ? 'commit' : 'rollback');
+        broken = false;
       } finally {
-        client.release();
+        client.off('error', ignore);
+        client.release(broken);
       }
     },
     async fill(documents) {

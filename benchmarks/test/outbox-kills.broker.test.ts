@@ -11,9 +11,11 @@ const size = { documents: 1_200, writers: 3, keys: 20, seed: 7 };
 
 function assertSound(report: KillsReport): void {
   const { committed, published, lost, invented, overtaken, renamed } = report;
+  // more where a commit was answered too late for its writer
+  assert.ok(committed >= size.documents, `committed ${committed}`);
   assert.deepEqual(
-    { committed, published, lost, invented, overtaken, renamed },
-    { committed: 1_200, published: 1_200, lost: 0, invented: 0, overtaken: 0, renamed: 0 },
+    { published, lost, invented, overtaken, renamed },
+    { published: committed, lost: 0, invented: 0, overtaken: 0, renamed: 0 },
   );
 }
 
@@ -23,6 +25,16 @@ if (!isLeftOut('redis')) {
       await using postgres = await startBroker('postgres');
       await using redis = await startBroker('redis');
       assertSound(await kills({ shopUrl: postgres.url, busUrl: redis.url, ...size }));
+    });
+
+    it('lose and invent nothing where database and broker are killed as well', async () => {
+      await using postgres = await startBroker('postgres');
+      await using redis = await startBroker('redis', { config: { appendfsync: 'always' } });
+      const faults = [postgres, redis, postgres].map((one) => async () => {
+        await one.kill9();
+        await one.start();
+      });
+      assertSound(await kills({ shopUrl: postgres.url, busUrl: redis.url, ...size, faults }));
     });
 
     it('lose and invent nothing and keep order, over SQLite', async () => {
