@@ -1,5 +1,6 @@
+import { abortable } from '@duobus/core/driver';
 import type { Wake } from '@duobus/outbox';
-import type { PgPoolClient } from './outbox-client.ts';
+import type { PgPool, PgPoolClient } from './outbox-client.ts';
 import { outboxError } from './outbox-errors.ts';
 import type { PostgresSettings } from './outbox-options.ts';
 import type { OutboxSql } from './outbox-sql.ts';
@@ -18,12 +19,8 @@ export async function listenTo(
     });
     return;
   }
-  let client: PgPoolClient;
-  try {
-    client = await pool.connect();
-  } catch (cause) {
-    throw outboxError('relay', sql, cause);
-  }
+  const client = await connection(pool, sql, signal);
+  if (client === undefined) return;
   let over = false;
   const told = (message: { readonly payload?: string | undefined }): void => {
     if (over) return;
@@ -50,5 +47,24 @@ export async function listenTo(
     over = true;
     // it listens still: nobody else must get it
     client.release(true);
+  }
+}
+
+/** Undefined: the signal was aborted first. A pool can keep one waiting for ever, and nobody must wait for it then. */
+async function connection(
+  pool: PgPool,
+  sql: OutboxSql,
+  signal: AbortSignal,
+): Promise<PgPoolClient | undefined> {
+  const connecting = pool.connect();
+  try {
+    return await abortable(connecting, signal);
+  } catch (cause) {
+    if (!signal.aborted) throw outboxError('relay', sql, cause);
+    connecting.then(
+      (late) => late.release(),
+      () => undefined, // whoever waited has gone
+    );
+    return undefined;
   }
 }

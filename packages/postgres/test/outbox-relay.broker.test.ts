@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { startRelay } from '@duobus/outbox';
-import { postgresOutbox } from '../src/index.ts';
+import { type PgPool, postgresOutbox } from '../src/index.ts';
 import { type Database, inTransaction, startDatabase } from './support/outbox-database.ts';
 import { Orders, outboxStage } from './support/outbox-stage.ts';
 
@@ -169,6 +169,31 @@ describe('a relay over PostgreSQL', () => {
     const flags = ['--conditions=duobus:source', '--input-type=module', '--eval', program];
     const { stdout } = await run(process.execPath, flags, { timeout: 30_000 });
     assert.equal(stdout, 'closed\n');
+  });
+
+  it('closes though the pool gives it no connection to listen with', async () => {
+    const pool = database.pool({ max: 3 });
+    const schema = database.schema();
+    await using on = await outboxStage(database, { schema });
+    const others = await Promise.all([pool.connect(), pool.connect(), pool.connect()]);
+    let asked!: () => void;
+    const waits = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
+    // queries have connections, and who wants to keep one has to wait
+    const shared: PgPool = {
+      query: (text, values) => on.pool.query(text, values),
+      connect: () => {
+        asked();
+        return pool.connect();
+      },
+    };
+    const outbox = postgresOutbox({ source: '/s', pool: shared, schema });
+    const relay = await startRelay(outbox, on.bus);
+    await waits;
+    await relay.close();
+    assert.equal(relay.state, 'closed');
+    for (const client of others) client.release();
   });
 
   it('keeps no connection once it is closed', async () => {
