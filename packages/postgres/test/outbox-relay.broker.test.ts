@@ -118,6 +118,33 @@ describe('a relay over PostgreSQL', () => {
     );
   });
 
+  it('leaves nothing behind a document that is retried while it is looked at', async () => {
+    const schema = database.schema();
+    await using on = await outboxStage(database, { schema });
+    const { store } = on.outbox;
+    const [first, second] = [await on.write('k', 1), await on.write('k', 2)];
+    const fence = (await store.acquire('me', hour)) ?? 0;
+    const request = { rows: 10, bytes: 10_000, heldRows: [], heldLanes: [] };
+    const { rows } = await store.read(fence, request);
+    await store.setAside(fence, rows[0]?.row ?? '', { code: 'X', message: 'm' });
+    // as settle does it, stopped half-way: the read has seen that the second is to be marked, and cannot yet
+    const reading = await inTransaction(on.pool, async (tx) => {
+      await tx.query(`update "${schema}".duobus_outbox_state set settled = settled + 1`);
+      const read = store.read(fence, request);
+      for (let waiting = 0; waiting === 0; ) {
+        const locks = await on.pool.query('select 1 from pg_locks where not granted');
+        waiting = locks.rows.length;
+      }
+      await tx.query(`update "${schema}".duobus_outbox set state = 0 where id = $1`, [first]);
+      return { read };
+    });
+    await reading.read;
+    assert.deepEqual(
+      (await store.read(fence, request)).rows.map(({ id }) => id),
+      [first, second],
+    );
+  });
+
   it('publishes in the order of the commits where a row lock serialises them', async () => {
     await using on = await outboxStage(database);
     const schema = database.schema();
