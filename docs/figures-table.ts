@@ -69,7 +69,7 @@ export function faultsTable(all: readonly FaultFigures[]): string {
   );
 }
 
-function table(heading: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(heading: readonly string[], rows: readonly (readonly string[])[]): string {
   return [
     `| ${heading.join(' | ')} |`,
     `|${'---|'.repeat(heading.length)}`,

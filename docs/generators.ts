@@ -14,6 +14,12 @@ import { type FaultFigures, faultsTable, type ScaleFigures, scaleTable } from '.
 import { guaranteesTable, promisesTable } from './guarantees-table.ts';
 import { type Installed, installedTable } from './installed-table.ts';
 import { documentedOptions, optionsTable } from './options-table.ts';
+import {
+  type OutboxKills,
+  outboxKillsTable,
+  type OutboxSpeed,
+  outboxSpeedTable,
+} from './outbox-table.ts';
 import { type Permissions, policies } from './policies.ts';
 import { type Green, stepsTable } from './steps-table.ts';
 
@@ -66,6 +72,13 @@ function found(file: string): unknown {
   return JSON.parse(readFileSync(join(results, file), 'utf8'));
 }
 
+/** Runs of that kind through an outbox, by store. */
+function outboxRuns(what: string): readonly unknown[] {
+  return globSync(`outbox/${what}-*.json`, { cwd: results })
+    .toSorted()
+    .map((name) => found(name));
+}
+
 /** By the first word of a marker; the other words are its arguments. */
 export const generators: Readonly<Record<string, (...args: string[]) => string>> = {
   options,
@@ -79,5 +92,7 @@ export const generators: Readonly<Record<string, (...args: string[]) => string>>
   steps: () => stepsTable(found('steps/cases.json') as Green),
   costs: () => costsTable(found('costs/sns-sqs.json') as Costs),
   permissions: () => policies(found('permissions/sns-sqs.json') as Permissions),
+  'outbox-kills': () => outboxKillsTable(outboxRuns('kills') as readonly OutboxKills[]),
+  'outbox-speed': () => outboxSpeedTable(outboxRuns('speed') as readonly OutboxSpeed[]),
   faults: () => faultsTable(kept('faults') as readonly FaultFigures[]),
 };

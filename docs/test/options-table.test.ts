@@ -50,6 +50,7 @@ const entries = [
   'packages/core/src/index.ts',
   'packages/core/src/testing.ts',
   ...globSync('adapters/*/src/index.ts', { cwd: root }),
+  ...globSync('packages/{outbox,postgres,sqlite}/src/index.ts', { cwd: root }),
   'conformance/src/index.ts',
 ];
 

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
-import { isLeftOut, testUrl } from '@duobus/brokers';
+import { isLeftOut, startBroker, testUrl } from '@duobus/brokers';
 import { root, snippetNames } from '../pages.ts';
 
 /** Snippets that need a broker of their own, and the variable its URL comes from. */
@@ -17,13 +17,18 @@ const brokers: Readonly<Record<string, readonly [variable: string, kind: Kind]>>
   'adapter-sns-sqs.ts': ['AWS_BUS_URL', 'sns-sqs'],
 };
 
+/** Snippets that need a PostgreSQL: it is started for them. */
+const databases: ReadonlySet<string> = new Set(['outbox-postgres.ts']);
+
 describe('the code of the documentation', () => {
   for (const name of snippetNames().filter((file) => file !== 'until.ts')) {
     const kind = brokers[name]?.[1];
     if (kind !== undefined && isLeftOut(kind)) continue;
     it(`runs: ${name}`, async () => {
       const broker = brokers[name];
+      await using database = databases.has(name) ? await startBroker('postgres') : undefined;
       const urls = {
+        ...(database === undefined ? {} : { DATABASE_URL: database.url }),
         BUS_URL: 'memory://docs',
         ...(broker === undefined
           ? {}

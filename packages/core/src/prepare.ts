@@ -28,7 +28,7 @@ export interface PrepareContext {
     | undefined;
 }
 
-type Extra = Readonly<Record<string, string>>;
+export type Extra = Readonly<Record<string, string>>;
 
 /** A document ready for the broker. */
 export interface Prepared {

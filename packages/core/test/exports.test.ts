@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as core from '@duobus/core';
 import * as driver from '@duobus/core/driver';
+import * as envelopes from '@duobus/core/envelopes';
 import * as testing from '@duobus/core/testing';
 
 describe('exports', () => {
@@ -53,6 +54,21 @@ describe('exports', () => {
       'urlLogin',
       'urlParameters',
       'urlPart',
+    ]);
+  });
+
+  it('of @duobus/core/envelopes are these', () => {
+    assert.deepEqual(Object.keys(envelopes).toSorted(), [
+      'Bell',
+      'checkFlag',
+      'checkInteger',
+      'checkOneOf',
+      'checkOptions',
+      'checkSignal',
+      'checkSource',
+      'delayOf',
+      'makeEnvelope',
+      'publishEnvelope',
     ]);
   });
 

@@ -28,6 +28,7 @@ import type { Context } from './context.ts';
 import { deadLogName } from './dead-log.ts';
 import { GroupLetters } from './group-letters.ts';
 import type { Half } from './half.ts';
+import type { PublishEnvelope } from './publishing.ts';
 import { checkReadOptions, readHistory } from './history.ts';
 import { lagOf, positionsOf } from './lag.ts';
 import type { LogPolicy } from './log-assignment.ts';
@@ -69,6 +70,10 @@ export class Data implements DataBus {
 
   publishMany: DataBus['publishMany'] = (topic, documents, options) =>
     this.#half.publishing.publishMany(topic, documents, options);
+
+  /** For `publishEnvelope` of @duobus/core/envelopes. */
+  publishEnvelope: PublishEnvelope = (topic, envelope, signal) =>
+    this.#half.publishing.publishEnvelope(topic, envelope, signal);
 
   async subscribe(
     given: AnyTopic | readonly AnyTopic[],

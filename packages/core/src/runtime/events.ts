@@ -18,6 +18,7 @@ import { consumeOptions } from './consume-options.ts';
 import type { ConsumerHandle } from './consumer-handle.ts';
 import type { Context } from './context.ts';
 import type { Half } from './half.ts';
+import type { PublishEnvelope } from './publishing.ts';
 import { QueueDeadLetters } from './queue-dead-letters.ts';
 import { QueueFeed } from './queue-feed.ts';
 import type { AnyHandler } from './runner.ts';
@@ -48,6 +49,10 @@ export class Events implements EventBus {
 
   publishMany: EventBus['publishMany'] = (topic, documents, options) =>
     this.#half.publishing.publishMany(topic, documents, options);
+
+  /** For `publishEnvelope` of @duobus/core/envelopes. */
+  publishEnvelope: PublishEnvelope = (topic, envelope, signal) =>
+    this.#half.publishing.publishEnvelope(topic, envelope, signal);
 
   async subscribe(
     given: AnyTopic | readonly AnyTopic[],

@@ -8,7 +8,8 @@ import { checkCause } from '../internal/check-publish-options.ts';
 import { checkSignal } from '../internal/check-values.ts';
 import { partitionOf } from '../partition.ts';
 import { formatPosition } from '../position.ts';
-import { prepare, type Prepared } from '../prepare.ts';
+import { type Extra, prepare, type PrepareContext, type Prepared } from '../prepare.ts';
+import { type Envelope, prepareEnvelope } from '../prepare-envelope.ts';
 import type {
   DocumentToPublish,
   PublishOptions,
@@ -32,6 +33,18 @@ interface Parts {
   readonly capabilities: QueueCapabilities | LogCapabilities;
 }
 
+/** How both buses take an envelope that is finished. */
+export type PublishEnvelope = (
+  topic: AnyTopic,
+  envelope: Envelope,
+  signal?: AbortSignal,
+) => Promise<Receipt>;
+
+/** Told by telemetry when a publish begins. */
+interface Span {
+  end?(error?: unknown): void;
+}
+
 /** The publishing half of a bus: document in, receipt out, in the order of the calls. */
 export class Publishing {
   readonly #parts: Parts;
@@ -46,18 +59,38 @@ export class Publishing {
   }
 
   publish(topic: AnyTopic, document: unknown, options: PublishOptions = {}): Promise<Receipt> {
+    return this.#publish(topic, options.signal, (span) =>
+      prepare(topic, document, options, this.#prepareContext(topic, span)),
+    );
+  }
+
+  /** As `publish`, of an envelope that is finished: nothing of it is changed, its source may be another's. */
+  publishEnvelope(topic: AnyTopic, envelope: Envelope, signal?: AbortSignal): Promise<Receipt> {
+    return this.#publish(topic, signal, (span) => {
+      const { binding } = this.#parts;
+      const prepared = prepareEnvelope(topic, envelope, binding);
+      this.#prepareContext(topic, span).extra?.(prepared.id, prepared.type);
+      return prepared;
+    });
+  }
+
+  #publish(
+    topic: AnyTopic,
+    signal: AbortSignal | undefined,
+    make: (span: Span) => Prepared | Promise<Prepared>,
+  ): Promise<Receipt> {
     const { context, publisher } = this.#parts;
     const began = context.timers.now();
     let prepared: Prepared | Promise<Prepared>;
     let stored: StoredTopic | undefined;
-    const span: { end?(error?: unknown): void } = {};
+    const span: Span = {};
     try {
       checkTopic('publish', topic);
       if (context.isClosed())
         throw new BusError('DUOBUS_CLOSED', 'publish: the bus is closed', { outcome: 'rejected' });
-      options.signal?.throwIfAborted();
+      signal?.throwIfAborted();
       stored = this.#parts.topics.known(topic);
-      prepared = prepare(topic, document, options, this.#prepareContext(topic, span));
+      prepared = make(span);
     } catch (error) {
       span.end?.(error);
       return Promise.reject(notSent(error));
@@ -67,8 +100,8 @@ export class Publishing {
       this.#tails.has(topic.name) ||
       !publisher.hasRoom ||
       prepared instanceof Promise
-        ? this.#wait(topic, prepared, began, options.signal)
-        : this.#line(stored, prepared, began, publisher.deadline(), options.signal);
+        ? this.#wait(topic, prepared, began, signal)
+        : this.#line(stored, prepared, began, publisher.deadline(), signal);
     if (span.end === undefined) return receipt;
     receipt.then(
       () => span.end?.(),
@@ -231,8 +264,8 @@ export class Publishing {
 
   #prepareContext(
     topic: AnyTopic,
-    span: { end?(error?: unknown): void },
-  ): Parameters<typeof prepare>[3] {
+    span: Span,
+  ): PrepareContext & { readonly extra?: (id: string, type: string) => Extra | undefined } {
     const { context, binding, capabilities, bus } = this.#parts;
     const { instrument, source } = context.options;
     return {
