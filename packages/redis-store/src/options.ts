@@ -22,8 +22,8 @@ const known = ['prefix', 'keepsForMs', 'timeoutMs'] as const;
 export function settingsOf(given: RedisStoreOptions | undefined): Settings {
   const read = new OptionReader('redisStore', given, known);
   const prefix = read.text('prefix', 'duobus:once:');
-  if (prefix.length > 100 || !prefix.isWellFormed())
-    throw read.wrong('prefix must be at most 100 characters of well-formed text');
+  if (!/^[\x21-\x7e]{1,100}$/.test(prefix))
+    throw read.wrong('prefix must be 1 to 100 printable characters of ASCII without spaces');
   const keepsForMs =
     read.value('keepsForMs') === null
       ? null

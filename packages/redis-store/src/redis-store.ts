@@ -68,6 +68,8 @@ class RedisStore implements IdempotenceStore<undefined> {
 
   /** Marks that the server drops when its memory is full would let an effect happen again. */
   async #check(): Promise<void> {
+    // a cluster knows its nodes when it is connected, which this waits for
+    await this.#answer(() => this.#client.info('memory'));
     for (const master of mastersOf(this.#client)) {
       const facts = await this.#answer(() => master.info('memory'));
       const policy = /^maxmemory_policy:(\S+)/m.exec(facts)?.[1];
