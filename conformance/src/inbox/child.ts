@@ -32,14 +32,21 @@ async function work(
   await close();
 }
 
-async function hold(harness: InboxHarness, { key }: Job & { readonly do: 'hold' }): Promise<void> {
+async function hold(
+  harness: InboxHarness,
+  { key, limitMs }: Job & { readonly do: 'hold' },
+): Promise<void> {
   const { store } = await harness.open();
-  if (store.transaction === undefined) throw new Error('the store has no transactions');
-  await store.transaction(key, async (tx) => {
-    await harness.effects?.write(tx, key);
-    await tell({ what: 'holding' });
-    await new Promise(() => undefined);
-  });
+  await settle(
+    store,
+    key,
+    async (tx) => {
+      await harness.effects?.write(tx, key);
+      await tell({ what: 'holding' });
+      await new Promise(() => undefined);
+    },
+    limitMs,
+  );
 }
 
 process.once('message', (message) => {

@@ -84,10 +84,7 @@ export class InboxContext {
       | Omit<Job & { readonly do: 'hold' }, 'processes' | 'limitMs'>,
     hear: (report: Report) => void = () => undefined,
   ): Child {
-    const child = new Child(
-      { ...job, processes: this.processes, limitMs: this.ms(60_000) } as Job,
-      hear,
-    );
+    const child = new Child({ ...job, processes: this.processes, limitMs: this.ms(60_000) }, hear);
     this.#children.push(child);
     return child;
   }

@@ -103,7 +103,7 @@ function connectWithin<Client extends PgClient>(
         if (over) client.release();
         else end(() => resolve(client));
       },
-      (error: unknown) => end(() => reject(error as Error)),
+      (error: unknown) => end(() => reject(error)),
     );
   });
 }

@@ -57,7 +57,7 @@ export class Line {
       };
       const waiting: Waiting = {
         enter: () => end(resolve),
-        refuse: (error) => end(() => reject(error as Error)),
+        refuse: (error) => end(() => reject(error)),
       };
       const abort = (): void => {
         this.#waiting.take((other) => other === waiting);

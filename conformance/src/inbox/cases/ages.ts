@@ -34,7 +34,8 @@ export const ageCases: readonly InboxCase[] = [
       await context.until('the lease of 1 ms ends', async () => {
         return (await store.begin(other, 1, 'b')) === 'new';
       });
-      await store.done(key, 'a');
+      const error = await store.done(key, 'a').catch((thrown: unknown) => thrown);
+      expect(error === undefined, `done marks what nobody has taken, got ${String(error)}`);
       expectSame(
         await store.begin(key, leaseMs, 'b'),
         'done',
@@ -81,14 +82,15 @@ export const ageCases: readonly InboxCase[] = [
       const key = context.key();
       const runs: number[] = [];
       const run = async (): Promise<void> => void runs.push(1);
+      const began = performance.now();
       await context.settle(short, key, run);
+      const { result } = await short.transaction(key, run);
+      if (performance.now() - began < shortMs)
+        expectSame(result, 'done', 'the answer before its time is over');
       await context.until(`a mark that is kept for ${shortMs} ms expires`, async () => {
         await short.transaction(key, run);
-        return runs.length === 2;
+        return runs.length > 1;
       });
-      const long = await context.openTransactional({ keepsForMs: 3_600_000 });
-      await context.settle(long, key, run);
-      expect(runs.length === 2, 'it is done again only once');
     },
   },
 ];

@@ -8,11 +8,11 @@ export const markCases: readonly InboxCase[] = [
     name: 'one-begins',
     needs: [],
     async run(context) {
-      const stores = [await context.open(), await context.open()];
+      const [one, two] = [await context.open(), await context.open()];
       for (let round = 0; round < 10; round += 1) {
         const key = context.key();
         const calls = Array.from({ length: 12 }, (_, index) =>
-          stores[index % 2]?.begin(key, leaseMs, `run ${index}`),
+          (index % 2 === 0 ? one : two).begin(key, leaseMs, `run ${index}`),
         );
         const answers = await Promise.all(calls);
         const count = (wanted: string): number =>

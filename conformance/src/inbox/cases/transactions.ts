@@ -26,7 +26,7 @@ export const transactionCases: readonly InboxCase[] = [
       expectSame(await context.effects.read(key), [key], 'the committed effects');
       for (const next of [store, other]) {
         const again = await next.transaction(key, () => {
-          throw new Error('the effect ran again');
+          throw new Error('expected: the effect does not run again when it is done');
         });
         expectSame(again, { result: 'done' }, 'what a repetition returns');
       }
@@ -95,7 +95,7 @@ export const transactionCases: readonly InboxCase[] = [
       const key = context.key();
       await store.begin(key, leaseMs, 'a');
       const { result } = await store.transaction(key, () => {
-        throw new Error('the effect ran while another run held its key');
+        throw new Error('expected: the effect does not run while another run holds its key');
       });
       expectSame(result, 'running', 'what a transaction returns while a run has a lease');
       await store.done(key, 'a');
@@ -133,7 +133,7 @@ export const transactionCases: readonly InboxCase[] = [
       if (refused)
         await expectRefused(
           'a transaction inside of another',
-          () => Promise.reject(refusal as Error),
+          () => Promise.reject(refusal),
           'DUOBUS_REJECTED',
         );
       else expect(refusal === undefined, `the inner transaction commits, got ${String(refusal)}`);
