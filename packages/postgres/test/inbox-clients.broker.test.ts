@@ -17,7 +17,9 @@ interface Database {
 
 const kyselyOf = (tx: pg.PoolClient): Kysely<Database> =>
   new Kysely({
-    dialect: new PostgresDialect({ pool: { connect: async () => tx, end: async () => undefined } }),
+    dialect: new PostgresDialect({
+      pool: { options: {}, connect: async () => tx, end: async () => undefined },
+    }),
   });
 
 describe('the transaction of postgresInbox, in other hands', () => {
