@@ -2,7 +2,7 @@ import { abortable, BusError } from '@duobus/core/driver';
 import { isBusy } from './inbox-errors.ts';
 
 const firstPauseMs = 1;
-const longestPauseMs = 50;
+const longestPauseMs = 10;
 
 /**
  * Tries again while another connection is in the way. SQLite's own way to wait would stop the whole process.
