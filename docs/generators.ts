@@ -15,6 +15,7 @@ import { casesTable, guaranteesTable } from './guarantees-table.ts';
 import { type Installed, installedTable } from './installed-table.ts';
 import { documentedOptions, optionsTable } from './options-table.ts';
 import { type Permissions, policies } from './policies.ts';
+import { type StoreFigures, storesTable } from './stores-table.ts';
 
 const repository = fileURLToPath(new URL('../', import.meta.url));
 const results = join(repository, 'docs/results');
@@ -75,5 +76,6 @@ export const generators: Readonly<Record<string, (...args: string[]) => string>>
   scale: (shape = '') => scaleTable(kept('scale') as readonly ScaleFigures[], shape),
   costs: () => costsTable(found('costs/sns-sqs.json') as Costs),
   permissions: () => policies(found('permissions/sns-sqs.json') as Permissions),
+  stores: () => storesTable(found('stores/stores.json') as StoreFigures),
   faults: () => faultsTable(kept('faults') as readonly FaultFigures[]),
 };

@@ -1,3 +1,4 @@
+import { OptionReader } from '@duobus/core/driver';
 import type { TestFunction } from '../suite.ts';
 import { applies, type InboxCase } from './case.ts';
 import { inboxCases } from './cases/index.ts';
@@ -18,7 +19,12 @@ export interface InboxSuiteOptions {
  * @example inboxSuite({ test, store: { name: 'mine', open: async () => ({ store: myStore(), close: async () => undefined }) } })
  */
 export function inboxSuite(options: InboxSuiteOptions): void {
+  const read = new OptionReader('inboxSuite', options, ['test', 'store', 'only']);
   const { test, store, only } = options;
+  if (typeof test !== 'function')
+    throw read.wrong("test must be your runner's function for one test, e.g. it");
+  if (typeof (store as Partial<InboxHarness> | undefined)?.open !== 'function')
+    throw read.wrong('store must be a harness with a name and open()');
   for (const next of casesFor(store, only)) test(next.name, () => runInboxCase(next, store));
 }
 

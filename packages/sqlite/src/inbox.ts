@@ -122,9 +122,10 @@ class Inbox implements SqliteInbox {
   /** Closing rolls back as well; the next transaction opens the file anew. */
   #rollBack({ database }: InboxFile): void {
     try {
+      database.exec('ROLLBACK');
+    } catch (error) {
       // SQLite ends some transactions by itself when a statement fails
-      if (database.isTransaction) database.exec('ROLLBACK');
-    } catch {
+      if (String(error).includes('no transaction is active')) return;
       this.#file = undefined;
       database.close();
     }
