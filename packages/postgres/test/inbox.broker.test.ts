@@ -161,6 +161,18 @@ describe('a transaction of postgresInbox', () => {
     for (const key of keys) assert.deepEqual(await server.effects(key), [key]);
   });
 
+  it('is rolled back where its key has been marked meanwhile, by whatever means', async () => {
+    const inbox = await server.inbox(server.pool());
+    const key = newKey();
+    const run = inbox.transaction(key, async (tx) => {
+      await write(tx, key);
+      await inbox.marks.done(key);
+    });
+    await assert.rejects(run, { code: 'DUOBUS_CONFLICT', retryable: true });
+    assert.deepEqual(await server.effects(key), []);
+    assert.equal((await inbox.transaction(key, async () => undefined)).result, 'done');
+  });
+
   it('leaves no listener on a connection', async () => {
     const pool = server.pool({ max: 1 });
     const inbox = await server.inbox(pool);
