@@ -77,14 +77,18 @@ describe('postgresInbox over a small pool', () => {
 
   it('counts for nothing what goes on after its transaction', async () => {
     const inbox = await server.inbox(server.pool({ max: 1 }));
+    const [key, other] = [newKey(), newKey()];
     let later: Promise<unknown> = Promise.resolve();
     let begin = (): void => undefined;
     const gate = new Promise<void>((resolve) => (begin = resolve));
-    await inbox.transaction(newKey(), async () => {
-      later = gate.then(() => inbox.transaction(newKey(), async () => 'made'));
+    await inbox.transaction(key, async () => {
+      later = gate.then(async () => [
+        await inbox.transaction(key, async () => undefined),
+        await inbox.transaction(other, async () => 'made'),
+      ]);
     });
     begin();
-    assert.deepEqual(await later, { result: 'new', value: 'made' });
+    assert.deepEqual(await later, [{ result: 'done' }, { result: 'new', value: 'made' }]);
   });
 
   it('waits for a connection as long as it is told, and takes no harm from one that comes later', async () => {
