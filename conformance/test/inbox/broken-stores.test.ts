@@ -59,7 +59,16 @@ const marks: readonly (readonly [what: string, killedBy: string, InboxHarness])[
   [
     'frees what is done',
     'done-stays',
-    broken((store) => ({ done: (key, owner) => store.fail(key, owner) })),
+    broken((store) => {
+      const freed = new Set<string>();
+      return {
+        begin: async (key, ...more) => (freed.has(key) ? 'new' : store.begin(key, ...more)),
+        fail: async (key, owner) => {
+          freed.add(key);
+          await store.fail(key, owner);
+        },
+      };
+    }),
   ],
   ['keeps nothing for long', 'done-stays', broken((store) => ({ done: (key) => store.fail(key) }))],
   ['keeps what failed', 'fail-frees', broken(() => ({ fail: async () => undefined }))],

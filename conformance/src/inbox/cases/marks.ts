@@ -49,7 +49,7 @@ export const markCases: readonly InboxCase[] = [
       await store.done(key, 'a');
       await store.fail(key, 'a');
       await store.fail(key, 'b');
-      await store.done(key, 'a');
+      await store.fail(key);
       await close();
       const later = await context.open();
       for (let asked = 0; asked < 3; asked += 1)
