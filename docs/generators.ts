@@ -22,6 +22,7 @@ import {
 } from './outbox-table.ts';
 import { type Permissions, policies } from './policies.ts';
 import { type Green, stepsTable } from './steps-table.ts';
+import { type StoreFigures, storesTable } from './stores-table.ts';
 
 const repository = fileURLToPath(new URL('../', import.meta.url));
 const results = join(repository, 'docs/results');
@@ -94,5 +95,6 @@ export const generators: Readonly<Record<string, (...args: string[]) => string>>
   permissions: () => policies(found('permissions/sns-sqs.json') as Permissions),
   'outbox-kills': () => outboxKillsTable(outboxRuns('kills') as readonly OutboxKills[]),
   'outbox-speed': () => outboxSpeedTable(outboxRuns('speed') as readonly OutboxSpeed[]),
+  stores: () => storesTable(found('stores/stores.json') as StoreFigures),
   faults: () => faultsTable(kept('faults') as readonly FaultFigures[]),
 };

@@ -11,4 +11,5 @@ export { type CaseResult, type Report, table } from './report.ts';
 export { type Rule, rules } from './rules.ts';
 export { run, type RunOptions } from './run.ts';
 export { inProcess } from './severable.ts';
-export { suite, type SuiteOptions, type TestFunction } from './suite.ts';
+export { suite, type SuiteOptions } from './suite.ts';
+export type { TestFunction } from './test-function.ts';

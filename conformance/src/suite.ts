@@ -3,9 +3,7 @@ import { cases } from './cases/index.ts';
 import type { Harness } from './harness.ts';
 import type { CaseResult } from './report.ts';
 import { caseLimitMs, checkRunOptions, Run, type RunOptions } from './run.ts';
-
-/** Any runner's way to say "here is a test": `test` or `it` of node:test, vitest, jest, mocha. */
-export type TestFunction = (name: string, run: () => Promise<void>, timeoutMs: number) => unknown;
+import { addTest, type TestFunction } from './test-function.ts';
 
 export interface SuiteOptions
   extends Pick<RunOptions, 'only' | 'seed' | 'concurrency' | 'onResult'> {
@@ -32,20 +30,13 @@ export function suite(options: SuiteOptions): void {
   const limitMs = 2 * caseLimitMs * (adapter.slow ?? 1) + 10_000;
   const ahead = new Ahead(adapter, seed, together, concurrency);
   for (const next of ordered) {
-    const body = async function (this: unknown): Promise<void> {
-      limitInMocha(this, limitMs);
+    const body = async (): Promise<void> => {
       const result = await ahead.result(next);
       onResult?.(result);
       if (result.verdict === 'fail') throw new Error(result.error);
     };
-    test(`${next.name} [${next.rules.join(' ')}]`, body, limitMs);
+    addTest(test, `${next.name} [${next.rules.join(' ')}]`, body, limitMs);
   }
-}
-
-/** Vitest and jest take the limit of a test as an argument, mocha from within. */
-function limitInMocha(self: unknown, ms: number): void {
-  const { timeout } = (self ?? {}) as { readonly timeout?: unknown };
-  if (typeof timeout === 'function') timeout.call(self, ms);
 }
 
 /** Runs cases ahead of the tests that ask for them, and lets go of the broker when nothing is asked for. */

@@ -15,37 +15,42 @@ const brokers: Readonly<Record<string, readonly [variable: string, kind: Kind]>>
   'adapter-kafka.ts': ['KAFKA_BROKERS', 'kafka'],
   'adapter-redis-streams.ts': ['REDIS_HOSTS', 'redis'],
   'adapter-sns-sqs.ts': ['AWS_BUS_URL', 'sns-sqs'],
+  'redis-store.ts': ['REDIS_URL', 'redis'],
 };
 
-/** Snippets that need a PostgreSQL: it is started for them. */
-const databases: ReadonlySet<string> = new Set(['outbox-postgres.ts']);
+/** Snippets that need a PostgreSQL, each one of its own. */
+const databases: ReadonlySet<string> = new Set(['inbox-postgres.ts', 'outbox-postgres.ts']);
+
+/** Variables of addresses without a scheme. */
+const bare: ReadonlySet<string> = new Set(['KAFKA_BROKERS', 'REDIS_HOSTS']);
+
+async function run(name: string, urls: Readonly<Record<string, string>>): Promise<void> {
+  const { NODE_TEST_CONTEXT: _, ...environment } = process.env;
+  const child = spawn(
+    process.execPath,
+    ['--conditions=duobus:source', join(root, 'docs/snippets', name)],
+    { env: { ...environment, BUS_URL: 'memory://docs', ...urls }, timeout: 60_000 },
+  );
+  const [output, errors, [code, signal]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'exit'),
+  ]);
+  assert.deepEqual([code, signal], [0, null], output + errors);
+}
 
 describe('the code of the documentation', () => {
   for (const name of snippetNames().filter((file) => file !== 'until.ts')) {
-    const kind = brokers[name]?.[1];
+    const [variable, kind] = brokers[name] ?? [];
     if (kind !== undefined && isLeftOut(kind)) continue;
     it(`runs: ${name}`, async () => {
-      const broker = brokers[name];
-      await using database = databases.has(name) ? await startBroker('postgres') : undefined;
-      const urls = {
-        ...(database === undefined ? {} : { DATABASE_URL: database.url }),
-        BUS_URL: 'memory://docs',
-        ...(broker === undefined
-          ? {}
-          : { [broker[0]]: testUrl(broker[1]).replace(/^(kafka|redis):\/\//, '') }),
-      };
-      const { NODE_TEST_CONTEXT: _, ...environment } = process.env;
-      const child = spawn(
-        process.execPath,
-        ['--conditions=duobus:source', join(root, 'docs/snippets', name)],
-        { env: { ...environment, ...urls }, timeout: 60_000 },
-      );
-      const [output, errors, [code, signal]] = await Promise.all([
-        text(child.stdout),
-        text(child.stderr),
-        once(child, 'exit'),
-      ]);
-      assert.deepEqual([code, signal], [0, null], output + errors);
+      if (databases.has(name)) {
+        await using broker = await startBroker('postgres');
+        return run(name, { DATABASE_URL: broker.url });
+      }
+      if (variable === undefined || kind === undefined) return run(name, {});
+      const url = testUrl(kind);
+      await run(name, { [variable]: bare.has(variable) ? url.replace(/^\w+:\/\//, '') : url });
     });
   }
 });

@@ -2,7 +2,7 @@ import type { Adapter } from '@duobus/core';
 import type { Harness } from '../harness.ts';
 import { caseLimitMs, run } from '../run.ts';
 import { changed } from '../severable.ts';
-import type { TestFunction } from '../suite.ts';
+import { addTest, type TestFunction } from '../test-function.ts';
 import { killMatrix, sampleOf } from './kill.ts';
 import { mutants } from './index.ts';
 
@@ -30,7 +30,8 @@ export function mutantSuite(options: MutantSuiteOptions): void {
   const limitMs = rounds * caseLimitMs * (adapter.slow ?? 1);
   // What a mutant keeps from happening is waited for.
   const harness = { ...adapter, slow: (adapter.slow ?? 1) / 2 };
-  test(
+  addTest(
+    test,
     'the cases that find broken adapters pass when it is whole',
     async () => {
       const report = await run(
@@ -42,7 +43,8 @@ export function mutantSuite(options: MutantSuiteOptions): void {
     },
     limitMs,
   );
-  test(
+  addTest(
+    test,
     'a mutant of every kind is killed by the case it names',
     async () => {
       const { mutants: shown } = await killMatrix({

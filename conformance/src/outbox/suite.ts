@@ -1,4 +1,4 @@
-import type { TestFunction } from '../suite.ts';
+import { addTest, type TestFunction } from '../test-function.ts';
 import { leaseCases } from './lease-cases.ts';
 import type { OutboxCase } from './outbox-case.ts';
 import { rowCases } from './row-cases.ts';
@@ -6,6 +6,9 @@ import { setAsideCases } from './set-aside-cases.ts';
 import type { OutboxHarness } from './stage.ts';
 
 export const outboxCases: readonly OutboxCase[] = [...rowCases, ...leaseCases, ...setAsideCases];
+
+/** What a case waits for has a limit of its own. */
+const limitMs = 60_000;
 
 export interface OutboxSuiteOptions<Tx> {
   /** Your runner's way to say "here is a test". */
@@ -19,7 +22,7 @@ export interface OutboxSuiteOptions<Tx> {
  * @example outboxSuite({ test, outbox: { name: 'mysql', open: () => freshStage() } })
  */
 export function outboxSuite<Tx>({ test, outbox }: OutboxSuiteOptions<Tx>): void {
-  for (const one of outboxCases) test(one.name, () => runOutboxCase(one, outbox));
+  for (const one of outboxCases) addTest(test, one.name, () => runOutboxCase(one, outbox), limitMs);
 }
 
 /** Runs one case; rejects with what it expected and did not get. */

@@ -6,20 +6,31 @@ import { once } from './once.ts';
 /** `new`: go on, the key is now running. `running`: another run of it has not ended. `done`: do not run. */
 export type BeginResult = 'new' | 'running' | 'done';
 
-/** Where `idempotent` and `delivery.once` keep what has been done. */
+/**
+ * Where `idempotent` and `delivery.once` keep what has been done. A store that cannot be reached must reject with
+ * DUOBUS_UNAVAILABLE, which is waited for as long as no effect has begun.
+ *
+ * `owner` names a run: another of the same key, even in the same process, has another. Without one, runs are not told
+ * apart.
+ */
 export interface IdempotenceStore<Tx = unknown> {
   /** How long a mark is kept, in ms; `null` is for ever. Must not be below the topic's retention. */
   readonly keepsForMs: number | null;
-  /** Marks the key as running for at most `leaseMs`, unless it is running or done. One of several callers gets `new`. */
-  begin(key: string, leaseMs: number): Promise<BeginResult>;
-  /** Marks a running key as done, for good. */
-  done(key: string): Promise<void>;
-  /** Takes the running mark away: the next `begin` gets `new`. */
-  fail(key: string): Promise<void>;
-  /** Transactional stores: runs `effect` and marks the key in one transaction. Used instead of the three above. */
+  /** Marks the key as running for at most `leaseMs`, unless it is running or done. One of several callers gets `new`;
+   *  so does the owner when it asks again, as the first answer may have been lost. */
+  begin(key: string, leaseMs: number, owner?: string): Promise<BeginResult>;
+  /** Marks a running key as done, for good. Must reject with DUOBUS_CONFLICT, and change nothing, when the lease has ended
+   *  and another run holds the key. */
+  done(key: string, owner?: string): Promise<void>;
+  /** Takes the owner's running mark away: the next `begin` gets `new`. Leaves the mark of another, and one that is done. */
+  fail(key: string, owner?: string): Promise<void>;
+  /** Transactional stores: runs `effect` and marks the key in one transaction. Used instead of the three above. What
+   *  `effect` throws undoes both, and must be thrown as it is. `running` and `done`: the effect has not been run. Where it
+   *  has to wait before the effect begins, it stops when the signal is aborted. */
   transaction?<T>(
     key: string,
     effect: (tx: Tx) => Promise<T>,
+    signal?: AbortSignal,
   ): Promise<{ readonly result: BeginResult; readonly value?: T }>;
 }
 

@@ -27,12 +27,22 @@ export function memoryStore(options: MemoryStoreOptions = {}): IdempotenceStore<
   return new MemoryStore(keepsForMs, maxEntries, clock);
 }
 
+interface Lease {
+  readonly end: number;
+  readonly owner: string | undefined;
+}
+
+const isOf = (lease: Lease, owner: string | undefined): boolean =>
+  owner !== undefined && lease.owner === owner;
+
+const isOfAnother = (lease: Lease, owner: string | undefined): boolean =>
+  owner !== undefined && lease.owner !== undefined && lease.owner !== owner;
+
 class MemoryStore implements IdempotenceStore<undefined> {
   readonly keepsForMs: number | null;
   readonly #maxEntries: number;
   readonly #clock: Pick<Clock, 'now'>;
-  /** Running keys and when their lease ends. */
-  readonly #running = new Map<string, number>();
+  readonly #running = new Map<string, Lease>();
   /** Keys that are done and when their mark expires: in this order, as all are kept equally long. */
   readonly #done = new Map<string, number>();
 
@@ -42,25 +52,33 @@ class MemoryStore implements IdempotenceStore<undefined> {
     this.#clock = clock;
   }
 
-  async begin(key: string, leaseMs: number): Promise<BeginResult> {
+  async begin(key: string, leaseMs: number, owner?: string): Promise<BeginResult> {
     const now = this.#clock.now();
     this.#forgetDone(now);
     if (this.#done.has(key)) return 'done';
-    const leaseEnd = this.#running.get(key);
-    if (leaseEnd !== undefined && leaseEnd > now) return 'running';
-    if (leaseEnd === undefined) this.#makeRoom(now);
-    this.#running.set(key, now + leaseMs);
+    const lease = this.#running.get(key);
+    if (lease !== undefined && lease.end > now && !isOf(lease, owner)) return 'running';
+    if (lease === undefined) this.#makeRoom(now);
+    this.#running.set(key, { end: now + leaseMs, owner });
     return 'new';
   }
 
-  async done(key: string): Promise<void> {
+  async done(key: string, owner?: string): Promise<void> {
+    const lease = this.#running.get(key);
+    if (lease !== undefined && isOfAnother(lease, owner))
+      throw new BusError(
+        'DUOBUS_CONFLICT',
+        'the lease of this run has ended and another has taken its place, which may repeat the effect: raise leaseMs above the longest run',
+        { retryable: true },
+      );
     this.#running.delete(key);
     this.#done.delete(key);
     this.#done.set(key, this.#clock.now() + (this.keepsForMs ?? Number.POSITIVE_INFINITY));
   }
 
-  async fail(key: string): Promise<void> {
-    this.#running.delete(key);
+  async fail(key: string, owner?: string): Promise<void> {
+    const lease = this.#running.get(key);
+    if (lease !== undefined && !isOfAnother(lease, owner)) this.#running.delete(key);
   }
 
   #forgetDone(now: number): void {
@@ -72,7 +90,7 @@ class MemoryStore implements IdempotenceStore<undefined> {
 
   #makeRoom(now: number): void {
     if (this.#size < this.#maxEntries) return;
-    for (const [key, end] of this.#running) if (end <= now) this.#running.delete(key);
+    for (const [key, { end }] of this.#running) if (end <= now) this.#running.delete(key);
     if (this.#size < this.#maxEntries) return;
     throw new BusError(
       'DUOBUS_REJECTED',

@@ -1,10 +1,12 @@
 import { HandlerSignal } from './delivery.ts';
 import type { Delivery } from './delivery.ts';
-import type { IdempotenceStore } from './idempotence.ts';
+import { BusError } from './errors.ts';
+import type { BeginResult, IdempotenceStore } from './idempotence.ts';
 import { abortable } from './internal/abort.ts';
 import { systemClock } from './internal/clock.ts';
 import type { Clock } from './internal/clock.ts';
 import { deferred } from './internal/deferred.ts';
+import { newId } from './internal/new-id.ts';
 
 /** What names a document for one subscription or group. */
 export type DeliveryIdentity = Pick<
@@ -12,7 +14,7 @@ export type DeliveryIdentity = Pick<
   'bus' | 'topic' | 'name' | 'source' | 'id' | 'signal'
 >;
 
-/** Time between two looks at a key that is running elsewhere, in ms: doubled from the first to the longest. */
+/** Time between two looks at a key that is running elsewhere, or at a store that is away, in ms: doubled from the first to the longest. */
 const firstLookMs = 20;
 const longestLookMs = 1000;
 
@@ -28,10 +30,15 @@ export function effectKey(delivery: Omit<DeliveryIdentity, 'signal'>, scope: str
   ]);
 }
 
+/** How much of the lease a store that is away is waited for: the attempt has to fail with the store's error, not because
+ *  the handler's time is up. */
+const patience = 0.8;
+
 /**
  * Runs `effect` unless it has been done for this document, and resolves to what it returns, or to `undefined`. While
  * another run of it has not ended this waits, until the delivery's signal is aborted: it must not resolve first, or the
- * document would be settled though the other run can still fail.
+ * document would be settled though the other run can still fail. A store that is away is waited for as well, as long as
+ * the effect has not begun: an outage must not use up the attempts of the documents.
  */
 export async function once<T, Tx>(
   store: IdempotenceStore<Tx>,
@@ -41,42 +48,82 @@ export async function once<T, Tx>(
   effect: (tx: Tx) => T | Promise<T>,
   clock: Clock = systemClock,
 ): Promise<T | undefined> {
-  const key = effectKey(delivery, scope);
+  const run = new Run(store, effectKey(delivery, scope), leaseMs, effect, delivery.signal);
+  const giveUp = clock.now() + leaseMs * patience;
   for (let lookMs = firstLookMs; ; lookMs = Math.min(lookMs * 2, longestLookMs)) {
     delivery.signal.throwIfAborted();
-    const { result, value } = await attempt(store, key, leaseMs, effect);
-    if (result !== 'running') return value;
+    try {
+      const { result, value } = await run.attempt();
+      if (result !== 'running') return value;
+    } catch (error) {
+      const away = BusError.is(error, 'DUOBUS_UNAVAILABLE') && !run.begun;
+      if (!away || clock.now() >= giveUp) throw error;
+    }
     await pause(lookMs, delivery.signal, clock);
   }
 }
 
-async function attempt<T, Tx>(
-  store: IdempotenceStore<Tx>,
-  key: string,
-  leaseMs: number,
-  effect: (tx: Tx) => T | Promise<T>,
-): Promise<{ readonly result: 'new' | 'running' | 'done'; readonly value?: T }> {
-  if (store.transaction !== undefined) return store.transaction(key, async (tx) => effect(tx));
-  const result = await store.begin(key, leaseMs);
-  if (result !== 'new') return { result };
-  let value: T;
-  try {
-    value = await effect(undefined as Tx);
-  } catch (error) {
-    throw await failed(store, key, error);
+interface Attempted<T> {
+  readonly result: BeginResult;
+  readonly value?: T;
+}
+
+/** All attempts of one call: one owner, as an answer of the store may have been lost. */
+class Run<T, Tx> {
+  readonly #store: IdempotenceStore<Tx>;
+  readonly #key: string;
+  readonly #leaseMs: number;
+  readonly #effect: (tx: Tx) => T | Promise<T>;
+  readonly #signal: AbortSignal;
+  readonly #owner = newId();
+  begun = false;
+
+  constructor(
+    store: IdempotenceStore<Tx>,
+    key: string,
+    leaseMs: number,
+    effect: (tx: Tx) => T | Promise<T>,
+    signal: AbortSignal,
+  ) {
+    this.#store = store;
+    this.#key = key;
+    this.#leaseMs = leaseMs;
+    this.#effect = effect;
+    this.#signal = signal;
   }
-  await store.done(key);
-  return { result, value };
+
+  async attempt(): Promise<Attempted<T>> {
+    const store = this.#store;
+    const key = this.#key;
+    if (store.transaction !== undefined)
+      return store.transaction(key, (tx) => this.#run(tx), this.#signal);
+    const result = await store.begin(key, this.#leaseMs, this.#owner);
+    if (result !== 'new') return { result };
+    let value: T;
+    try {
+      value = await this.#run(undefined as Tx);
+    } catch (error) {
+      throw await failed(store, key, this.#owner, error);
+    }
+    await store.done(key, this.#owner);
+    return { result, value };
+  }
+
+  async #run(tx: Tx): Promise<T> {
+    this.begun = true;
+    return this.#effect(tx);
+  }
 }
 
 /** Takes the mark away, and is what to throw: the effect's error, which must stay a signal if it is one. */
 async function failed(
   store: Pick<IdempotenceStore, 'fail'>,
   key: string,
+  owner: string,
   error: unknown,
 ): Promise<unknown> {
   try {
-    await store.fail(key);
+    await store.fail(key, owner);
     return error;
   } catch (storeError) {
     const both = new AggregateError(

@@ -31,6 +31,38 @@ describe('memoryStore', () => {
     assert.equal(await store.begin('k', 1000), 'running');
   });
 
+  it('answers its owner again, whose first answer may have been lost', async () => {
+    const store = memoryStore();
+    assert.equal(await store.begin('k', 60_000, 'a'), 'new');
+    assert.equal(await store.begin('k', 60_000, 'a'), 'new');
+    assert.equal(await store.begin('k', 60_000, 'b'), 'running');
+    assert.equal(await store.begin('k', 60_000), 'running');
+  });
+
+  it('lets a run whose lease has ended neither mark nor free the key of another', async () => {
+    const clock = manualClock();
+    const store = memoryStore({ clock });
+    await store.begin('k', 1000, 'a');
+    await clock.advance(1000);
+    await store.begin('k', 1000, 'b');
+    await assert.rejects(store.done('k', 'a'), { code: 'DUOBUS_CONFLICT', retryable: true });
+    await store.fail('k', 'a');
+    assert.equal(await store.begin('k', 1000, 'c'), 'running');
+    await store.done('k', 'b');
+    await store.done('k', 'a');
+    await store.fail('k', 'a');
+    assert.equal(await store.begin('k', 1000, 'c'), 'done');
+  });
+
+  it('lets a run whose lease has ended mark the key that nobody has taken', async () => {
+    const clock = manualClock();
+    const store = memoryStore({ clock });
+    await store.begin('k', 1000, 'a');
+    await clock.advance(1000);
+    await store.done('k', 'a');
+    assert.equal(await store.begin('k', 1000, 'b'), 'done');
+  });
+
   it('keeps a mark for as long as it says', async () => {
     const clock = manualClock();
     const store = memoryStore({ clock, keepsForMs: 5000 });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { HandlerSignal, reject } from '../src/delivery.ts';
 import type { Delivery } from '../src/delivery.ts';
+import { BusError } from '../src/errors.ts';
 import { idempotent, storeOf } from '../src/idempotence.ts';
 import type { BeginResult, IdempotenceStore } from '../src/idempotence.ts';
 import { deferred } from '../src/internal/deferred.ts';
@@ -271,6 +272,78 @@ describe('once', () => {
     assert.ok(thrown.cause instanceof AggregateError);
   });
 
+  it('waits for a store that is away, as one owner, and runs the effect once', async () => {
+    const clock = manualClock();
+    const store = memoryStore({ clock });
+    const owners = new Set<unknown>();
+    let away = 5;
+    const flaky: IdempotenceStore = {
+      ...methods(store),
+      begin: async (key, leaseMs, owner) => {
+        owners.add(owner);
+        const result = await store.begin(key, leaseMs, owner);
+        if ((away -= 1) >= 0) throw unavailable();
+        return result;
+      },
+    };
+    let runs = 0;
+    const run = once(flaky, delivery(), 's', 300_000, () => (runs += 1), clock);
+    await clock.advance(10_000);
+    assert.equal(await run, 1);
+    assert.equal(runs, 1);
+    assert.equal(owners.size, 1);
+    assert.equal(clock.next, undefined);
+  });
+
+  it('tells the error of a store that stays away before the lease would be over', async () => {
+    const clock = manualClock();
+    const store: IdempotenceStore = {
+      ...methods(memoryStore()),
+      begin: () => Promise.reject(unavailable()),
+    };
+    let ended = Number.POSITIVE_INFINITY;
+    const run = assert
+      .rejects(
+        once(store, delivery(), 's', 60_000, () => assert.fail('must not run'), clock),
+        /store is away/,
+      )
+      .then(() => (ended = clock.now()));
+    const began = clock.now();
+    await clock.advance(60_000);
+    await run;
+    assert.ok(ended - began >= 48_000 && ended - began < 60_000, `${ended - began} ms`);
+  });
+
+  it('does not wait for a store that went away after the effect had begun', async () => {
+    let runs = 0;
+    const store: IdempotenceStore = {
+      ...methods(memoryStore()),
+      transaction: async (_key, effect) => {
+        await effect(undefined);
+        throw unavailable();
+      },
+    };
+    await assert.rejects(
+      once(store, delivery(), 's', 1000, () => (runs += 1)),
+      /store is away/,
+    );
+    assert.equal(runs, 1);
+  });
+
+  it('hands its signal to a transaction', async () => {
+    const { signal } = new AbortController();
+    const seen: unknown[] = [];
+    const store: IdempotenceStore = {
+      ...methods(memoryStore()),
+      transaction: async (_key, effect, given) => {
+        seen.push(given);
+        return { result: 'new', value: await effect(undefined) };
+      },
+    };
+    await once(store, delivery({ signal }), 's', 1000, () => 1);
+    assert.deepEqual(seen, [signal]);
+  });
+
   it('fails the attempt when the mark cannot be written', async () => {
     const store: IdempotenceStore = {
       ...methods(memoryStore()),
@@ -286,8 +359,11 @@ describe('once', () => {
 function methods(store: IdempotenceStore): IdempotenceStore {
   return {
     keepsForMs: store.keepsForMs,
-    begin: (key, leaseMs) => store.begin(key, leaseMs),
-    done: (key) => store.done(key),
-    fail: (key) => store.fail(key),
+    begin: (key, leaseMs, owner) => store.begin(key, leaseMs, owner),
+    done: (key, owner) => store.done(key, owner),
+    fail: (key, owner) => store.fail(key, owner),
   };
 }
+
+const unavailable = (): BusError =>
+  new BusError('DUOBUS_UNAVAILABLE', 'store is away', { retryable: true });

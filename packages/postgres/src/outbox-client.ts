@@ -1,18 +1,7 @@
-/*
- * What is used of node-postgres. Its types are not imported: any version of it, and whatever is like it, will do.
- */
+import type { PgClient, PgPool, PgQueryable } from './pool.ts';
 
-export interface PgResult {
-  readonly rows: readonly Readonly<Record<string, unknown>>[];
-}
-
-export interface PgQueryable {
-  query(text: string, values?: unknown[]): Promise<PgResult>;
-}
-
-/** A connection of the pool. */
-export interface PgPoolClient extends PgQueryable {
-  release(destroy?: boolean | Error): void;
+/** A connection that is listened on for notifications. */
+export interface PgListeningClient extends PgClient {
   on(event: 'error', listener: (error: Error) => void): unknown;
   on(event: 'end', listener: () => void): unknown;
   on(
@@ -24,10 +13,8 @@ export interface PgPoolClient extends PgQueryable {
   ): unknown;
 }
 
-/** A pool of node-postgres. */
-export interface PgPool extends PgQueryable {
-  connect(): Promise<PgPoolClient>;
-}
+/** What is needed of the pool by an outbox. */
+export interface PgOutboxPool extends PgPool<PgListeningClient>, PgQueryable {}
 
 /** Runs a statement with parameters `$1`, `$2`, ... inside of the caller's transaction. What it resolves to is not used. */
 export type QueryFunction = (sql: string, params: unknown[]) => PromiseLike<unknown>;

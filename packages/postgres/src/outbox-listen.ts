@@ -1,6 +1,6 @@
 import { abortable } from '@duobus/core/driver';
 import type { Wake } from '@duobus/outbox';
-import type { PgPool, PgPoolClient } from './outbox-client.ts';
+import type { PgListeningClient, PgOutboxPool } from './outbox-client.ts';
 import { outboxError } from './outbox-errors.ts';
 import type { PostgresSettings } from './outbox-options.ts';
 import type { OutboxSql } from './outbox-sql.ts';
@@ -52,10 +52,10 @@ export async function listenTo(
 
 /** Undefined: the signal was aborted first. A pool can keep one waiting for ever, and nobody must wait for it then. */
 async function connection(
-  pool: PgPool,
+  pool: PgOutboxPool,
   sql: OutboxSql,
   signal: AbortSignal,
-): Promise<PgPoolClient | undefined> {
+): Promise<PgListeningClient | undefined> {
   const connecting = pool.connect();
   try {
     return await abortable(connecting, signal);

@@ -1,10 +1,10 @@
 import { outboxOptionNames, type OutboxOptions } from '@duobus/outbox';
 import { checkFlag, checkOptions } from '@duobus/core/envelopes';
-import type { PgPool } from './outbox-client.ts';
+import type { PgOutboxPool } from './outbox-client.ts';
 
 export interface PostgresOutboxOptions extends OutboxOptions {
   /** A pool of node-postgres, of at least 2 connections: one listens. It stays yours: close it after the relay. Required. */
-  readonly pool: PgPool;
+  readonly pool: PgOutboxPool;
   /** Schema of the tables. Default 'public'. */
   readonly schema?: string;
   /** What the names of the tables begin with. Default 'duobus_'. */
@@ -15,7 +15,7 @@ export interface PostgresOutboxOptions extends OutboxOptions {
 }
 
 export interface PostgresSettings {
-  readonly pool: PgPool;
+  readonly pool: PgOutboxPool;
   readonly schema: string;
   readonly prefix: string;
   readonly listen: boolean;

@@ -9,7 +9,8 @@ import type {
   SetAsideReason,
   Wake,
 } from '@duobus/outbox';
-import type { PgPoolClient, PgQueryable, PgTransaction } from './outbox-client.ts';
+import type { PgListeningClient, PgTransaction } from './outbox-client.ts';
+import type { PgQueryable } from './pool.ts';
 import { outboxError, wrongVersion } from './outbox-errors.ts';
 import { listenTo } from './outbox-listen.ts';
 import type { PostgresSettings } from './outbox-options.ts';
@@ -179,7 +180,7 @@ export class PostgresOutboxStore implements OutboxStore<PgTransaction> {
 
   /** Each statement has to see what was committed before it began, whatever the database's default is. */
   async #transaction<T>(call: string, work: (client: PgQueryable) => Promise<T>): Promise<T> {
-    let client: PgPoolClient | undefined;
+    let client: PgListeningClient | undefined;
     let broken = true;
     try {
       client = await this.#settings.pool.connect();

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { startRelay } from '@duobus/outbox';
-import { type PgPool, postgresOutbox } from '../src/index.ts';
+import { type PgOutboxPool, postgresOutbox } from '../src/index.ts';
 import { type Database, inTransaction, startDatabase } from './support/outbox-database.ts';
 import { Orders, outboxStage } from './support/outbox-stage.ts';
 
@@ -208,7 +208,7 @@ describe('a relay over PostgreSQL', () => {
       asked = resolve;
     });
     // queries have connections, and who wants to keep one has to wait
-    const shared: PgPool = {
+    const shared: PgOutboxPool = {
       query: (text, values) => on.pool.query(text, values),
       connect: () => {
         asked();

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { type Broker, startBroker } from '@duobus/brokers';
+import { connect, topic } from '@duobus/core';
+import { consumeAll, consumeAndDie } from './support/killing.ts';
+import { newKey, useServer } from './support/server.ts';
+
+const count = 2_000;
+const rounds = 4;
+
+const orEarlier = (most: number): number => 1 + Math.floor(Math.random() * most);
+
+describe('postgresInbox on a bus whose consumers are killed', () => {
+  const server = useServer();
+  let redis: Broker;
+  before(async () => {
+    redis = await startBroker('redis');
+    await server.inbox(server.pool());
+  });
+  after(() => redis.stop());
+
+  async function judge(name: string): Promise<void> {
+    for (const kind of ['order', 'mail']) {
+      const effects = await server.effects(`${name} ${kind}`);
+      const wanted = Array.from({ length: count }, (_, index) => `${name} ${kind} ${index}`);
+      assert.deepEqual(effects, wanted.toSorted());
+    }
+  }
+
+  it('has one effect for each document, which processes with buses of their own all handle', async () => {
+    const name = newKey();
+    const database = server.broker.url;
+    const consuming = (first: number) => ({
+      bus: 'memory:',
+      database,
+      topic: name,
+      publishes: { count, first },
+    });
+    for (let round = 0; round < rounds; round += 1)
+      await Promise.all([
+        consumeAndDie(consuming(round * 400), orEarlier(400)),
+        consumeAndDie(consuming(round * 400 + 100), orEarlier(400)),
+      ]);
+    const [one, two] = await Promise.all([
+      consumeAll(consuming(0)),
+      consumeAll(consuming(count / 2)),
+    ]);
+    assert.ok(one + two > 0, 'something was left for the last ones');
+    await judge(name);
+  });
+
+  it('has one effect for each document of a queue in Redis', async () => {
+    const name = newKey();
+    const orders = topic<string>(name);
+    const bus = await connect(redis.url, { source: '/test' });
+    const handle = await bus.events.subscribe(orders, 'billing', () => undefined);
+    await handle.close();
+    const documents = Array.from({ length: count }, (_, index) => ({ document: String(index) }));
+    await bus.events.publishMany(orders, documents);
+    const consuming = { bus: redis.url, database: server.broker.url, topic: name };
+    for (let round = 0; round < rounds; round += 1)
+      await Promise.all([
+        consumeAndDie(consuming, orEarlier(250)),
+        consumeAndDie(consuming, orEarlier(250)),
+      ]);
+    await Promise.all([consumeAll(consuming), consumeAll(consuming)]);
+    for await (const letter of bus.events.deadLetters(orders, 'billing'))
+      assert.fail(`a dead letter: ${letter.reason}`);
+    await bus.close();
+    await judge(name);
+  });
+});

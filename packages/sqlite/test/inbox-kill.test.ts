@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { useFolder } from './support/folder.ts';
+import { consumeAll, consumeAndDie } from './support/killing.ts';
+
+const count = 2_000;
+
+const orEarlier = (most: number): number => 1 + Math.floor(Math.random() * most);
+
+describe('sqliteInbox on a bus whose consumers are killed', () => {
+  const folder = useFolder();
+
+  it('has one effect for each document, which processes with buses of their own all handle', async () => {
+    const files = ['orders', 'mails'];
+    for (const file of files) folder.inbox(file);
+    const [orders = '', mails = ''] = files.map((file) => folder.path(file));
+    const consuming = (first: number) => ({ orders, mails, count, first });
+    for (let round = 0; round < 4; round += 1)
+      await Promise.all([
+        consumeAndDie(consuming(round * 400), orEarlier(400)),
+        consumeAndDie(consuming(round * 400 + 100), orEarlier(400)),
+      ]);
+    const handled = await Promise.all([consumeAll(consuming(0)), consumeAll(consuming(count / 2))]);
+    assert.ok(
+      handled.some((number) => number > 0),
+      'something was left for the last ones',
+    );
+    const wanted = Array.from({ length: count }, (_, index) => String(index)).toSorted();
+    for (const file of files) assert.deepEqual(folder.effects(file).toSorted(), wanted, file);
+  });
+});
