@@ -40,6 +40,8 @@ export interface Script {
   readonly hang?: readonly number[];
   /** Throws this often for these. */
   readonly fail?: Readonly<Record<number, number>>;
+  /** After how long they come again, in ms. Default: as the backoff says, which is random. */
+  readonly againMs?: number;
   readonly delayMs?: number;
   /** Its name, for documents that ask for it. */
   readonly who?: string;

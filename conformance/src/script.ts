@@ -1,4 +1,4 @@
-import type { Delivery } from '@duobus/core';
+import { type Delivery, retryAfter } from '@duobus/core';
 import { type Clock, systemClock } from '@duobus/core/driver';
 import type { ConsumeSpec, Doc } from './protocol.ts';
 
@@ -9,14 +9,15 @@ export function play(
 ): (document: Doc, delivery: Delivery) => Promise<void> {
   const failed = new Map<number, number>();
   return async (document, delivery) => {
-    const { hang = [], fail = {}, delayMs = 0 } = script;
+    const { hang = [], fail = {}, againMs, delayMs = 0 } = script;
     if (delayMs > 0) await pause(delayMs, clock);
     if (hang.includes(document.n)) await aborted(delivery.signal);
     await obey(document, name, script.who, delivery, clock);
     const times = failed.get(document.n) ?? 0;
     if (times >= (fail[document.n] ?? 0)) return;
     failed.set(document.n, times + 1);
-    throw new Error(`document ${document.n} is told to fail, ${times + 1}. time`);
+    const error = new Error(`document ${document.n} is told to fail, ${times + 1}. time`);
+    throw againMs === undefined ? error : retryAfter(againMs, error);
   };
 }
 

@@ -234,9 +234,13 @@ function stalls(kind: Kind): Case {
       const { handle } = consumer;
       await context.publish(kind, topic, [{ n: 0, key: 'k0' }]);
       await context.publish(kind, topic, interleaved(1, 60).slice(1));
-      await context.until('the handle says stalled', () => handle.state === 'stalled');
+      await context.publish(kind, topic, [{ n: 60, key: 'another' }]);
+      // A queue may hold back the documents of a key itself: then those of others go on.
+      const goesOn = (): boolean =>
+        kind === 'event' && consumer.deliveries.some(({ n, type }) => n === 60 && type === 'ok');
+      await context.until('the handle says stalled', () => handle.state === 'stalled' || goesOn());
       expect(
-        handle.detail?.includes(String(consumer.deliveries[0]?.id)) === true,
+        goesOn() || handle.detail?.includes(String(consumer.deliveries[0]?.id)) === true,
         `it says behind which document (it says: ${handle.detail})`,
       );
       const { buffered, held } = handle.stats();
@@ -249,7 +253,7 @@ function stalls(kind: Kind): Case {
       await context.until('the handle says running again', () => handle.state === 'running');
       expectSame(
         consumer.deliveries.filter(({ type }) => type === 'ok').length,
-        60,
+        61,
         'documents handled',
       );
     },
@@ -322,12 +326,10 @@ export const attemptsSurvive: Case = {
   dies: true,
   async run(context) {
     const topic = context.topic({ order: 'key', partitions: 1 });
-    const slowly = { firstMs: 60_000, factor: 1, maxMs: 60_000 };
     const doomed = await context.mortal();
     const before = await context.consume('event', topic, 'work', {
       member: doomed,
-      script: { fail: { 2: 99 } },
-      options: { backoff: slowly },
+      script: { fail: { 2: 99 }, againMs: 60_000 },
     });
     await context.publish('event', topic, interleaved(4, 1));
     await context.until(
