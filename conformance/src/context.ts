@@ -6,6 +6,7 @@ import { bare, toArrive } from './document.ts';
 import { InVain } from './expect.ts';
 import { busOptions, type Harness } from './harness.ts';
 import { History, type PublishOp } from './history.ts';
+import { Leftovers } from './leftovers.ts';
 import { InProcessMember } from './local-member.ts';
 import type { Staleness } from './latency.ts';
 import type { LocalHandler, LocalMember, Member } from './member.ts';
@@ -76,8 +77,7 @@ export class CaseContext {
   readonly ordered: string[] = [];
   readonly #setting: Setting;
   readonly #members: Member[] = [];
-  readonly #ends: (() => Promise<unknown>)[] = [];
-  readonly #removals = new Map<string, () => Promise<unknown>>();
+  readonly #leftovers = new Leftovers();
   #topics = 0;
   #purged = 0;
 
@@ -351,7 +351,7 @@ export class CaseContext {
 
   /** Runs at the end of the case, whatever happens. */
   defer(end: () => Promise<unknown>): void {
-    this.#ends.push(end);
+    this.#leftovers.defer(end);
   }
 
   /** Closes a handle in the end, whatever has become of it: the case looks at what it handled. */
@@ -362,21 +362,16 @@ export class CaseContext {
 
   /** Deletes a subscription or group when everything is closed. */
   removeLater(kind: Kind, topic: PlainTopic, name: string): void {
-    this.#removals.set(`${kind}:${topic.name}/${name}`, () => this.remove(kind, topic, name));
+    this.#leftovers.remove(`${kind}:${topic.name}/${name}`, () => this.remove(kind, topic, name));
   }
 
   /** Closes and removes what the case has made. Rejects with the first thing that went wrong, after trying all. */
   async cleanUp(): Promise<void> {
-    const ended = await Promise.allSettled(this.#ends.map((end) => end()));
-    const closed = await Promise.allSettled(this.#members.map((member) => member.close()));
-    const removed = await Promise.allSettled(
-      [...this.#removals.values()].map((removal) => removal()),
-    );
-    const failure = [...ended, ...closed, ...removed].find(
-      (result) => result.status === 'rejected',
-    );
-    if (failure !== undefined)
-      throw new Error(`cleaning up: ${String(failure.reason)}`, { cause: failure.reason });
+    await this.#leftovers.cleanUp(this.#members, async (attempt) => {
+      // Where nobody has died nobody may be counted any more.
+      if (this.consumers !== undefined) await this.until('the dead are no members', attempt);
+      else if (!(await attempt())) throw new Error('who was closed still counts as a member');
+    });
   }
 
   /** Nothing that a case waits for may hold up its verdict. */
