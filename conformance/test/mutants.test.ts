@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { mutants } from '../src/mutants/index.ts';
-import { sampleOf } from '../src/mutants/kill.ts';
+import { kindsOf, survivingKinds } from '../src/mutants/kill.ts';
 import { cases, run } from '../src/index.ts';
 import { memoryHarness } from './support/memory.ts';
 
@@ -23,10 +23,10 @@ describe('mutants', { concurrency: together }, () => {
   });
 
   it('have one of nearly every operator in the sample for live brokers, which hurts none', () => {
-    const sample = sampleOf(mutants);
-    const operators = sample.map(({ operator }) => operator);
-    assert.equal(new Set(operators).size, sample.length);
-    for (const { killedBy } of sample) {
+    const kinds = kindsOf(mutants);
+    const operators = kinds.map(([first]) => first?.operator);
+    assert.equal(new Set(operators).size, kinds.length);
+    for (const { killedBy } of kinds.flat()) {
       const found = cases.find(({ name }) => name === killedBy);
       assert.equal(found?.alone, undefined);
       assert.notEqual(found?.dies, true);
@@ -39,6 +39,19 @@ describe('mutants', { concurrency: together }, () => {
       'settle-all-before',
       'settle-before-the-handler',
     ]);
+  });
+
+  it('of a kind count as found when one of them is', () => {
+    const shown = (operator: string, fate: 'killed' | 'survived') => ({
+      name: `${operator}@${fate}`,
+      operator,
+      point: fate,
+      killedBy: 'fan-out',
+      fate,
+      cases: {},
+    });
+    const matrix = [shown('a', 'survived'), shown('a', 'killed'), shown('b', 'survived')];
+    assert.deepEqual(survivingKinds({ mutants: matrix }), ['b']);
   });
 
   it('leave an adapter without a fault alone: the same cases pass, beside the mutants and in the same time', async () => {

@@ -1,22 +1,21 @@
 #!/usr/bin/env node
 import { writeFileSync } from 'node:fs';
 import { cases } from '../cases/index.ts';
-import { killMatrix, matrixTable, sampleOf } from './kill.ts';
+import { killMatrix, killSample, matrixTable, survivingKinds } from './kill.ts';
 import { type Mutant, mutants } from './index.ts';
 import { type MutantArguments, mutantUsage, readMutantArguments } from './arguments.ts';
 import { targetFor } from '../targets.ts';
 
-function chosen({ wanted, sample }: MutantArguments): readonly Mutant[] {
+function chosen({ wanted }: MutantArguments): readonly Mutant[] {
   const unknown = wanted.find(
     (text) => !mutants.some(({ name, operator }) => name === text || operator === text),
   );
   if (unknown !== undefined)
     throw new Error(`there is no mutant or operator '${unknown}': --list names them`);
-  const some = mutants.filter(
+  return mutants.filter(
     ({ name, operator }) =>
       wanted.length === 0 || wanted.includes(name) || wanted.includes(operator),
   );
-  return sample ? sampleOf(some) : some;
 }
 
 async function main(args: MutantArguments): Promise<number> {
@@ -27,7 +26,8 @@ async function main(args: MutantArguments): Promise<number> {
   const columns = args.only.length > 0 ? args.only : names;
   await using target = await targetFor(args);
   let done = 0;
-  const matrix = await killMatrix({
+  const kill = args.sample ? killSample : killMatrix;
+  const matrix = await kill({
     mutants: some,
     changed: (change) => target.changed(change),
     concurrency: args.concurrency,
@@ -36,7 +36,8 @@ async function main(args: MutantArguments): Promise<number> {
     onResult: ({ name, fate, killedBy }) => {
       done += 1;
       if (fate === 'survived') console.error(`${name} SURVIVES ${killedBy}`);
-      if (done % 50 === 0) console.error(`${done} of ${some.length} mutants`);
+      if (done % 50 === 0)
+        console.error(args.sample ? `${done} mutants` : `${done} of ${some.length} mutants`);
     },
   });
   console.log(matrixTable(matrix));
@@ -46,7 +47,9 @@ async function main(args: MutantArguments): Promise<number> {
     ([, fate]) => fate === 'killed' || fate === 'late',
   );
   for (const [name] of failed) console.error(`${name} fails without a fault`);
-  const survived = matrix.mutants.some(({ fate }) => fate === 'survived');
+  const survived = args.sample
+    ? survivingKinds(matrix).length > 0
+    : matrix.mutants.some(({ fate }) => fate === 'survived');
   return survived || failed.length > 0 ? 1 : 0;
 }
 

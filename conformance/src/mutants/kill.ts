@@ -96,17 +96,51 @@ function fateOf({ verdict, error = '' }: CaseResult): Fate {
 }
 
 /**
- * One mutant of every operator, each at another point: what is shown to a live broker. By cases that leave the broker
- * alone and in which nobody dies: a broken adapter is in this process, and a death of it would be none.
+ * What is shown to a live broker: one mutant of every operator, each at another point, and where an adapter has no use for
+ * that point, so that it survives, the next. By cases that leave the broker alone and in which nobody dies: a broken adapter
+ * is in this process, and a death of it would be none.
  */
-export function sampleOf(mutants: readonly Mutant[]): readonly Mutant[] {
+export async function killSample(options: KillOptions): Promise<KillMatrix> {
+  const kinds = kindsOf(options.mutants);
+  if (kinds.length === 0) return killMatrix({ ...options, mutants: [] });
+  const shown: KillMatrix[] = [];
+  let open = kinds;
+  for (let turn = 0; open.length > 0; turn += 1) {
+    const mutants = open.flatMap((kind) => kind[turn] ?? []);
+    if (mutants.length === 0) break;
+    const matrix = await killMatrix({ ...options, mutants });
+    shown.push(matrix);
+    const survivors = survivingKinds(matrix);
+    open = open.filter(([first]) => survivors.includes(first?.operator ?? ''));
+  }
+  const mutants = shown.flatMap((matrix) => matrix.mutants);
+  const honest = Object.assign({}, ...shown.map((matrix) => matrix.honest)) as Killing['cases'];
+  return { ...(shown[0] as KillMatrix), honest, mutants };
+}
+
+/** The cases that find one mutant of every kind. */
+export function casesOfSample(mutants: readonly Mutant[]): readonly string[] {
+  return [...new Set(kindsOf(mutants).flatMap(([first]) => first?.killedBy ?? []))];
+}
+
+/** Operators of which every mutant that was shown survives. */
+export function survivingKinds({ mutants }: Pick<KillMatrix, 'mutants'>): readonly string[] {
+  const operators = [...new Set(mutants.map(({ operator }) => operator))];
+  return operators.filter((operator) =>
+    mutants.every((mutant) => mutant.operator !== operator || mutant.fate === 'survived'),
+  );
+}
+
+/** By operator, each list beginning at another point. */
+export function kindsOf(mutants: readonly Mutant[]): readonly (readonly Mutant[])[] {
   const gentle = mutants.filter(({ killedBy }) => {
     const found = cases.find(({ name }) => name === killedBy);
     return found?.alone === undefined && found?.dies !== true;
   });
   return [...new Set(gentle.map(({ operator }) => operator))].map((operator, at) => {
     const its = gentle.filter((mutant) => mutant.operator === operator);
-    return its[at % its.length] as Mutant;
+    const first = at % its.length;
+    return [...its.slice(first), ...its.slice(0, first)];
   });
 }
 
