@@ -46,7 +46,8 @@ describe('the code of the documentation', () => {
     it(`runs: ${name}`, async () => {
       if (databases.has(name)) {
         await using broker = await startBroker('postgres');
-        return run(name, { DATABASE_URL: broker.url });
+        await run(name, { DATABASE_URL: broker.url });
+        return;
       }
       if (variable === undefined || kind === undefined) return run(name, {});
       const url = testUrl(kind);

@@ -57,6 +57,11 @@ export class Child {
     }
   }
 
+  /** To one that waits. */
+  go(): void {
+    this.#child.send('go');
+  }
+
   get isOver(): boolean {
     return this.#isOver;
   }

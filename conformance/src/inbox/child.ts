@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { InboxHarness, InboxModule } from './harness.ts';
 import type { Job, Report } from './protocol.ts';
 import { settle } from './settle.ts';
@@ -13,10 +14,15 @@ function tell(report: Report): Promise<void> {
 
 async function work(
   harness: InboxHarness,
-  { keys, concurrency, limitMs }: Job & { readonly do: 'work' },
+  { keys, concurrency, limitMs, waits = false }: Job & { readonly do: 'work' },
 ): Promise<void> {
   const { store, close } = await harness.open();
   const left = [...keys];
+  if (waits) {
+    const told = once(process, 'message');
+    await tell({ what: 'ready' });
+    await told;
+  }
   const worker = async (): Promise<void> => {
     for (let key = left.shift(); key !== undefined; key = left.shift()) {
       const of = key;

@@ -15,12 +15,11 @@ export interface FileOptions {
 
 const away = new BusError('DUOBUS_UNAVAILABLE', 'the file is busy', { retryable: true });
 
-/** Others are in the way for some ms only. */
-function patiently(work: () => unknown): void {
+/** Others are in the way for some ms only, whoever comes after one that was killed among them. */
+function patiently<T>(work: () => T): T {
   for (;;) {
     try {
-      work();
-      return;
+      return work();
     } catch (error) {
       if (!/locked/.test(String(error))) throw error;
     }
@@ -83,7 +82,9 @@ class FileStore implements IdempotenceStore<DatabaseSync> {
   }
 
   #isDone(key: string): boolean {
-    return this.#database.prepare('SELECT 1 FROM marks WHERE key = ?').get(key) !== undefined;
+    return patiently(
+      () => this.#database.prepare('SELECT 1 FROM marks WHERE key = ?').get(key) !== undefined,
+    );
   }
 
   #mark(key: string): void {
@@ -129,13 +130,15 @@ export function inboxHarness(given: unknown): InboxHarness {
       return { store, close: async () => store.close() };
     },
     effects: {
-      write: (tx, effect) =>
-        patiently(() => (tx as DatabaseSync).prepare('INSERT INTO effects VALUES (?)').run(effect)),
+      write: (tx, effect) => {
+        const insert = (tx as DatabaseSync).prepare('INSERT INTO effects VALUES (?)');
+        patiently(() => insert.run(effect));
+      },
       read: async (containing) => {
         const database = new DatabaseSync(path);
-        const rows = database
-          .prepare('SELECT effect FROM effects WHERE instr(effect, ?) > 0')
-          .all(containing);
+        const rows = patiently(() =>
+          database.prepare('SELECT effect FROM effects WHERE instr(effect, ?) > 0').all(containing),
+        );
         database.close();
         return rows.map(({ effect }) => String(effect));
       },

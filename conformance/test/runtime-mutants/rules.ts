@@ -815,8 +815,8 @@ const idempotence: readonly Row[] = [
     '5',
     'an effect that failed is not tried again',
     'once.ts',
-    'throw await failed(store, key, error);',
-    'await store.done(key); throw error;',
+    'throw await failed(store, key, this.#owner, error);',
+    'await store.done(key, this.#owner); throw error;',
     'packages/core/test/once.test.ts: runs a handler again that failed',
   ],
   [

@@ -34,10 +34,15 @@ export const processCases: readonly InboxCase[] = [
       const random = new Random(1);
       const told: string[] = [];
       const children = [1, 2, 3].map(() =>
-        context.child({ do: 'work', keys: random.shuffle(keys), concurrency: 5 }, (report) => {
-          if (report.what === 'effect') told.push(report.key);
-        }),
+        context.child(
+          { do: 'work', keys: random.shuffle(keys), concurrency: 5, waits: true },
+          (report) => {
+            if (report.what === 'effect') told.push(report.key);
+          },
+        ),
       );
+      await Promise.all(children.map((child) => child.heard('ready')));
+      for (const child of children) child.go();
       await Promise.all(children.map((child) => child.heard('over')));
       if (context.harness.effects === undefined) expectOnes(told, keys);
       else await expectOneEach(context, base, keys);
