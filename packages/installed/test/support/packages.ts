@@ -46,14 +46,18 @@ export const publishable: readonly Publishable[] = manifests.filter(
   (manifest) => manifest.private !== true,
 );
 
-/** What is for those who work on the packages: nobody who uses one may get it. */
+/** What is for those who work on the packages, and nothing that one of them needs: nobody who uses one may get it. */
 export const testTools: readonly string[] = [
   ...new Set(
     [manifestIn(root), ...manifests].flatMap(({ devDependencies }) =>
       Object.keys(devDependencies ?? {}),
     ),
   ),
-].filter((name) => !name.startsWith('@duobus/'));
+].filter(
+  (name) =>
+    !name.startsWith('@duobus/') &&
+    publishable.every(({ dependencies = {} }) => dependencies[name] === undefined),
+);
 
 export function publishableNamed(name: string): Publishable {
   const found = publishable.find((one) => one.name === name);
