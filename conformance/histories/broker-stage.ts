@@ -1,6 +1,5 @@
 import { busOptions } from '../src/harness.ts';
-import { overUrl } from '../src/over-url.ts';
-import { optionsOf, targetFor } from '../src/targets.ts';
+import { targetFor } from '../src/targets.ts';
 import { runName, type Stage } from './stage.ts';
 
 /** One broker for all histories: each has topics of its own there. */
@@ -8,18 +7,15 @@ export async function brokerStage(
   args: Parameters<typeof targetFor>[0] & { readonly adapter: string },
 ): Promise<Stage> {
   const target = await targetFor(args);
-  const options = optionsOf.get(args.adapter);
-  const patient = args.url === undefined || options === undefined;
-  const reached = patient
-    ? target.harness
-    : { ...target.harness, ...overUrl(args.url, { options }) };
   const letGo = (): PromiseLike<void> => target[Symbol.asyncDispose]();
-  const shared = await reached.connect(busOptions(reached)).catch(async (error: unknown) => {
-    await letGo();
-    throw error;
-  });
+  const shared = await target.harness
+    .connect(busOptions(target.harness))
+    .catch(async (error: unknown) => {
+      await letGo();
+      throw error;
+    });
   // Histories that share a broker would be hurt by the faults of others.
-  const { faults: _, ...harness } = reached;
+  const { faults: _, ...harness } = target.harness;
   const run = runName();
   let serial = 0;
   return {

@@ -49,7 +49,7 @@ const own: ReadonlyMap<string, string> = new Map([
 const brokerOf: ReadonlyMap<string, string> = new Map([['redis-streams', 'redis']]);
 
 /** Times that a suite can wait for, where the usual ones are for a service that bills every request. */
-export const optionsOf: ReadonlyMap<string, Readonly<Record<string, unknown>>> = new Map([
+const optionsOf: ReadonlyMap<string, Readonly<Record<string, unknown>>> = new Map([
   ['sns-sqs', { visibilityMs: 5_000, leaseMs: 5_000 }],
 ]);
 
@@ -64,16 +64,22 @@ export async function targetFor(args: TargetArguments): Promise<Target> {
   const known = adapter === undefined || own.has(adapter);
   const more = known ? {} : { adapter, module: await imported<AdapterModule>(adapter) };
   const name = adapter === undefined ? url.slice(0, url.indexOf(':')) : shortName(adapter);
+  const options = optionsOf.get(name);
+  const patient = options === undefined ? {} : { options };
   const harness: Harness = {
     name,
     slow,
     versions: versionsOf(own.get(name) ?? adapter),
-    ...overUrl(url, more),
+    ...overUrl(url, { ...more, ...patient }),
   };
   return {
     harness,
     changed: (change) =>
-      changed(harness, () => adapterOf(own.get(name) ?? adapter ?? name, { url }), change),
+      changed(
+        harness,
+        () => adapterOf(own.get(name) ?? adapter ?? name, { url, ...patient }),
+        change,
+      ),
     [Symbol.asyncDispose]: async () => undefined,
   };
 }
