@@ -48,14 +48,6 @@ export async function runHistories(adapter, url, runs) {
   return code === 0 && interrupted === undefined;
 }
 
-/** A broken adapter of every kind against a broker that runs; resolves to whether the suite finds them all. */
-export async function runMutants(adapter, url) {
-  if (interrupted !== undefined) return false;
-  const args = ['--adapter', adapter, '--url', url, '--sample', '--named'];
-  const code = await runNode(['conformance/src/mutants/command.ts', ...args], {});
-  return code === 0 && interrupted === undefined;
-}
-
 /** Runs these test files and resolves to the counts and whether all is well. */
 export async function runTests(files, env = {}) {
   if (interrupted !== undefined) return { passed: 0, failed: 1, skipped: 0, ok: false };
