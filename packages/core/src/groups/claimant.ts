@@ -100,9 +100,12 @@ export class Claimant {
     return this.#clock.now() - this.#beatenAt > this.#options.leaseMs * staleShare;
   }
 
-  /** Resolves when it is not stale, or over. */
+  /** Resolves when it is not stale, or over; rejects when it is closed first: then nothing shows any more that it lives. */
   async untilFresh(): Promise<void> {
-    while (this.stale && !this.#over) await this.#fresh.wait(this.#options.leaseMs);
+    while (this.stale && !this.#over) {
+      this.#ending.signal.throwIfAborted();
+      await this.#fresh.wait(this.#options.leaseMs);
+    }
   }
 
   owns(partition: number, token: number): boolean {
