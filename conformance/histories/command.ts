@@ -1,3 +1,4 @@
+import { commandLine } from '../src/command-line.ts';
 import { brokerStage } from './broker-stage.ts';
 import { checkHistories } from './check.ts';
 import { type Arguments, readArguments, usage } from './histories-arguments.ts';
@@ -20,21 +21,4 @@ async function main(args: Arguments): Promise<number> {
   return failure === undefined ? 0 : 1;
 }
 
-function said(error: unknown): string {
-  return `histories: ${error instanceof Error ? error.message : String(error)}`;
-}
-
-let args: Arguments | undefined;
-try {
-  args = readArguments(process.argv.slice(2));
-} catch (error) {
-  console.error(`${said(error)}\n\n${usage}`);
-  process.exitCode = 2;
-}
-try {
-  if (args?.help === true) console.log(usage);
-  else if (args !== undefined) process.exitCode = await main(args);
-} catch (error) {
-  console.error(said(error));
-  process.exitCode = 2;
-}
+await commandLine({ name: 'histories', usage, read: readArguments, main });

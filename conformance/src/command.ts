@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { inspect } from 'node:util';
 import { type Arguments, readArguments, usage } from './arguments.ts';
 import { cases } from './cases/index.ts';
+import { commandLine } from './command-line.ts';
 import { junit } from './junit.ts';
 import { markdown } from './markdown.ts';
 import { Progress } from './progress.ts';
@@ -12,6 +13,10 @@ import { run } from './run.ts';
 import { targetFor } from './targets.ts';
 
 async function main(args: Arguments): Promise<number> {
+  if (args.list) {
+    for (const { name, rules } of cases) console.log(`${rules.join(' ').padEnd(11)}  ${name}`);
+    return 0;
+  }
   const files = [
     [args.report, (report: Report) => `${JSON.stringify(report, undefined, 2)}\n`],
     [args.junit, junit],
@@ -39,23 +44,4 @@ async function main(args: Arguments): Promise<number> {
   return strays > 0 || report.cases.some(({ verdict }) => verdict === 'fail') ? 1 : 0;
 }
 
-function said(error: unknown): string {
-  return `duobus-conformance: ${error instanceof Error ? error.message : String(error)}`;
-}
-
-let args: Arguments | undefined;
-try {
-  args = readArguments(process.argv.slice(2));
-} catch (error) {
-  console.error(`${said(error)}\n\n${usage}`);
-  process.exitCode = 2;
-}
-try {
-  if (args?.help === true) console.log(usage);
-  else if (args?.list === true)
-    for (const { name, rules } of cases) console.log(`${rules.join(' ').padEnd(11)}  ${name}`);
-  else if (args !== undefined) process.exitCode = await main(args);
-} catch (error) {
-  console.error(said(error));
-  process.exitCode = 2;
-}
+await commandLine({ name: 'duobus-conformance', usage, read: readArguments, main });

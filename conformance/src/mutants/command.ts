@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { writeFileSync } from 'node:fs';
 import { cases } from '../cases/index.ts';
+import { commandLine } from '../command-line.ts';
 import { killMatrix, killSample, matrixTable, survivingKinds } from './kill.ts';
 import { type Mutant, mutants } from './index.ts';
 import { type MutantArguments, mutantUsage, readMutantArguments } from './arguments.ts';
@@ -19,6 +20,10 @@ function chosen({ wanted }: MutantArguments): readonly Mutant[] {
 }
 
 async function main(args: MutantArguments): Promise<number> {
+  if (args.list) {
+    for (const { name, killedBy } of mutants) console.log(`${name.padEnd(60)}  ${killedBy}`);
+    return 0;
+  }
   const some = chosen(args);
   const names = cases.map(({ name }) => name);
   const unknown = args.only.find((name) => !names.includes(name));
@@ -53,27 +58,6 @@ async function main(args: MutantArguments): Promise<number> {
   return survived || failed.length > 0 ? 1 : 0;
 }
 
-function said(error: unknown): string {
-  return `duobus-mutants: ${error instanceof Error ? error.message : String(error)}`;
-}
-
-let args: MutantArguments | undefined;
-try {
-  args = readMutantArguments(process.argv.slice(2));
-} catch (error) {
-  console.error(`${said(error)}\n\n${mutantUsage}`);
-  process.exitCode = 2;
-}
-try {
-  if (args?.help === true) console.log(mutantUsage);
-  else if (args?.list === true)
-    for (const { name, killedBy } of mutants) console.log(`${name.padEnd(60)}  ${killedBy}`);
-  else if (args !== undefined) {
-    const code = await main(args);
-    // What is broken may have left something running.
-    process.stdout.write('', () => process.exit(code));
-  }
-} catch (error) {
-  console.error(said(error));
-  process.exitCode = 2;
-}
+await commandLine({ name: 'duobus-mutants', usage: mutantUsage, read: readMutantArguments, main });
+// What is broken may have left something running.
+process.stdout.write('', () => process.exit());

@@ -62,46 +62,30 @@ const listing: OutboxCase = {
   },
 };
 
-const retry: OutboxCase = {
-  name: 'retry',
-  async run(stage) {
-    const fence = await withOneAside(stage);
-    await read(stage.store, fence);
-    expectSame(
-      await stage.store.settle('a2', 'retry'),
-      0,
-      'how many were retried that were not set aside',
-    );
-    expectSame(await stage.other.settle('a1', 'retry'), 1, 'how many were retried');
-    expectSame(
-      (await read(stage.store, fence)).ids,
-      ['a1', 'a2', 'b1', 'none', 'a3'],
-      'what is read after a retry',
-    );
-    const { rows: _, ms: _ms, ...rest } = await stage.store.lag();
-    expectSame(rest, { behind: 0, setAside: 0 }, 'the lag after a retry');
-  },
-};
+/** Settles what was set aside, and nothing else. `left`: what is read afterwards. */
+function settling(
+  verdict: 'retry' | 'discard',
+  notAside: string,
+  left: readonly string[],
+): OutboxCase {
+  return {
+    name: verdict,
+    async run(stage) {
+      const fence = await withOneAside(stage);
+      await read(stage.store, fence);
+      const settle = (id: string): Promise<number> => stage.other.settle(id, verdict);
+      expectSame(await settle(notAside), 0, `how many of ${verdict} were not set aside`);
+      expectSame(await settle('a1'), 1, `how many of ${verdict} were set aside`);
+      expectSame((await read(stage.store, fence)).ids, left, `what is read after a ${verdict}`);
+      const { rows: _, ms: _ms, ...rest } = await stage.store.lag();
+      expectSame(rest, { behind: 0, setAside: 0 }, `the lag after a ${verdict}`);
+      expectSame((await stage.store.failed(undefined, 10)).length, 0, 'how many are set aside');
+    },
+  };
+}
 
-const discard: OutboxCase = {
-  name: 'discard',
-  async run(stage) {
-    const fence = await withOneAside(stage);
-    await read(stage.store, fence);
-    expectSame(
-      await stage.other.settle('b1', 'discard'),
-      0,
-      'how many were discarded that were not set aside',
-    );
-    expectSame(await stage.other.settle('a1', 'discard'), 1, 'how many were discarded');
-    expectSame(
-      (await read(stage.store, fence)).ids,
-      ['a2', 'b1', 'none', 'a3'],
-      'what is read after a discard',
-    );
-    expectSame((await stage.store.failed(undefined, 10)).length, 0, 'how many are set aside');
-  },
-};
+const retry = settling('retry', 'a2', ['a1', 'a2', 'b1', 'none', 'a3']);
+const discard = settling('discard', 'b1', ['a2', 'b1', 'none', 'a3']);
 
 const secondAside: OutboxCase = {
   name: 'second-aside',

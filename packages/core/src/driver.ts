@@ -21,12 +21,13 @@ export { type Groups, groupsOver, type GroupsOptions } from './groups/groups-ove
 export { type Reading, Readings } from './groups/readings.ts';
 export { hasPointers, memberKey } from './groups/view.ts';
 export { Inbox } from './inbox.ts';
-export { abortable } from './internal/abort.ts';
+export { abortable, anyOf } from './internal/abort.ts';
 export { type Address, formatAddress, parseAddress } from './internal/address.ts';
 export { Bell } from './internal/bell.ts';
 export { Deque } from './internal/deque.ts';
 export { type Farewell, farewell } from './internal/farewell.ts';
 export { inParallel } from './internal/in-parallel.ts';
+export { Turns } from './internal/turns.ts';
 export { lostConsumer } from './member-end.ts';
 export { MemberInbox, type MemberInboxOptions } from './member-inbox.ts';
 export { systemClock } from './internal/clock.ts';

@@ -15,6 +15,7 @@ import type { AnyTopic } from './topic.ts';
 
 export { Bell } from './internal/bell.ts';
 export { checkOptions } from './internal/check-options.ts';
+export { isDocumentToPublish, publishOptionNames } from './internal/check-publish-options.ts';
 export { checkFlag, checkInteger, checkOneOf, checkSignal } from './internal/check-values.ts';
 export { checkSource } from './envelope.ts';
 export { type Backoff, delayOf } from './runtime/backoff.ts';

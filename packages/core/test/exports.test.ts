@@ -37,7 +37,9 @@ describe('exports', () => {
       'Readings',
       'Registry',
       'Secrets',
+      'Turns',
       'abortable',
+      'anyOf',
       'assign',
       'binaryBinding',
       'farewell',
@@ -67,8 +69,10 @@ describe('exports', () => {
       'checkSignal',
       'checkSource',
       'delayOf',
+      'isDocumentToPublish',
       'makeEnvelope',
       'publishEnvelope',
+      'publishOptionNames',
     ]);
   });
 

@@ -6,7 +6,14 @@ import {
   type PublishOptions,
   type Topic,
 } from '@duobus/core';
-import { checkOneOf, checkOptions, checkSource, makeEnvelope } from '@duobus/core/envelopes';
+import {
+  checkOneOf,
+  checkOptions,
+  checkSource,
+  isDocumentToPublish,
+  makeEnvelope,
+  publishOptionNames,
+} from '@duobus/core/envelopes';
 import { rowsOf } from './rows.ts';
 import type { BusName, NewRow, OutboxLag, OutboxStore, SetAsideReason } from './store.ts';
 
@@ -210,7 +217,7 @@ class AnyOutbox<Tx> implements Outbox<Tx> {
     document: unknown,
     options: OutboxPublishOptions,
   ): Written | Promise<Written> {
-    checkOptions('outbox.publish', options, publishOptions);
+    checkOptions('outbox.publish', options, ownOptions);
     const { bus = this.#options.bus, ...rest } = options;
     checkOneOf('outbox.publish', 'bus', bus, ['event', 'data', 'both']);
     const buses: readonly BusName[] = bus === 'both' ? ['event', 'data'] : [bus];
@@ -296,23 +303,7 @@ function inSync(written: Written | Promise<Written>): Written {
   );
 }
 
-const publishOptions = [
-  'bus',
-  'id',
-  'type',
-  'subject',
-  'time',
-  'key',
-  'correlationId',
-  'causationId',
-  'cause',
-  'extensions',
-];
-
-function isDocumentToPublish(entry: unknown): entry is DocumentToPublish<unknown> {
-  if (typeof entry !== 'object' || entry === null || !('document' in entry)) return false;
-  return Object.keys(entry).every((name) => name === 'document' || name === 'options');
-}
+const ownOptions = ['bus', ...publishOptionNames.filter((name) => name !== 'signal')];
 
 function readable(attributes: string): Attributes | undefined {
   try {

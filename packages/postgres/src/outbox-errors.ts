@@ -1,4 +1,5 @@
 import { BusError } from '@duobus/core';
+import { notMigrated } from '@duobus/outbox/sql';
 import type { OutboxSql } from './outbox-sql.ts';
 
 /** Undefined: table, column, schema, function. */
@@ -11,11 +12,7 @@ export function outboxError(call: string, sql: OutboxSql, cause: unknown): BusEr
   const codes = codesOf(cause);
   const text = messageOf(cause);
   if (codes.some((code) => missing.has(code)) || text.includes(`"${sql.channel}" does not exist`)) {
-    return new BusError(
-      'DUOBUS_NOT_FOUND',
-      `${call}: the tables of the outbox (${sql.rows}) are missing or of another version: call outbox.migrate() first`,
-      { cause },
-    );
+    return notMigrated(call, sql.rows, cause);
   }
   if (codes.some((code) => refused.has(code)))
     return new BusError('DUOBUS_PERMISSION', `${call}: PostgreSQL refused: ${text}`, { cause });
@@ -23,13 +20,6 @@ export function outboxError(call: string, sql: OutboxSql, cause: unknown): BusEr
     cause,
     retryable: true,
   });
-}
-
-export function wrongVersion(call: string, sql: OutboxSql, found: unknown): BusError {
-  return new BusError(
-    'DUOBUS_NOT_FOUND',
-    `${call}: the tables of the outbox (${sql.rows}) are of version ${String(found)}, this package needs another: upgrade it, or call outbox.migrate()`,
-  );
 }
 
 function codesOf(error: unknown): unknown[] {

@@ -3,15 +3,15 @@ import type {
   NewRow,
   OutboxBatch,
   OutboxLag,
-  OutboxRow,
   OutboxStore,
   ReadRequest,
   SetAsideReason,
   Wake,
 } from '@duobus/outbox';
+import { checkVersion, failedRow, outboxLag, readUnblocked, type SqlRow } from '@duobus/outbox/sql';
 import type { PgListeningClient, PgTransaction } from './outbox-client.ts';
 import type { PgQueryable } from './pool.ts';
-import { outboxError, wrongVersion } from './outbox-errors.ts';
+import { outboxError } from './outbox-errors.ts';
 import { listenTo } from './outbox-listen.ts';
 import type { PostgresSettings } from './outbox-options.ts';
 import { outboxSql, type OutboxSql, schemaVersion } from './outbox-sql.ts';
@@ -74,14 +74,14 @@ export class PostgresOutboxStore implements OutboxStore<PgTransaction> {
         return;
       }
       const { rows } = await client.query(this.#sql.version);
-      checkVersion('outbox.migrate', this.#sql, rows[0]?.['version']);
+      this.#check('outbox.migrate', rows[0]);
     });
   }
 
   async acquire(owner: string, leaseMs: number): Promise<number | undefined> {
     const [taken] = await this.#query('relay', this.#sql.acquire, [owner, leaseMs]);
     const [state] = taken === undefined ? await this.#query('relay', this.#sql.version) : [taken];
-    checkVersion('relay', this.#sql, state?.['version']);
+    this.#check('relay', state);
     return taken === undefined ? undefined : Number(taken['fence']);
   }
 
@@ -95,16 +95,10 @@ export class PostgresOutboxStore implements OutboxStore<PgTransaction> {
 
   async read(fence: number, request: ReadRequest): Promise<OutboxBatch> {
     const { rows: limit, bytes, heldRows, heldLanes } = request;
-    for (;;) {
-      const found = await this.#query('relay', this.#sql.read, [heldRows, heldLanes, limit, bytes]);
-      const rows = found.filter((row) => row['blocked'] === false).map(rowOf);
-      const blocked = found.filter((row) => row['blocked'] === true).map((row) => row['row']);
-      if (blocked.length > 0)
-        await this.#query('relay', this.#sql.park, [fence, blocked, found[0]?.['settled']]);
-      const more = Number(found[0]?.['candidates'] ?? 0) > found.length;
-      // a million rows may wait behind one that is set aside
-      if (rows.length > 0 || !more) return { rows, more };
-    }
+    return readUnblocked(
+      () => this.#query('relay', this.#sql.read, [heldRows, heldLanes, limit, bytes]),
+      (blocked, { settled }) => this.#query('relay', this.#sql.park, [fence, blocked, settled]),
+    );
   }
 
   remove(fence: number, rows: readonly string[]): Promise<boolean> {
@@ -117,29 +111,12 @@ export class PostgresOutboxStore implements OutboxStore<PgTransaction> {
 
   async lag(): Promise<OutboxLag> {
     const [found] = await this.#query('outbox.lag', this.#sql.lag);
-    const { waiting, parked, unparked, aside, ms } = found as Readonly<
-      Record<string, number | null>
-    >;
-    return {
-      rows: Number(waiting) + Number(parked),
-      ms: Math.max(0, ms ?? 0),
-      behind: Number(parked) + Number(unparked),
-      setAside: Number(aside),
-    };
+    return outboxLag(found);
   }
 
   async failed(after: string | undefined, limit: number): Promise<readonly FailedRow[]> {
     const found = await this.#query('outbox.failed', this.#sql.failed, [after ?? '0', limit]);
-    return found.map((row) => ({
-      id: row['id'] as string,
-      bus: row['bus'] as FailedRow['bus'],
-      topic: row['topic'] as string,
-      attributes: row['attributes'] as string,
-      data: row['data'] as Uint8Array,
-      reason: JSON.parse(row['reason'] as string) as SetAsideReason,
-      failedAt: row['failed_at'] as number,
-      row: row['row'] as string,
-    }));
+    return found.map(failedRow);
   }
 
   async settle(id: string, verdict: 'retry' | 'discard'): Promise<number> {
@@ -161,6 +138,10 @@ export class PostgresOutboxStore implements OutboxStore<PgTransaction> {
     return listenTo(this.#settings, this.#sql, wake, signal);
   }
 
+  #check(call: string, state: SqlRow | undefined): void {
+    checkVersion(call, this.#sql.rows, state?.['version'], schemaVersion);
+  }
+
   async #owned(sql: string, values: readonly unknown[]): Promise<boolean> {
     const [found] = await this.#query('relay', sql, values);
     return found?.['owned'] === true;
@@ -170,7 +151,7 @@ export class PostgresOutboxStore implements OutboxStore<PgTransaction> {
     call: string,
     sql: string,
     values: readonly unknown[] = [],
-  ): Promise<readonly Readonly<Record<string, unknown>>[]> {
+  ): Promise<readonly SqlRow[]> {
     try {
       return (await this.#settings.pool.query(sql, [...values])).rows;
     } catch (cause) {
@@ -198,10 +179,6 @@ export class PostgresOutboxStore implements OutboxStore<PgTransaction> {
   }
 }
 
-function checkVersion(call: string, sql: OutboxSql, found: unknown): void {
-  if (found !== schemaVersion) throw wrongVersion(call, sql, found);
-}
-
 function queryOf(tx: PgTransaction): (sql: string, params: unknown[]) => PromiseLike<unknown> {
   if (typeof tx === 'function') return tx;
   if (typeof tx?.query !== 'function') {
@@ -219,18 +196,4 @@ function queryOf(tx: PgTransaction): (sql: string, params: unknown[]) => Promise
 
 function asBuffer(data: Uint8Array): Buffer {
   return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-}
-
-function rowOf(row: Readonly<Record<string, unknown>>): OutboxRow {
-  return {
-    row: row['row'] as string,
-    id: row['id'] as string,
-    bus: row['bus'] as OutboxRow['bus'],
-    topic: row['topic'] as string,
-    settings: row['settings'] as string,
-    lane: (row['lane'] as string | null) ?? undefined,
-    attributes: row['attributes'] as string,
-    data: row['data'] as Uint8Array,
-    bytes: row['bytes'] as number,
-  };
 }

@@ -25,59 +25,43 @@ const kyselyOf = (tx: pg.PoolClient): Kysely<Database> =>
 describe('the transaction of postgresInbox, in other hands', () => {
   const server = useServer();
 
-  it('is used with Drizzle', async () => {
-    const inbox = await server.inbox(server.pool({ max: 2 }));
-    const key = newKey();
-    const run = (then: () => void) =>
-      inbox.transaction(key, async (tx) => {
+  /** Each writes an effect, and finds it within the transaction. */
+  const clients: Readonly<Record<string, (tx: pg.PoolClient, effect: string) => Promise<unknown>>> =
+    {
+      async Drizzle(tx, effect) {
         const database = drizzle(tx);
-        await database.insert(effectsTable).values({ effect: key });
-        const found = await database
-          .select()
-          .from(effectsTable)
-          .where(eq(effectsTable.effect, key));
+        await database.insert(effectsTable).values({ effect });
         await database.execute(sql`SELECT 1`);
-        then();
-        return found;
-      });
-    await assert.rejects(
-      run(() => {
-        throw new Error('broken');
-      }),
-      /broken/,
-    );
-    assert.deepEqual(await server.effects(key), []);
-    assert.deepEqual((await run(() => undefined)).value, [{ effect: key }]);
-    assert.deepEqual(await server.effects(key), [key]);
-    assert.equal((await run(() => undefined)).result, 'done');
-  });
-
-  it('is used with Kysely', async () => {
-    const inbox = await server.inbox(server.pool({ max: 2 }));
-    const key = newKey();
-    const run = (then: () => void) =>
-      inbox.transaction(key, async (tx) => {
+        return database.select().from(effectsTable).where(eq(effectsTable.effect, effect));
+      },
+      async Kysely(tx, effect) {
         const database = kyselyOf(tx);
-        await database.insertInto('effects').values({ effect: key }).execute();
-        const found = await database
-          .selectFrom('effects')
-          .selectAll()
-          .where('effect', '=', key)
-          .execute();
-        then();
-        return found;
-      });
-    await assert.rejects(
-      run(() => {
-        throw new Error('broken');
-      }),
-      /broken/,
-    );
-    assert.deepEqual(await server.effects(key), []);
-    assert.deepEqual((await run(() => undefined)).value, [{ effect: key }]);
-    assert.deepEqual(await server.effects(key), [key]);
-    assert.equal((await run(() => undefined)).result, 'done');
-  });
+        await database.insertInto('effects').values({ effect }).execute();
+        return database.selectFrom('effects').selectAll().where('effect', '=', effect).execute();
+      },
+    };
+
+  for (const [name, writeAndFind] of Object.entries(clients))
+    it(`is used with ${name}`, async () => {
+      const inbox = await server.inbox(server.pool({ max: 2 }));
+      const key = newKey();
+      const run = (then: () => void) =>
+        inbox.transaction(key, async (tx) => {
+          const found = await writeAndFind(tx, key);
+          then();
+          return found;
+        });
+      await assert.rejects(
+        run(() => {
+          throw new Error('broken');
+        }),
+        /broken/,
+      );
+      assert.deepEqual(await server.effects(key), []);
+      assert.deepEqual((await run(() => undefined)).value, [{ effect: key }]);
+      assert.deepEqual(await server.effects(key), [key]);
+      assert.equal((await run(() => undefined)).result, 'done');
+    });
 
   it('does not let them begin a transaction of their own', async () => {
     const inbox = await server.inbox(server.pool({ max: 2 }));

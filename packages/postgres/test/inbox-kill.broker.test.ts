@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { type Broker, startBroker } from '@duobus/brokers';
 import { connect, topic } from '@duobus/core';
-import { consumeAll, consumeAndDie } from './support/killing.ts';
+import { Consumers } from '@duobus/test-support';
+import type { Consuming } from './support/consumer.ts';
 import { newKey, useServer } from './support/server.ts';
 
+const consumers = new Consumers<Consuming>(new URL('./support/consumer.ts', import.meta.url));
 const count = 2_000;
 const rounds = 4;
 
@@ -38,12 +40,12 @@ describe('postgresInbox on a bus whose consumers are killed', () => {
     });
     for (let round = 0; round < rounds; round += 1)
       await Promise.all([
-        consumeAndDie(consuming(round * 400), orEarlier(400)),
-        consumeAndDie(consuming(round * 400 + 100), orEarlier(400)),
+        consumers.consumeAndDie(consuming(round * 400), orEarlier(400)),
+        consumers.consumeAndDie(consuming(round * 400 + 100), orEarlier(400)),
       ]);
     const [one, two] = await Promise.all([
-      consumeAll(consuming(0)),
-      consumeAll(consuming(count / 2)),
+      consumers.consumeAll(consuming(0)),
+      consumers.consumeAll(consuming(count / 2)),
     ]);
     assert.ok(one + two > 0, 'something was left for the last ones');
     await judge(name);
@@ -60,10 +62,10 @@ describe('postgresInbox on a bus whose consumers are killed', () => {
     const consuming = { bus: redis.url, database: server.broker.url, topic: name };
     for (let round = 0; round < rounds; round += 1)
       await Promise.all([
-        consumeAndDie(consuming, orEarlier(250)),
-        consumeAndDie(consuming, orEarlier(250)),
+        consumers.consumeAndDie(consuming, orEarlier(250)),
+        consumers.consumeAndDie(consuming, orEarlier(250)),
       ]);
-    await Promise.all([consumeAll(consuming), consumeAll(consuming)]);
+    await Promise.all([consumers.consumeAll(consuming), consumers.consumeAll(consuming)]);
     for await (const letter of bus.events.deadLetters(orders, 'billing'))
       assert.fail(`a dead letter: ${letter.reason}`);
     await bus.close();

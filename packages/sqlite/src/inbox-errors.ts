@@ -6,17 +6,11 @@ function codeOf(error: unknown): number | undefined {
   return typeof errcode === 'number' ? errcode & 0xff : undefined;
 }
 
-const busy = new Set([5, 6]);
-
-/** Whether another connection is in the way, for now. */
-export const isBusy = (error: unknown): boolean => {
-  const code = codeOf(error);
-  return code !== undefined && busy.has(code);
-};
+const inTheWay = 'others have written to it for longer than busyTimeoutMs: keep transactions short';
 
 const verdicts: Readonly<Record<number, readonly [ErrorCode, retryable: boolean, help: string]>> = {
-  5: ['DUOBUS_UNAVAILABLE', true, 'another process writes to the file'],
-  6: ['DUOBUS_UNAVAILABLE', true, 'another connection holds the table'],
+  5: ['DUOBUS_UNAVAILABLE', true, inTheWay],
+  6: ['DUOBUS_UNAVAILABLE', true, inTheWay],
   8: ['DUOBUS_PERMISSION', false, 'the file may not be written to'],
   10: ['DUOBUS_UNAVAILABLE', true, 'the disk has failed'],
   11: ['DUOBUS_REJECTED', false, 'the file is damaged: restore it from a backup'],

@@ -1,6 +1,6 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { BusError } from '@duobus/core/driver';
-import { whileBusy } from './inbox-busy.ts';
+import { whileBusy } from './busy.ts';
 import type { InboxSettings } from './inbox-options.ts';
 
 const version = 1;
@@ -36,7 +36,7 @@ FROM ${table} WHERE hash = ?`);
   /** Opens the file, and makes the table if there is none. */
   static async open(settings: InboxSettings): Promise<InboxFile> {
     const { path, busyTimeoutMs, table } = settings;
-    const patiently = <T>(work: () => T): Promise<T> => whileBusy(busyTimeoutMs, path, work);
+    const patiently = <T>(work: () => T): Promise<T> => whileBusy(busyTimeoutMs, work);
     const database = new DatabaseSync(path);
     try {
       database.exec('PRAGMA busy_timeout = 0');

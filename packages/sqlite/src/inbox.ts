@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { BusError } from '@duobus/core/driver';
 import type { BeginResult, IdempotenceStore } from '@duobus/core';
-import { whileBusy } from './inbox-busy.ts';
+import { whileBusy } from './busy.ts';
 import { storeError } from './inbox-errors.ts';
 import { InboxFile } from './inbox-file.ts';
 import { inFrame, isWithin, refuseNested } from './inbox-frames.ts';
@@ -164,7 +164,7 @@ class Inbox implements SqliteInbox {
   async #begin(file: InboxFile, signal: AbortSignal | undefined): Promise<void> {
     const { busyTimeoutMs, path } = this.#settings;
     try {
-      await whileBusy(busyTimeoutMs, path, () => file.database.exec('BEGIN IMMEDIATE'), signal);
+      await whileBusy(busyTimeoutMs, () => file.database.exec('BEGIN IMMEDIATE'), signal);
     } catch (error) {
       if (signal?.aborted === true) throw signal.reason;
       throw storeError(error, 'begin', path);
@@ -175,7 +175,7 @@ class Inbox implements SqliteInbox {
     const { busyTimeoutMs, path } = this.#settings;
     try {
       mark();
-      await whileBusy(busyTimeoutMs, path, () => file.database.exec('COMMIT'));
+      await whileBusy(busyTimeoutMs, () => file.database.exec('COMMIT'));
     } catch (error) {
       this.#rollBack(file);
       throw storeError(error, 'commit', path);

@@ -1,27 +1,25 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type {
   FailedRow,
   NewRow,
   OutboxBatch,
   OutboxLag,
-  OutboxRow,
   ReadRequest,
   SetAsideReason,
   SyncOutboxStore,
   Wake,
 } from '@duobus/outbox';
+import { checkVersion, failedRow, outboxLag, readUnblocked, type SqlRow } from '@duobus/outbox/sql';
+import { whileBusy } from './busy.ts';
 import type { SqliteDatabase, SqliteStatement } from './outbox-database.ts';
-import { isBusy, outboxError, wrongVersion } from './outbox-errors.ts';
+import { outboxError } from './outbox-errors.ts';
 import type { SqliteSettings } from './outbox-options.ts';
 import { outboxSql, type OutboxSql, schemaVersion } from './outbox-sql.ts';
 import { watch } from './outbox-watch.ts';
 
 type Value = string | number | null | Uint8Array;
-type Found = Readonly<Record<string, unknown>>;
 
-/** A writer elsewhere is waited for that long, in small steps: a busy timeout of SQLite's would stop the whole process. */
+/** A writer elsewhere is waited for that long. */
 const busyMs = 5_000;
-const longestStepMs = 50;
 
 /** The outbox's verbs in SQLite. */
 export class SqliteOutboxStore implements SyncOutboxStore<SqliteDatabase> {
@@ -90,18 +88,13 @@ export class SqliteOutboxStore implements SyncOutboxStore<SqliteDatabase> {
     const [heldRows, heldLanes] = [request.heldRows, request.heldLanes].map((list) =>
       JSON.stringify(list),
     ) as [string, string];
-    for (;;) {
-      const found = await this.#patiently('relay', () =>
-        this.#all(this.#sql.read, heldRows, heldLanes, limit, bytes),
-      );
-      const rows = found.filter((row) => row['blocked'] === 0).map(rowOf);
-      const blocked = found.filter((row) => row['blocked'] === 1).map((row) => row['row']);
-      if (blocked.length > 0)
-        await this.#write('relay', () => this.#run(this.#sql.park, JSON.stringify(blocked)));
-      const more = Number(found[0]?.['candidates'] ?? 0) > found.length;
-      // a million rows may wait behind one that is set aside
-      if (rows.length > 0 || !more) return { rows, more };
-    }
+    return readUnblocked(
+      () =>
+        this.#patiently('relay', () =>
+          this.#all(this.#sql.read, heldRows, heldLanes, limit, bytes),
+        ),
+      (blocked) => this.#write('relay', () => this.#run(this.#sql.park, JSON.stringify(blocked))),
+    );
   }
 
   remove(fence: number, rows: readonly string[]): Promise<boolean> {
@@ -114,31 +107,14 @@ export class SqliteOutboxStore implements SyncOutboxStore<SqliteDatabase> {
 
   async lag(): Promise<OutboxLag> {
     const [found] = await this.#patiently('outbox.lag', () => this.#all(this.#sql.lag));
-    const { waiting, parked, unparked, aside, ms } = found as Readonly<
-      Record<string, number | null>
-    >;
-    return {
-      rows: Number(waiting) + Number(parked),
-      ms: Math.max(0, ms ?? 0),
-      behind: Number(parked) + Number(unparked),
-      setAside: Number(aside),
-    };
+    return outboxLag(found);
   }
 
   async failed(after: string | undefined, limit: number): Promise<readonly FailedRow[]> {
     const found = await this.#patiently('outbox.failed', () =>
       this.#all(this.#sql.failed, after ?? '0', limit),
     );
-    return found.map((row) => ({
-      id: row['id'] as string,
-      bus: row['bus'] as FailedRow['bus'],
-      topic: row['topic'] as string,
-      attributes: row['attributes'] as string,
-      data: row['data'] as Uint8Array,
-      reason: JSON.parse(row['reason'] as string) as SetAsideReason,
-      failedAt: row['failed_at'] as number,
-      row: row['row'] as string,
-    }));
+    return found.map(failedRow);
   }
 
   async settle(id: string, verdict: 'retry' | 'discard'): Promise<number> {
@@ -167,8 +143,7 @@ export class SqliteOutboxStore implements SyncOutboxStore<SqliteDatabase> {
 
   #checkVersion(call: string): void {
     const [state] = this.#all(this.#sql.version);
-    if (state?.['version'] !== schemaVersion)
-      throw wrongVersion(call, this.#sql, state?.['version']);
+    checkVersion(call, this.#sql.rows, state?.['version'], schemaVersion);
   }
 
   #owned(fence: number, work: () => void): Promise<boolean> {
@@ -203,21 +178,19 @@ export class SqliteOutboxStore implements SyncOutboxStore<SqliteDatabase> {
   }
 
   async #patiently<T>(call: string, work: () => T): Promise<T> {
-    const until = performance.now() + busyMs;
-    for (let stepMs = 1; ; stepMs = Math.min(stepMs * 2, longestStepMs)) {
-      try {
+    try {
+      return await whileBusy(busyMs, () => {
         if (!this.#prepared) this.#database.exec('pragma busy_timeout = 0');
         this.#prepared = true;
         return work();
-      } catch (cause) {
-        if (!isBusy(cause) || performance.now() >= until) throw outboxError(call, this.#sql, cause);
-      }
-      await sleep(stepMs);
+      });
+    } catch (cause) {
+      throw outboxError(call, this.#sql, cause);
     }
   }
 
-  #all(sql: string, ...values: Value[]): readonly Found[] {
-    return this.#statement(sql).all(...values) as readonly Found[];
+  #all(sql: string, ...values: Value[]): readonly SqlRow[] {
+    return this.#statement(sql).all(...values) as readonly SqlRow[];
   }
 
   #run(sql: string, ...values: Value[]): void {
@@ -229,18 +202,4 @@ export class SqliteOutboxStore implements SyncOutboxStore<SqliteDatabase> {
     this.#statements.set(sql, known);
     return known;
   }
-}
-
-function rowOf(row: Found): OutboxRow {
-  return {
-    row: row['row'] as string,
-    id: row['id'] as string,
-    bus: row['bus'] as OutboxRow['bus'],
-    topic: row['topic'] as string,
-    settings: row['settings'] as string,
-    lane: (row['lane'] as string | null) ?? undefined,
-    attributes: row['attributes'] as string,
-    data: row['data'] as Uint8Array,
-    bytes: row['bytes'] as number,
-  };
 }

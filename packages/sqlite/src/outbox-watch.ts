@@ -1,5 +1,5 @@
+import { isBusy } from './busy.ts';
 import type { SqliteDatabase } from './outbox-database.ts';
-import { isBusy } from './outbox-errors.ts';
 
 /** SQLite tells nobody of a commit, but a number changes: to ask for it costs some microseconds. */
 const everyMs = 50;

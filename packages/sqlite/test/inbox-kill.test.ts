@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { Consumers } from '@duobus/test-support';
+import type { Consuming } from './support/consumer.ts';
 import { useFolder } from './support/folder.ts';
-import { consumeAll, consumeAndDie } from './support/killing.ts';
 
+const consumers = new Consumers<Consuming>(new URL('./support/consumer.ts', import.meta.url));
 const count = 2_000;
 
 const orEarlier = (most: number): number => 1 + Math.floor(Math.random() * most);
@@ -17,10 +19,13 @@ describe('sqliteInbox on a bus whose consumers are killed', () => {
     const consuming = (first: number) => ({ orders, mails, count, first });
     for (let round = 0; round < 4; round += 1)
       await Promise.all([
-        consumeAndDie(consuming(round * 400), orEarlier(400)),
-        consumeAndDie(consuming(round * 400 + 100), orEarlier(400)),
+        consumers.consumeAndDie(consuming(round * 400), orEarlier(400)),
+        consumers.consumeAndDie(consuming(round * 400 + 100), orEarlier(400)),
       ]);
-    const handled = await Promise.all([consumeAll(consuming(0)), consumeAll(consuming(count / 2))]);
+    const handled = await Promise.all([
+      consumers.consumeAll(consuming(0)),
+      consumers.consumeAll(consuming(count / 2)),
+    ]);
     assert.ok(
       handled.some((number) => number > 0),
       'something was left for the last ones',

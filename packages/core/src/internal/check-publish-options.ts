@@ -1,10 +1,11 @@
 import type { Delivery } from '../delivery.ts';
 import { checkExtensions, checkText, checkTime } from '../envelope.ts';
-import type { PublishOptions } from '../publish-options.ts';
+import type { DocumentToPublish, PublishOptions } from '../publish-options.ts';
 import { checkOptions } from './check-options.ts';
 import { checkSignal } from './check-values.ts';
 
-const optionNames = [
+/** The names of PublishOptions. */
+export const publishOptionNames: readonly (keyof PublishOptions)[] = [
   'id',
   'type',
   'subject',
@@ -19,7 +20,7 @@ const optionNames = [
 
 /** @throws TypeError for options that `publish` does not take; `key` and `type` are judged with their topic. */
 export function checkPublishOptions(options: PublishOptions): void {
-  checkOptions('publish', options, optionNames);
+  checkOptions('publish', options, publishOptionNames);
   const { id, type, subject, correlationId, causationId, time, extensions, cause } = options;
   checkSignal('publish', options.signal);
   if (id !== undefined) checkText('publish: id', id, 1);
@@ -40,4 +41,10 @@ export function checkCause(call: string, cause: unknown): void {
 
 function isDate(time: unknown): time is Date {
   return time instanceof Date && !Number.isNaN(time.getTime());
+}
+
+/** Whether an entry of `publishMany` is a document with options of its own, rather than a document. */
+export function isDocumentToPublish(entry: unknown): entry is DocumentToPublish<unknown> {
+  if (typeof entry !== 'object' || entry === null || !('document' in entry)) return false;
+  return Object.keys(entry).every((name) => name === 'document' || name === 'options');
 }

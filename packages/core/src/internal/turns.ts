@@ -10,6 +10,11 @@ export class Turns {
     this.#most = most;
   }
 
+  /** How many wait for their turn. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
   /** Runs `work` when its turn has come. Rejects with the signal's reason if it is aborted before. */
   async run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     await this.#enter(signal);

@@ -4,18 +4,13 @@ import { abortable } from '../internal/abort.ts';
 import type { LogCapabilities, QueueCapabilities } from '../capabilities.ts';
 import type { StoredTopic } from '../driver.ts';
 import { checkOptions } from '../internal/check-options.ts';
-import { checkCause } from '../internal/check-publish-options.ts';
+import { checkCause, isDocumentToPublish } from '../internal/check-publish-options.ts';
 import { checkSignal } from '../internal/check-values.ts';
 import { partitionOf } from '../partition.ts';
 import { formatPosition } from '../position.ts';
 import { type Extra, prepare, type PrepareContext, type Prepared } from '../prepare.ts';
 import { type Envelope, prepareEnvelope } from '../prepare-envelope.ts';
-import type {
-  DocumentToPublish,
-  PublishOptions,
-  PublishResult,
-  Receipt,
-} from '../publish-options.ts';
+import type { PublishOptions, PublishResult, Receipt } from '../publish-options.ts';
 import type { AnyTopic } from '../topic.ts';
 import type { Context } from './context.ts';
 import { currentDelivery } from './delivery-view.ts';
@@ -295,9 +290,4 @@ function notSent(error: unknown): unknown {
   if (!BusError.is(error) || error.outcome !== undefined) return error;
   const { code, message, cause, retryable, context } = error;
   return new BusError(code, message, { cause, retryable, context, outcome: 'rejected' });
-}
-
-function isDocumentToPublish(entry: unknown): entry is DocumentToPublish<unknown> {
-  if (typeof entry !== 'object' || entry === null || !('document' in entry)) return false;
-  return Object.keys(entry).every((name) => name === 'document' || name === 'options');
 }

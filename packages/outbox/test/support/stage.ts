@@ -1,4 +1,5 @@
 import { type Adapter, type Bus, connect, topic } from '@duobus/core';
+import { Looks } from '@duobus/test-support';
 import {
   type MemoryOutbox,
   type MemoryOutboxOptions,
@@ -53,16 +54,13 @@ export async function stage(options: Partial<MemoryOutboxOptions> = {}): Promise
   const got: { n: number; id: string; source: string }[] = [];
   const events: RelayEvent[] = [];
   const relays: Relay[] = [];
-  const looks = new Set<() => void>();
-  const look = (): void => {
-    for (const one of looks) one();
-  };
+  const looks = new Looks();
   await bus.events.subscribe(
     Orders,
     'all',
     ({ n }, { id, source }) => {
       got.push({ n, id, source });
-      look();
+      looks.look();
     },
     { concurrency: 1 },
   );
@@ -85,22 +83,13 @@ export async function stage(options: Partial<MemoryOutboxOptions> = {}): Promise
         onEvent: (event) => {
           events.push(event);
           options.onEvent?.(event);
-          look();
+          looks.look();
         },
       });
       relays.push(relay);
       return relay;
     },
-    until: (holds) =>
-      new Promise((resolve) => {
-        const one = (): void => {
-          if (!holds()) return;
-          looks.delete(one);
-          resolve();
-        };
-        looks.add(one);
-        one();
-      }),
+    until: (holds) => looks.until(holds),
     async [Symbol.asyncDispose]() {
       await Promise.all(relays.map((relay) => relay.close()));
       await bus.close();

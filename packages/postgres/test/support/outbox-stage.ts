@@ -7,6 +7,7 @@ import {
   type RelayOptions,
   startRelay,
 } from '@duobus/outbox';
+import { Looks } from '@duobus/test-support';
 import type pg from 'pg';
 import { type PgTransaction, postgresOutbox, type PostgresOutboxOptions } from '../../src/index.ts';
 import { type Database, inTransaction } from './outbox-database.ts';
@@ -43,17 +44,14 @@ export async function outboxStage(
   const got: { n: number; id: string }[] = [];
   const events: RelayEvent[] = [];
   const relays: Relay[] = [];
-  const looks = new Set<() => void>();
-  const look = (): void => {
-    for (const one of looks) one();
-  };
+  const looks = new Looks();
   const subscription = `all-${crypto.randomUUID()}`;
   await bus.events.subscribe(
     Orders,
     subscription,
     ({ n }, { id }) => {
       got.push({ n, id });
-      look();
+      looks.look();
     },
     { concurrency: 1 },
   );
@@ -69,22 +67,13 @@ export async function outboxStage(
         ...relayOptions,
         onEvent: (event) => {
           events.push(event);
-          look();
+          looks.look();
         },
       });
       relays.push(relay);
       return relay;
     },
-    until: (holds) =>
-      new Promise((resolve) => {
-        const one = (): void => {
-          if (!holds()) return;
-          looks.delete(one);
-          resolve();
-        };
-        looks.add(one);
-        one();
-      }),
+    until: (holds) => looks.until(holds),
     async [Symbol.asyncDispose]() {
       await Promise.all(relays.map((relay) => relay.close()));
       await bus.events.unsubscribe(Orders, subscription, { discard: true });

@@ -1,0 +1,2 @@
+export { Consumers } from './consumers.ts';
+export { Looks } from './looks.ts';
