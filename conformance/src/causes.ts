@@ -1,5 +1,7 @@
 /** What of an adapter usually breaks a rule that holds for every history, by the name of its predicate. */
 export const causes: Readonly<Record<string, string>> = {
+  runaway:
+    "What is given back, or asked for again with a delay, comes at once and for ever: `settle` with 'back' or 'again', or a reader that does not move on.",
   noPhantoms:
     "The driver says 'rejected' of what may be stored ('unknown' is the word), or names of topics are mixed up.",
   nothingAltered:

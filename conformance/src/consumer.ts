@@ -14,7 +14,8 @@ export interface Consumer {
   close(): Promise<void>;
 }
 
-/** Writes deliveries of one consumer into the history. Documents of other runs are counted and left alone. */
+/** Writes deliveries of one consumer into the history, as long as that takes more. Documents of other runs are counted and
+ *  left alone. */
 export class Recorder {
   readonly deliveries: DeliverOp[] = [];
   foreign = 0;
@@ -37,6 +38,7 @@ export class Recorder {
       this.foreign += 1;
       return undefined;
     }
+    if (this.#history.full) return undefined;
     const { id, member, spec } = this.#consumer;
     const topic = `${spec.kind}:${spec.topic.name}`;
     const op = this.#history.begin({

@@ -325,6 +325,7 @@ export class CaseContext {
       new InVain(`waited ${limit} ms in vain until ${typeof what === 'string' ? what : what()}`);
     const patience = new Patience(limit, this.clock);
     while (!(await limited(condition, limit, late, this.clock))) {
+      if (this.history.full) throw new Error('documents are handed out again and again');
       const { leftMs } = patience;
       if (leftMs <= 0) throw late();
       await this.history.change(Math.min(20 + (limit - leftMs) / 20, 250), this.clock);

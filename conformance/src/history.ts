@@ -111,6 +111,9 @@ export type NewOp =
   | Fields<LettersOp>
   | Fields<MarkOp>;
 
+/** Many times what any case leads to: beyond it something comes again and again, and to judge it would take for ever. */
+export const mostOps = 20_000;
+
 /** What has happened in one run of a case, in order: the only thing it is judged by. */
 export class History {
   readonly ops: Op[] = [];
@@ -121,6 +124,11 @@ export class History {
 
   constructor(options: { readonly brokerRepeats?: boolean } = {}) {
     this.brokerRepeats = options.brokerRepeats ?? false;
+  }
+
+  /** Nothing more is to be recorded. */
+  get full(): boolean {
+    return this.ops.length >= mostOps;
   }
 
   begin<T extends NewOp>(op: T): OpOf<T['f']> {

@@ -1,7 +1,7 @@
 import { causes } from './causes.ts';
 import { closeRepeatsNothing, failuresAreKept, reachesAll } from './completeness.ts';
 import { Fault } from './fault.ts';
-import type { History } from './history.ts';
+import { type History, mostOps } from './history.ts';
 import { noSkips, onePlaceEach, resetExact } from './log-predicates.ts';
 import {
   inPlaceOrder,
@@ -56,6 +56,14 @@ export function judge(
   ordered: readonly string[],
   predicates: Readonly<Record<string, Predicate>> = always,
 ): Fault[] {
+  if (history.full)
+    return [
+      new Fault(
+        `runaway: ${mostOps} operations, and no end: documents are handed out again and again`,
+        history.ops.slice(-2),
+        causes['runaway'],
+      ),
+    ];
   const named = (name: string, predicate: Predicate): Fault[] =>
     predicate(history).map(({ text, ops }) => new Fault(`${name}: ${text}`, ops, causes[name]));
   const general = Object.entries(predicates).flatMap(([name, predicate]) => named(name, predicate));
