@@ -8,6 +8,7 @@ import { newKey, useServer } from './support/server.ts';
 
 const consumers = new Consumers<Consuming>(new URL('./support/consumer.ts', import.meta.url));
 const count = 2_000;
+const last = 200; // what only the last ones publish, as those before may be fast enough to leave nothing
 const rounds = 4;
 
 const orEarlier = (most: number): number => 1 + Math.floor(Math.random() * most);
@@ -32,11 +33,11 @@ describe('postgresInbox on a bus whose consumers are killed', () => {
   it('has one effect for each document, which processes with buses of their own all handle', async () => {
     const name = newKey();
     const database = server.broker.url;
-    const consuming = (first: number) => ({
+    const consuming = (first: number, published = count - last) => ({
       bus: 'memory:',
       database,
       topic: name,
-      publishes: { count, first },
+      publishes: { count: published, first },
     });
     for (let round = 0; round < rounds; round += 1)
       await Promise.all([
@@ -44,10 +45,10 @@ describe('postgresInbox on a bus whose consumers are killed', () => {
         consumers.consumeAndDie(consuming(round * 400 + 100), orEarlier(400)),
       ]);
     const [one, two] = await Promise.all([
-      consumers.consumeAll(consuming(0)),
-      consumers.consumeAll(consuming(count / 2)),
+      consumers.consumeAll(consuming(0, count)),
+      consumers.consumeAll(consuming(count / 2, count)),
     ]);
-    assert.ok(one + two > 0, 'something was left for the last ones');
+    assert.ok(one + two >= last, 'something was left for the last ones');
     await judge(name);
   });
 

@@ -6,6 +6,7 @@ import { useFolder } from './support/folder.ts';
 
 const consumers = new Consumers<Consuming>(new URL('./support/consumer.ts', import.meta.url));
 const count = 2_000;
+const last = 200; // what only the last ones publish, as those before may be fast enough to leave nothing
 
 const orEarlier = (most: number): number => 1 + Math.floor(Math.random() * most);
 
@@ -16,20 +17,22 @@ describe('sqliteInbox on a bus whose consumers are killed', () => {
     const files = ['orders', 'mails'];
     for (const file of files) folder.inbox(file);
     const [orders = '', mails = ''] = files.map((file) => folder.path(file));
-    const consuming = (first: number) => ({ orders, mails, count, first });
+    const consuming = (first: number, published = count - last) => ({
+      orders,
+      mails,
+      count: published,
+      first,
+    });
     for (let round = 0; round < 4; round += 1)
       await Promise.all([
         consumers.consumeAndDie(consuming(round * 400), orEarlier(400)),
         consumers.consumeAndDie(consuming(round * 400 + 100), orEarlier(400)),
       ]);
-    const handled = await Promise.all([
-      consumers.consumeAll(consuming(0)),
-      consumers.consumeAll(consuming(count / 2)),
+    const [one, two] = await Promise.all([
+      consumers.consumeAll(consuming(0, count)),
+      consumers.consumeAll(consuming(count / 2, count)),
     ]);
-    assert.ok(
-      handled.some((number) => number > 0),
-      'something was left for the last ones',
-    );
+    assert.ok(one + two >= last, 'something was left for the last ones');
     const wanted = Array.from({ length: count }, (_, index) => String(index)).toSorted();
     for (const file of files) assert.deepEqual(folder.effects(file).toSorted(), wanted, file);
   });
