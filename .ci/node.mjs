@@ -58,7 +58,11 @@ if (!isInstalled()) install();
 const [entry = '', ...args] = process.argv.slice(2);
 // kafkajs computes negative timeouts all day long (tulios/kafkajs#1751)
 const flags = ['--conditions=duobus:source', '--disable-warning=TimeoutNegativeWarning'];
-const child = spawn(findNode(), [...flags, join(root, entry), ...args], { stdio: 'inherit' });
+const child = spawn(findNode(), [...flags, join(root, entry), ...args], {
+  stdio: 'inherit',
+  // processes are started by the hundred, and each would compile the same modules anew
+  env: { NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/compiled'), ...process.env },
+});
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(signal, () => {

@@ -48,6 +48,14 @@ export async function runHistories(adapter, url, runs) {
   return code === 0 && interrupted === undefined;
 }
 
+/** A broken adapter of every kind against a broker that runs; resolves to whether each is found, and the whole one is not. */
+export async function runMutants(adapter, url) {
+  if (interrupted !== undefined) return false;
+  const args = ['--adapter', adapter, '--url', url, '--sample', '--named'];
+  const code = await runNode(['conformance/src/mutants/command.ts', ...args], {});
+  return code === 0 && interrupted === undefined;
+}
+
 /** Runs these test files and resolves to the counts and whether all is well. */
 export async function runTests(files, env = {}) {
   if (interrupted !== undefined) return { passed: 0, failed: 1, skipped: 0, ok: false };
@@ -61,7 +69,7 @@ export async function runTests(files, env = {}) {
   const reporter = pathToFileURL(join(root, '.ci/reporter.mjs')).href;
   const flags = [
     '--test',
-    '--test-concurrency=2',
+    '--test-concurrency=3',
     `--test-timeout=${timeoutMs}`,
     `--test-reporter=${reporter}`,
     '--test-reporter-destination=stdout',

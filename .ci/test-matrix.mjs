@@ -1,4 +1,5 @@
-// npm run test:matrix [-- name ...]: the broker tests, and random histories, against every supported broker version in turn.
+// npm run test:matrix [-- name ...]: the broker tests, random histories and broken adapters against every supported broker
+// version in turn.
 import { existsSync } from 'node:fs';
 import {
   adapterNames,
@@ -9,7 +10,7 @@ import {
   versionEnvironment,
 } from '../packages/brokers/src/index.ts';
 import { countLine } from './reporter.mjs';
-import { find, runHistories, runTests } from './run-tests.mjs';
+import { find, runHistories, runMutants, runTests } from './run-tests.mjs';
 
 const supported = [
   'rabbitmq@3.10',
@@ -49,14 +50,17 @@ for (const name of given.length > 0 ? given : all) {
       // tests that start a broker of their own start the same version
       const env = { [urlVariables[kind]]: broker.url, ...versionEnvironment(name) };
       const tests = await runTests([...new Set(files)], env);
-      const allowed = await runHistories(adapterNames[kind], broker.url, histories);
+      const more = [
+        await runHistories(adapterNames[kind], broker.url, histories),
+        await runMutants(adapterNames[kind], broker.url),
+      ];
       rows.push({
         name,
         version: broker.version,
         ...tests,
-        passed: tests.passed + (allowed ? 1 : 0),
-        failed: tests.failed + (allowed ? 0 : 1),
-        ok: tests.ok && allowed,
+        passed: tests.passed + more.filter((ok) => ok).length,
+        failed: tests.failed + more.filter((ok) => !ok).length,
+        ok: tests.ok && more.every((ok) => ok),
         since,
       });
     } finally {

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import type { KillMatrix } from '../src/mutants/kill.ts';
 import { command } from './support/command.ts';
 
@@ -41,6 +42,24 @@ describe('duobus-mutants', () => {
     );
   });
 
+  it('shows an adapter that is reached by a URL one of every kind, in processes of their own', async () => {
+    const own = fileURLToPath(new URL('./support/own-adapter.ts', import.meta.url));
+    const wanted = ['lose-nth', 'share-a-cursor'].flatMap((name) => ['--mutant', name]);
+    const { code, out, err } = await mutants(
+      '--adapter',
+      own,
+      '--url',
+      'own://whole',
+      '--slow',
+      '0.5',
+      '--sample',
+      '--named',
+      ...wanted,
+    );
+    assert.equal(code, 0, err);
+    assert.match(out, /^own-adapter: 2 mutants, 2 killed by the case named for them, 0 survive/m);
+  });
+
   it('lists the mutants, and says how it is used', async () => {
     assert.match((await mutants('--list')).out, /^share-a-cursor@event +fan-out$/m);
     assert.match((await mutants('--help')).out, /--adapter NAME/);
@@ -49,6 +68,7 @@ describe('duobus-mutants', () => {
   it('ends with 2 and a sentence for wrong arguments, without a broker', async () => {
     for (const [args, sentence] of [
       [[], /say which adapter/],
+      [['--url', 'memory:'], /say which adapter/],
       [
         ['--adapter', 'memory', '--mutant', 'nonsense'],
         /there is no mutant or operator 'nonsense'/,

@@ -134,16 +134,17 @@ describe('order by key on SNS and SQS', () => {
   });
 
   it('holds back a key behind a document that is held, and no other', async () => {
-    await using opened = await openDriver();
+    await using opened = await openDriver({ visibilityMs: 4_000 });
     await using made = await subscription(opened, 'key');
     const { topic } = made;
     await publish(opened, topic, 0, keyed('a', 1));
     const reader = await consume(opened, topic);
     await reader.take(1);
     await publish(opened, topic, 0, [...keyed('a', 2, 3), ...keyed('b', 1)]);
+    await reader.take(2);
     // longer than it would be away without being kept
     await assert.rejects(
-      reader.until(() => false, 3_500),
+      reader.until(({ ids }) => ids.length > 2, 6_000),
       /in vain/,
     );
     assert.deepEqual(reader.ids, ['a.1', 'b.1']);

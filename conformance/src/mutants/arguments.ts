@@ -25,7 +25,7 @@ export const mutantUsage = `duobus-mutants: shows that the suite finds an adapte
   --sample         one mutant of every operator
   --seed N         default 1
   --slow FACTOR    multiplies all time limits; default 0.2, 1 with a broker
-  --concurrency N  mutants at a time; default 2, with --named 16
+  --concurrency N  mutants at a time; default 6, on memory 2, there with --named 16
   --list           names the mutants and the cases that have to find them
   --help           shows this`;
 
@@ -49,10 +49,10 @@ export function readMutantArguments(argv: readonly string[]): MutantArguments {
     },
   });
   const { adapter, url, json, list = false, help = false } = values;
-  if (!list && !help && adapter === undefined && url === undefined)
-    throw new Error('say which adapter: --adapter NAME, or --url URL');
+  if (!list && !help && adapter === undefined) throw new Error('say which adapter: --adapter NAME');
   const quick = adapter === 'memory';
   const named = values.named ?? false;
+  const together = quick ? (named ? 16 : 2) : 6;
   return {
     adapter,
     url,
@@ -65,6 +65,6 @@ export function readMutantArguments(argv: readonly string[]): MutantArguments {
     sample: values.sample ?? false,
     seed: numberOf('seed', values.seed ?? '1', 0),
     slow: numberOf('slow', values.slow ?? (quick ? '0.2' : '1'), 0.1),
-    concurrency: numberOf('concurrency', values.concurrency ?? (named ? '16' : '2'), 1),
+    concurrency: numberOf('concurrency', values.concurrency ?? String(together), 1),
   };
 }

@@ -2,10 +2,18 @@
 import { writeFileSync } from 'node:fs';
 import { cases } from '../cases/index.ts';
 import { commandLine } from '../command-line.ts';
-import { killMatrix, killSample, matrixTable, survivingKinds } from './kill.ts';
+import {
+  killMatrix,
+  killSample,
+  matrixTable,
+  type Show,
+  showHere,
+  survivingKinds,
+} from './kill.ts';
 import { type Mutant, mutants } from './index.ts';
 import { type MutantArguments, mutantUsage, readMutantArguments } from './arguments.ts';
-import { targetFor } from '../targets.ts';
+import { showElsewhere } from './show-elsewhere.ts';
+import { type Target, targetFor } from '../targets.ts';
 
 function chosen({ wanted }: MutantArguments): readonly Mutant[] {
   const unknown = wanted.find(
@@ -17,6 +25,17 @@ function chosen({ wanted }: MutantArguments): readonly Mutant[] {
     ({ name, operator }) =>
       wanted.length === 0 || wanted.includes(name) || wanted.includes(operator),
   );
+}
+
+/** In processes of their own where the broker can be reached from there, but for cases that do something to it. */
+function showFor({ adapter, slow, seed }: MutantArguments, target: Target): Show {
+  const here = showHere((change) => target.changed(change), seed);
+  const url = target.harness.processes?.url;
+  if (url === undefined) return here;
+  const elsewhere = showElsewhere({ adapter: adapter ?? '', url, slow, seed });
+  const hurting = new Set(cases.flatMap(({ name, alone }) => (alone === undefined ? [] : [name])));
+  return (mutant, names) =>
+    names.some((name) => hurting.has(name)) ? here(mutant, names) : elsewhere(mutant, names);
 }
 
 async function main(args: MutantArguments): Promise<number> {
@@ -34,7 +53,8 @@ async function main(args: MutantArguments): Promise<number> {
   const kill = args.sample ? killSample : killMatrix;
   const matrix = await kill({
     mutants: some,
-    changed: (change) => target.changed(change),
+    harness: target.harness,
+    show: showFor(args, target),
     concurrency: args.concurrency,
     seed: args.seed,
     only: args.named ? [] : columns,

@@ -2,7 +2,7 @@ import { cases } from '../cases/index.ts';
 import type { Harness } from '../harness.ts';
 import type { CaseResult } from '../report.ts';
 import { run } from '../run.ts';
-import type { Mutant } from './mutant.ts';
+import type { Defect, Mutant } from './mutant.ts';
 
 /** `late`: found by waiting in vain. `unsupported`: the adapter does not declare what the case is about. */
 export type Fate = 'killed' | 'late' | 'survived' | 'unsupported';
@@ -18,15 +18,22 @@ export interface KillMatrix {
   readonly adapter: string;
   readonly versions: Readonly<Record<string, string>>;
   readonly seed: number;
-  /** What the same cases come to without a fault, beside the others and in the same time. */
+  /** What the same cases come to without a fault. */
   readonly honest: Readonly<Record<string, Fate>>;
   readonly mutants: readonly Killing[];
 }
 
+/** What cases come to with a broken adapter, or with a whole one. */
+export type Show = (
+  mutant: Mutant | undefined,
+  names: readonly string[],
+) => Promise<Killing['cases']>;
+
 export interface KillOptions {
   readonly mutants: readonly Mutant[];
-  /** A harness whose adapters are changed. */
-  readonly changed: (change: ReturnType<Mutant['begin']>) => Harness;
+  /** Of the adapter when it is whole. */
+  readonly harness: Harness;
+  readonly show: Show;
   /** Cases that every mutant is shown, besides the one it names. Default: none. */
   readonly only?: readonly string[];
   /** Mutants at a time. */
@@ -35,56 +42,75 @@ export interface KillOptions {
   readonly onResult?: (killing: Killing) => void;
 }
 
-const casesAtOnce = 24;
+/** Most of what goes wrong is waited for: together that takes no longer than one by one. */
+export const casesAtOnce = (mutant: Mutant | undefined): number => (mutant === undefined ? 6 : 24);
 
-/** Shows cases to broken adapters. */
-export async function killMatrix(options: KillOptions): Promise<KillMatrix> {
-  const { mutants, changed, only = [], concurrency, seed, onResult } = options;
-  const honest = changed((adapter) => adapter);
-  const shownTo = async (harness: Harness, names: readonly string[]): Promise<Killing['cases']> => {
-    // Most of what goes wrong is waited for: together that takes no longer than one by one.
-    const report = await run(harness, {
-      only: [...new Set(names)],
-      seed,
-      concurrency: casesAtOnce,
-    });
+/** Shows them in this process. */
+export function showHere(changed: (change: ReturnType<Defect>) => Harness, seed: number): Show {
+  return async (mutant, names) => {
+    const harness = changed(mutant === undefined ? (adapter) => adapter : mutant.begin());
+    const report = await run(harness, { only: names, seed, concurrency: casesAtOnce(mutant) });
+    // Of a broken one it is what is wanted.
+    if (mutant === undefined)
+      for (const { error } of report.cases) if (error !== undefined) console.error(error);
     return Object.fromEntries(report.cases.map((result) => [result.name, fateOf(result)]));
   };
+}
+
+const onMemory = ({ name }: Harness): boolean => name === 'memory';
+
+/** Shows cases to broken adapters, and to the whole one before. */
+export async function killMatrix(options: KillOptions): Promise<KillMatrix> {
+  const honest = await honestFates(
+    options,
+    options.mutants.map(({ killedBy }) => killedBy),
+  );
+  return matrixOf(options, honest, await killAll(options));
+}
+
+async function honestFates(
+  { harness, show, only = [] }: KillOptions,
+  named: readonly string[],
+): Promise<Killing['cases']> {
+  const gentle = [...new Set([...only, ...named])].filter(
+    (name) => onMemory(harness) || !cases.some((one) => one.name === name && one.alone),
+  );
+  return gentle.length === 0 ? {} : show(undefined, gentle);
+}
+
+async function killAll(options: KillOptions): Promise<readonly Killing[]> {
+  const { mutants, harness, show, only = [], concurrency, onResult } = options;
   const found = new Map<string, Killing>();
   const one = async (mutant: Mutant): Promise<void> => {
-    const { name, operator, point, killedBy, begin } = mutant;
-    const fates = await shownTo(changed(begin()), [killedBy, ...only]);
+    const { name, operator, point, killedBy } = mutant;
+    const fates = await show(mutant, [...new Set([killedBy, ...only])]);
     const fate = fates[killedBy] as Fate;
     found.set(name, { name, operator, point, killedBy, fate, cases: fates });
     onResult?.(found.get(name) as Killing);
   };
   // What hurts the broker must find nothing else running, unless every mutant has a broker of its own.
   const hurts = ({ killedBy }: Mutant): boolean =>
-    honest.name !== 'memory' &&
+    !onMemory(harness) &&
     cases.some(
-      ({ name, alone }) => (name === killedBy || only.includes(name)) && alone?.(honest) === true,
+      ({ name, alone }) => (name === killedBy || only.includes(name)) && alone?.(harness) === true,
     );
   const together = mutants.filter((mutant) => !hurts(mutant));
-  const all = [...only, ...mutants.map(({ killedBy }) => killedBy)];
-  const gentle = all.filter(
-    (name) => honest.name === 'memory' || !cases.some((one) => one.name === name && one.alone),
-  );
-  const whole = shownTo(honest, gentle);
   await Promise.all(
     Array.from({ length: concurrency }, async () => {
       for (let next = together.shift(); next !== undefined; next = together.shift())
         await one(next);
     }),
   );
-  const fates = await whole;
   for (const mutant of mutants) if (!found.has(mutant.name)) await one(mutant);
-  return {
-    adapter: honest.name,
-    versions: honest.versions ?? {},
-    seed,
-    honest: fates,
-    mutants: mutants.map(({ name }) => found.get(name) as Killing),
-  };
+  return mutants.map(({ name }) => found.get(name) as Killing);
+}
+
+function matrixOf(
+  { harness, seed }: KillOptions,
+  honest: Killing['cases'],
+  mutants: readonly Killing[],
+): KillMatrix {
+  return { adapter: harness.name, versions: harness.versions ?? {}, seed, honest, mutants };
 }
 
 function fateOf({ verdict, error = '' }: CaseResult): Fate {
@@ -95,27 +121,28 @@ function fateOf({ verdict, error = '' }: CaseResult): Fate {
     : 'killed';
 }
 
-/**
- * What is shown to a live broker: one mutant of every operator, each at another point, and where an adapter has no use for
- * that point, so that it survives, the next. By cases that leave the broker alone and in which nobody dies: a broken adapter
- * is in this process, and a death of it would be none.
- */
+/** What is shown to a live broker: one mutant of every operator, and the same cases to the whole adapter before. */
 export async function killSample(options: KillOptions): Promise<KillMatrix> {
-  const kinds = kindsOf(options.mutants);
-  if (kinds.length === 0) return killMatrix({ ...options, mutants: [] });
-  const shown: KillMatrix[] = [];
-  let open = kinds;
+  const honest = await honestFates(options, casesOfSample(options.mutants));
+  return matrixOf(options, honest, await killKinds(options));
+}
+
+/**
+ * One mutant of every operator, each at another point, and where an adapter has no use for that point, so that it survives,
+ * the next. By cases that leave the broker alone and in which nobody dies: a broken adapter is in the process of the case,
+ * and a death of it would be none.
+ */
+export async function killKinds(options: KillOptions): Promise<readonly Killing[]> {
+  const shown: Killing[] = [];
+  let open = kindsOf(options.mutants);
   for (let turn = 0; open.length > 0; turn += 1) {
     const mutants = open.flatMap((kind) => kind[turn] ?? []);
     if (mutants.length === 0) break;
-    const matrix = await killMatrix({ ...options, mutants });
-    shown.push(matrix);
-    const survivors = survivingKinds(matrix);
+    shown.push(...(await killAll({ ...options, mutants })));
+    const survivors = survivingKinds({ mutants: shown });
     open = open.filter(([first]) => survivors.includes(first?.operator ?? ''));
   }
-  const mutants = shown.flatMap((matrix) => matrix.mutants);
-  const honest = Object.assign({}, ...shown.map((matrix) => matrix.honest)) as Killing['cases'];
-  return { ...(shown[0] as KillMatrix), honest, mutants };
+  return shown;
 }
 
 /** The cases that find one mutant of every kind. */

@@ -3,7 +3,7 @@ import type { Harness } from '../harness.ts';
 import { caseLimitMs, run } from '../run.ts';
 import { changed } from '../severable.ts';
 import { addTest, type TestFunction } from '../test-function.ts';
-import { casesOfSample, killSample, survivingKinds } from './kill.ts';
+import { casesOfSample, killKinds, showHere, survivingKinds } from './kill.ts';
 import { mutants } from './index.ts';
 
 export interface MutantSuiteOptions {
@@ -47,14 +47,11 @@ export function mutantSuite(options: MutantSuiteOptions): void {
     test,
     'a mutant of every kind is killed by the case it names',
     async () => {
-      const matrix = await killSample({
-        mutants,
-        changed: (change) => changed(harness, makeAdapter, change),
-        concurrency,
-        seed: 1,
-      });
-      const survivors = survivingKinds(matrix);
-      const tried = matrix.mutants.filter(({ operator }) => survivors.includes(operator));
+      const seed = 1;
+      const show = showHere((change) => changed(harness, makeAdapter, change), seed);
+      const shown = await killKinds({ mutants, harness, show, concurrency, seed });
+      const survivors = survivingKinds({ mutants: shown });
+      const tried = shown.filter(({ operator }) => survivors.includes(operator));
       if (tried.length > 0)
         throw new Error(
           tried.map(({ name, killedBy }) => `${name} survives ${killedBy}`).join('\n'),

@@ -1,0 +1,46 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { caseLimitMs } from '../run.ts';
+import { casesAtOnce, type Killing, type Show } from './kill.ts';
+import type { Shown } from './show-child.ts';
+
+/** Where the processes find the broker. */
+export type Elsewhere = Omit<Shown, 'mutant' | 'names'>;
+
+/**
+ * Shows them in a process for each mutant: one that goes round and round for ever keeps none of the others from their work,
+ * and is ended.
+ */
+export function showElsewhere(elsewhere: Elsewhere): Show {
+  return async (mutant, names) => {
+    const what = mutant?.name ?? 'the whole adapter';
+    const child = start({ ...elsewhere, mutant: mutant?.name, names });
+    let fates: Killing['cases'] | undefined;
+    child.once('message', (message) => (fates = message as Killing['cases']));
+    let late = false;
+    const rounds = Math.ceil(names.length / casesAtOnce(mutant));
+    const limitMs = (rounds * caseLimitMs + 30_000) * elsewhere.slow;
+    const limit = setTimeout(() => {
+      late = true;
+      child.kill('SIGKILL');
+    }, limitMs);
+    const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
+    clearTimeout(limit);
+    if (fates !== undefined) return fates;
+    if (late) return Object.fromEntries(names.map((name) => [name, 'late']));
+    throw new Error(`the process that showed ${what} ended with ${code ?? signal}`);
+  };
+}
+
+function start(shown: Shown): ChildProcess {
+  const file = new URL(
+    `./show-child${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`,
+    import.meta.url,
+  );
+  return fork(file, [JSON.stringify(shown)], {
+    execArgv: process.execArgv.filter(
+      (flag) => flag.startsWith('--conditions') || flag.startsWith('--import'),
+    ),
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+}
