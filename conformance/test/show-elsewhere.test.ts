@@ -7,8 +7,8 @@ import { showElsewhere } from '../src/mutants/show-elsewhere.ts';
 
 const adapter = fileURLToPath(new URL('./support/own-adapter.ts', import.meta.url));
 const mutant = mutants.find(({ name }) => name === 'lose-nth@event.publish');
-const show = (host: string, slow: number): Show =>
-  showElsewhere({ adapter, url: `own://${host}`, slow, seed: 1 });
+const show = (host: string, slow: number, tell?: (error: string) => void): Show =>
+  showElsewhere({ adapter, url: `own://${host}`, slow, seed: 1 }, tell);
 
 describe('a process for each mutant', () => {
   it('tells what the cases come to, with the fault and without', async () => {
@@ -21,6 +21,13 @@ describe('a process for each mutant', () => {
       'fan-out': 'survived',
       read: 'survived',
     });
+  });
+
+  it('tells why a case fails without a fault', async () => {
+    const errors: string[] = [];
+    const fates = await show('fails', 0.5, (error) => errors.push(error))(undefined, ['fan-out']);
+    assert.deepEqual(fates, { 'fan-out': 'killed' });
+    assert.match(errors.join(), /^Promised: [^]*Run it again: --case fan-out --seed 1$/);
   });
 
   it('is ended when it goes round and round', async () => {

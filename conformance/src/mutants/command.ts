@@ -29,10 +29,11 @@ function chosen({ wanted }: MutantArguments): readonly Mutant[] {
 
 /** In processes of their own where the broker can be reached from there, but for cases that do something to it. */
 function showFor({ adapter, slow, seed }: MutantArguments, target: Target): Show {
-  const here = showHere((change) => target.changed(change), seed);
+  const tell = (error: string): void => console.error(error);
+  const here = showHere((change) => target.changed(change), seed, tell);
   const url = target.harness.processes?.url;
   if (url === undefined) return here;
-  const elsewhere = showElsewhere({ adapter: adapter ?? '', url, slow, seed });
+  const elsewhere = showElsewhere({ adapter: adapter ?? '', url, slow, seed }, tell);
   const hurting = new Set(cases.flatMap(({ name, alone }) => (alone === undefined ? [] : [name])));
   return (mutant, names) =>
     names.some((name) => hurting.has(name)) ? here(mutant, names) : elsewhere(mutant, names);

@@ -45,14 +45,16 @@ export interface KillOptions {
 /** Most of what goes wrong is waited for: together that takes no longer than one by one. */
 export const casesAtOnce = (mutant: Mutant | undefined): number => (mutant === undefined ? 6 : 24);
 
-/** Shows them in this process. */
-export function showHere(changed: (change: ReturnType<Defect>) => Harness, seed: number): Show {
+/** Shows them in this process. `tell` hears why a case fails with the whole adapter. */
+export function showHere(
+  changed: (change: ReturnType<Defect>) => Harness,
+  seed: number,
+  tell?: (error: string) => void,
+): Show {
   return async (mutant, names) => {
     const harness = changed(mutant === undefined ? (adapter) => adapter : mutant.begin());
     const report = await run(harness, { only: names, seed, concurrency: casesAtOnce(mutant) });
-    // Of a broken one it is what is wanted.
-    if (mutant === undefined)
-      for (const { error } of report.cases) if (error !== undefined) console.error(error);
+    if (mutant === undefined) for (const { error } of report.cases) if (error) tell?.(error);
     return Object.fromEntries(report.cases.map((result) => [result.name, fateOf(result)]));
   };
 }

@@ -1,6 +1,6 @@
 import { targetFor } from '../targets.ts';
 import { mutants } from './index.ts';
-import { showHere } from './kill.ts';
+import { type Killing, showHere } from './kill.ts';
 
 /** What a process of `showElsewhere` is told, as JSON in its first argument. */
 export interface Shown {
@@ -13,14 +13,25 @@ export interface Shown {
   readonly names: readonly string[];
 }
 
+/** What it answers. */
+export interface Found {
+  readonly fates: Killing['cases'];
+  readonly errors: readonly string[];
+}
+
 process.once('disconnect', () => process.exit());
 
 const { adapter, url, slow, seed, mutant, names } = JSON.parse(process.argv[2] ?? '') as Shown;
 const target = await targetFor({ adapter, url, slow });
-const show = showHere((change) => target.changed(change), seed);
+const errors: string[] = [];
+const show = showHere(
+  (change) => target.changed(change),
+  seed,
+  (error) => errors.push(error),
+);
 const fates = await show(
   mutants.find(({ name }) => name === mutant),
   names,
 );
 // What is broken may have left something running.
-process.send?.(fates, () => process.exit());
+process.send?.({ fates, errors } satisfies Found, () => process.exit());

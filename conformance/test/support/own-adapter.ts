@@ -16,6 +16,7 @@ export function createAdapter({ url }: AdapterConfig): Adapter {
       publish: (...args) => {
         if (host === 'dies') process.exit(7);
         if (host === 'spins') for (;;);
+        if (host === 'fails') throw new Error('the broker has gone away');
         return publish.apply(queue, args);
       },
     })),
