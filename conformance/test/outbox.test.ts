@@ -5,7 +5,25 @@ import { memoryStage } from './support/memory-outbox.ts';
 import { outboxMutants } from './support/outbox-mutants.ts';
 
 describe('the outbox suite', () => {
-  outboxSuite({ test: it, outbox: { name: 'memory', tables: false, open: () => memoryStage() } });
+  const outbox = { name: 'memory', tables: false, open: () => memoryStage() };
+  outboxSuite({ test: it, outbox });
+
+  it('tells the runner how long a case may take, longer for a slow store', () => {
+    const limits = new Set<number>();
+    for (const slow of [1, 3])
+      outboxSuite({ test: (_, __, ms) => limits.add(ms), outbox: { ...outbox, slow } });
+    assert.deepEqual([...limits], [60_000, 180_000]);
+  });
+
+  it('refuses wrong options', () => {
+    const wrong: readonly (readonly [object, RegExp])[] = [
+      [{ test: it, outbox, store: 1 }, /unknown option 'store'/],
+      [{ outbox }, /test must be/],
+      [{ test: it }, /outbox must be/],
+    ];
+    for (const [options, message] of wrong)
+      assert.throws(() => outboxSuite(options as never), { name: 'TypeError', message });
+  });
 });
 
 describe('broken outbox stores', { concurrency: 4 }, () => {

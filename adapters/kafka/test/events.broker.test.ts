@@ -40,7 +40,8 @@ describe('subscriptions on Kafka', { concurrency: 3 }, () => {
       [first, second].map((driver) => driver.ensureSubscription(topic, 'sub', 'create', soon())),
     );
     assert.deepEqual(made.toSorted(), ['created', 'existed']);
-    assert.equal((await groupsOf(topic)).length, 1);
+    const groups = await groupsOf(topic);
+    assert.equal(groups.length, 1, groups.join());
     const own = await withAdmin((admin) => admin.listTopics());
     assert.equal(own.filter((name) => name.includes(`subscription.${topic.name}.`)).length, 1);
   });

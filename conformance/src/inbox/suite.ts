@@ -29,7 +29,7 @@ export function inboxSuite(options: InboxSuiteOptions): void {
   if (typeof (store as Partial<InboxHarness> | undefined)?.open !== 'function')
     throw read.wrong('store must be a harness with a name and open()');
   for (const next of casesFor(store, only))
-    addTest(test, next.name, () => runInboxCase(next, store), limitMs);
+    addTest(test, next.name, () => runInboxCase(next, store), limitMs * (store.slow ?? 1));
 }
 
 /** Runs one case. Rejects with a sentence that says what was expected. */

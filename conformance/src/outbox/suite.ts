@@ -1,3 +1,4 @@
+import { OptionReader } from '@duobus/core/driver';
 import { addTest, type TestFunction } from '../test-function.ts';
 import { leaseCases } from './lease-cases.ts';
 import type { OutboxCase } from './outbox-case.ts';
@@ -21,8 +22,15 @@ export interface OutboxSuiteOptions<Tx> {
  * The suite of outbox stores as tests of the caller's runner, one for each case.
  * @example outboxSuite({ test, outbox: { name: 'mysql', open: () => freshStage() } })
  */
-export function outboxSuite<Tx>({ test, outbox }: OutboxSuiteOptions<Tx>): void {
-  for (const one of outboxCases) addTest(test, one.name, () => runOutboxCase(one, outbox), limitMs);
+export function outboxSuite<Tx>(options: OutboxSuiteOptions<Tx>): void {
+  const read = new OptionReader('outboxSuite', options, ['test', 'outbox']);
+  const { test, outbox } = options;
+  if (typeof test !== 'function')
+    throw read.wrong("test must be your runner's function for one test, e.g. it");
+  if (typeof (outbox as Partial<OutboxHarness<Tx>> | undefined)?.open !== 'function')
+    throw read.wrong('outbox must be a harness with a name and open()');
+  for (const one of outboxCases)
+    addTest(test, one.name, () => runOutboxCase(one, outbox), limitMs * (outbox.slow ?? 1));
 }
 
 /** Runs one case; rejects with what it expected and did not get. */

@@ -40,6 +40,13 @@ describe('inboxSuite', () => {
     assert.throws(() => casesFor(harness, ['commits-together']), /needs effects/);
   });
 
+  it('tells the runner how long a case may take, longer for a slow store', () => {
+    const limits = new Set<number>();
+    for (const slow of [1, 3])
+      inboxSuite({ test: (_, __, ms) => limits.add(ms), store: { ...harness, slow } });
+    assert.deepEqual([...limits], [60_000, 180_000]);
+  });
+
   it('refuses wrong options', () => {
     const wrong: readonly (readonly [object, RegExp])[] = [
       [{ test: it, store: harness, ony: [] }, /Did you mean 'only'/],
