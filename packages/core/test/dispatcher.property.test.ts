@@ -215,7 +215,7 @@ describe('dispatcher, whatever handlers and brokers do', () => {
       fc.asyncProperty(scenario, async (of) => {
         checkEnd(await play({ ...of, losses: of.ordered ? of.losses : [] }));
       }),
-      { numRuns: 60 },
+      { numRuns: 300 },
     );
   });
 
