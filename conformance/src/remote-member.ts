@@ -1,7 +1,8 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type { BusOptions, From, Handle, ResetResult } from '@duobus/core';
 import { type Consumer, Recorder } from './consumer.ts';
+import { forkBeside } from './fork-beside.ts';
 import type { ProcessesHarness } from './harness.ts';
 import type { DeliverOp, History } from './history.ts';
 import type { Member } from './member.ts';
@@ -63,17 +64,7 @@ export class RemoteMember implements Member {
     run: string,
     slow = 1,
   ): Promise<RemoteMember> {
-    const conditions = process.execArgv.filter(
-      (flag) => flag.startsWith('--conditions') || flag.startsWith('--import'),
-    );
-    const file = new URL(
-      `./child${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`,
-      import.meta.url,
-    );
-    const child = fork(file, [], {
-      execArgv: conditions,
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    });
+    const child = forkBeside(import.meta.url, 'child');
     const member = new RemoteMember(id, child, history, run, slow);
     const { url, adapter, options: adapterOptions } = processes;
     try {

@@ -1,6 +1,6 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
+import { forkBeside } from '../fork-beside.ts';
 import type { Job, Report } from './protocol.ts';
 
 /** A process that does effects over the same marks. */
@@ -16,11 +16,7 @@ export class Child {
 
   constructor(job: Job, hear: (report: Report) => void) {
     this.#hear = hear;
-    const file = `./child${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`;
-    this.#child = fork(fileURLToPath(new URL(file, import.meta.url)), [], {
-      execArgv: process.execArgv.filter((argument) => argument.startsWith('--conditions')),
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    });
+    this.#child = forkBeside(import.meta.url, 'child');
     this.#exited = once(this.#child, 'exit').then(() => this.#wake());
     this.#child.on('disconnect', () => this.#wake());
     this.#child.on('message', (message) => this.#note(message as Report));

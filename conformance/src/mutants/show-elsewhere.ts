@@ -1,5 +1,5 @@
-import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { forkBeside } from '../fork-beside.ts';
 import { caseLimitMs } from '../run.ts';
 import { casesAtOnce, type Show } from './kill.ts';
 import type { Found, Shown } from './show-child.ts';
@@ -14,7 +14,8 @@ export type Elsewhere = Omit<Shown, 'mutant' | 'names'>;
 export function showElsewhere(elsewhere: Elsewhere, tell?: (error: string) => void): Show {
   return async (mutant, names) => {
     const what = mutant?.name ?? 'the whole adapter';
-    const child = start({ ...elsewhere, mutant: mutant?.name, names });
+    const told: Shown = { ...elsewhere, mutant: mutant?.name, names };
+    const child = forkBeside(import.meta.url, 'show-child', [JSON.stringify(told)]);
     let found: Found | undefined;
     child.once('message', (message) => (found = message as Found));
     let late = false;
@@ -33,17 +34,4 @@ export function showElsewhere(elsewhere: Elsewhere, tell?: (error: string) => vo
     if (late) return Object.fromEntries(names.map((name) => [name, 'late']));
     throw new Error(`the process that showed ${what} ended with ${code ?? signal}`);
   };
-}
-
-function start(shown: Shown): ChildProcess {
-  const file = new URL(
-    `./show-child${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`,
-    import.meta.url,
-  );
-  return fork(file, [JSON.stringify(shown)], {
-    execArgv: process.execArgv.filter(
-      (flag) => flag.startsWith('--conditions') || flag.startsWith('--import'),
-    ),
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  });
 }

@@ -11,8 +11,6 @@ const count = 2_000;
 const last = 200; // what only the last ones publish, as those before may be fast enough to leave nothing
 const rounds = 4;
 
-const orEarlier = (most: number): number => 1 + Math.floor(Math.random() * most);
-
 describe('postgresInbox on a bus whose consumers are killed', () => {
   const server = useServer();
   let redis: Broker;
@@ -39,16 +37,13 @@ describe('postgresInbox on a bus whose consumers are killed', () => {
       topic: name,
       publishes: { count: published, first },
     });
-    for (let round = 0; round < rounds; round += 1)
-      await Promise.all([
-        consumers.consumeAndDie(consuming(round * 400), orEarlier(400)),
-        consumers.consumeAndDie(consuming(round * 400 + 100), orEarlier(400)),
-      ]);
-    const [one, two] = await Promise.all([
-      consumers.consumeAll(consuming(0, count)),
-      consumers.consumeAll(consuming(count / 2, count)),
-    ]);
-    assert.ok(one + two >= last, 'something was left for the last ones');
+    const handled = await consumers.consumeThroughDeaths({
+      rounds,
+      most: 400,
+      dying: (round) => [consuming(round * 400), consuming(round * 400 + 100)],
+      last: [consuming(0, count), consuming(count / 2, count)],
+    });
+    assert.ok(handled >= last, 'something was left for the last ones');
     await judge(name);
   });
 
@@ -61,12 +56,8 @@ describe('postgresInbox on a bus whose consumers are killed', () => {
     const documents = Array.from({ length: count }, (_, index) => ({ document: String(index) }));
     await bus.events.publishMany(orders, documents);
     const consuming = { bus: redis.url, database: server.broker.url, topic: name };
-    for (let round = 0; round < rounds; round += 1)
-      await Promise.all([
-        consumers.consumeAndDie(consuming, orEarlier(250)),
-        consumers.consumeAndDie(consuming, orEarlier(250)),
-      ]);
-    await Promise.all([consumers.consumeAll(consuming), consumers.consumeAll(consuming)]);
+    const two = [consuming, consuming];
+    await consumers.consumeThroughDeaths({ rounds, most: 250, dying: () => two, last: two });
     for await (const letter of bus.events.deadLetters(orders, 'billing'))
       assert.fail(`a dead letter: ${letter.reason}`);
     await bus.close();

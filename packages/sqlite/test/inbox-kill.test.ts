@@ -8,8 +8,6 @@ const consumers = new Consumers<Consuming>(new URL('./support/consumer.ts', impo
 const count = 2_000;
 const last = 200; // what only the last ones publish, as those before may be fast enough to leave nothing
 
-const orEarlier = (most: number): number => 1 + Math.floor(Math.random() * most);
-
 describe('sqliteInbox on a bus whose consumers are killed', () => {
   const folder = useFolder();
 
@@ -23,16 +21,13 @@ describe('sqliteInbox on a bus whose consumers are killed', () => {
       count: published,
       first,
     });
-    for (let round = 0; round < 4; round += 1)
-      await Promise.all([
-        consumers.consumeAndDie(consuming(round * 400), orEarlier(400)),
-        consumers.consumeAndDie(consuming(round * 400 + 100), orEarlier(400)),
-      ]);
-    const [one, two] = await Promise.all([
-      consumers.consumeAll(consuming(0, count)),
-      consumers.consumeAll(consuming(count / 2, count)),
-    ]);
-    assert.ok(one + two >= last, 'something was left for the last ones');
+    const handled = await consumers.consumeThroughDeaths({
+      rounds: 4,
+      most: 400,
+      dying: (round) => [consuming(round * 400), consuming(round * 400 + 100)],
+      last: [consuming(0, count), consuming(count / 2, count)],
+    });
+    assert.ok(handled >= last, 'something was left for the last ones');
     const wanted = Array.from({ length: count }, (_, index) => String(index)).toSorted();
     for (const file of files) assert.deepEqual(folder.effects(file).toSorted(), wanted, file);
   });

@@ -32,6 +32,16 @@ describe('consumers that are killed', () => {
     assert.ok((await handled.consumeAndDie(5, 2)) >= 2);
   });
 
+  it('are followed by the last, whose documents are counted', async () => {
+    const handled = await consumers(counting).consumeThroughDeaths({
+      rounds: 2,
+      most: 3,
+      dying: () => [5],
+      last: [5, 7],
+    });
+    assert.equal(handled, 12);
+  });
+
   it('that end with an error are told of', async () => {
     await assert.rejects(consumers('process.exit(3)').consumeAll(1), /ended with 3/);
   });
