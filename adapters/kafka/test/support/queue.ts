@@ -207,6 +207,14 @@ export async function heldByKafka(topic: string, url?: string): Promise<number> 
   }, url);
 }
 
+/** Waits until its subscriptions have so many Kafka topics: the controller answers before brokers list what it has done. */
+export async function untilOwnTopics({ name }: StoredTopic, count: number): Promise<void> {
+  await eventually(
+    () => withAdmin((admin) => admin.listTopics()),
+    (names) => names.filter((one) => one.includes(`subscription.${name}.`)).length === count,
+  );
+}
+
 /** Ids of the Kafka groups of an event topic's subscriptions. */
 export async function groupsOf(topic: Pick<StoredTopic, 'name'>): Promise<readonly string[]> {
   const { groups } = await withAdmin((admin) => admin.listGroups());
