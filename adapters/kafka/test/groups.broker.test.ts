@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { testUrl } from '@duobus/brokers';
 import {
   BusError,
   type LogDriver,
   type StoredPointer,
   type StoredTopic,
 } from '@duobus/core/driver';
+import { Carrier } from '../src/carrier.ts';
+import type { Broker } from '../src/client.ts';
+import { optionsOfUrl, settingsOf } from '../src/options.ts';
+import { deleteGroup } from '../src/pointer-edit.ts';
+import { groupId } from '../src/topology.ts';
 import {
   at,
   Consumer,
@@ -23,6 +29,35 @@ async function fill(driver: LogDriver, topic: StoredTopic, count: number): Promi
 }
 
 const pointer = (offset: number, text = ''): StoredPointer => ({ place: at(offset), text });
+
+/** What a broker answers cannot be had at will: that it is no longer the coordinator, then that it is still loading. */
+class Moving extends Carrier {
+  readonly answers = [16, 14];
+  looked = 0;
+
+  override call<T>(broker: Broker, verb: (broker: Broker) => Promise<T>): Promise<T> {
+    return super.call(broker, (real) =>
+      verb(
+        Object.create(real, {
+          deleteGroups: {
+            value: async (ids: readonly string[]) => {
+              const errorCode = this.answers.shift();
+              return errorCode === undefined
+                ? await real.deleteGroups(ids)
+                : { results: ids.map((id) => ({ groupId: id, errorCode })) };
+            },
+          },
+          findGroupCoordinator: {
+            value: (request: Parameters<Broker['findGroupCoordinator']>[0]) => {
+              this.looked += 1;
+              return real.findGroupCoordinator(request);
+            },
+          },
+        }),
+      ),
+    );
+  }
+}
 
 describe('a group on Kafka', () => {
   let driver: LogDriver;
@@ -285,6 +320,20 @@ describe('a group on Kafka', () => {
     assert.deepEqual(await driver.names(topic, soon()), []);
     assert.deepEqual(await driver.pointers(topic, 'idle', soon()), [undefined, undefined]);
     assert.deepEqual(await driver.names(neighbour, soon()), ['elsewhere']);
+  });
+
+  it('is removed although its coordinator was moving and still loading when it was asked', async () => {
+    const topic = await makeTopic(driver);
+    await driver.edit(topic, 'g', () => pointer(0), 1_000, soon());
+    const carrier = new Moving(settingsOf(optionsOfUrl(testUrl('kafka'))));
+    try {
+      await deleteGroup(carrier, groupId(topic, 'g'), 'g', soon());
+      assert.deepEqual(carrier.answers, []);
+      assert.equal(carrier.looked, 3);
+    } finally {
+      carrier.close();
+    }
+    assert.deepEqual(await driver.names(topic, soon()), []);
   });
 
   it('does not make a topic by joining, and ends with gone when the topic is deleted', async () => {
