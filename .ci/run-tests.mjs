@@ -69,7 +69,7 @@ export async function runTests(files, env = {}) {
   const reporter = pathToFileURL(join(root, '.ci/reporter.mjs')).href;
   const flags = [
     '--test',
-    '--test-concurrency=4',
+    '--test-concurrency=3',
     `--test-timeout=${timeoutMs}`,
     `--test-reporter=${reporter}`,
     '--test-reporter-destination=stdout',

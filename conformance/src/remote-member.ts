@@ -37,6 +37,7 @@ export class RemoteMember implements Member {
   #calls = 0;
   #over = false;
   #frozen = false;
+  #abandoned = false;
 
   private constructor(
     id: string,
@@ -142,6 +143,7 @@ export class RemoteMember implements Member {
   async thaw(): Promise<void> {
     this.#child.kill('SIGCONT');
     this.#frozen = false;
+    this.#abandoned = false;
     await this.sync();
   }
 
@@ -157,6 +159,7 @@ export class RemoteMember implements Member {
 
   /** What its consumers do from now on is not their group's any more. */
   #abandon(): void {
+    this.#abandoned = true;
     for (const { recorder, spec } of this.#consumers.values()) {
       recorder.abandon();
       this.#history.mark({
@@ -204,8 +207,11 @@ export class RemoteMember implements Member {
       return;
     }
     const consumer = this.#consumers.get(message.consumer);
-    if (message.what === 'handed') consumer?.begin(message.delivery, message.handed);
-    else consumer?.end(message.delivery, message.type);
+    if (message.what === 'handed') {
+      consumer?.begin(message.delivery, message.handed);
+      // It was told before the end, and is heard only now.
+      if (this.#abandoned) consumer?.recorder.abandon();
+    } else consumer?.end(message.delivery, message.type);
   }
 
   #answer(call: number, how: (waiting: Waiting) => void): void {

@@ -42,7 +42,8 @@ class FileStore implements IdempotenceStore<DatabaseSync> {
     key: string,
     effect: (tx: DatabaseSync) => Promise<T>,
   ): Promise<{ readonly result: BeginResult; readonly value?: T }> {
-    const run = this.#turn.then(() => this.#run(key, effect));
+    const looked = this.#flaw === 'looks before it begins' ? this.#isDone(key) : undefined;
+    const run = this.#turn.then(() => this.#run(key, effect, looked));
     this.#turn = run.catch(() => undefined);
     return run;
   }
@@ -50,13 +51,12 @@ class FileStore implements IdempotenceStore<DatabaseSync> {
   async #run<T>(
     key: string,
     effect: (tx: DatabaseSync) => Promise<T>,
+    looked: boolean | undefined,
   ): Promise<{ readonly result: BeginResult; readonly value?: T }> {
     const flaw = this.#flaw;
-    let isDone = this.#isDone(key);
-    if (flaw === 'looks before it begins') await new Promise((next) => setTimeout(next, 5));
+    if (looked !== undefined) await new Promise((next) => setTimeout(next, 5));
     this.#exec('BEGIN IMMEDIATE');
-    if (flaw !== 'looks before it begins') isDone = this.#isDone(key);
-    if (isDone) {
+    if (looked ?? this.#isDone(key)) {
       this.#exec('ROLLBACK');
       return { result: 'done' };
     }
