@@ -36,7 +36,7 @@ export class RemoteMember implements Member {
   readonly #exited: Promise<unknown>;
   #calls = 0;
   #over = false;
-  #frozen = false;
+  /** It stands still or is dead: what is heard of it was told before. */
   #abandoned = false;
 
   private constructor(
@@ -125,7 +125,7 @@ export class RemoteMember implements Member {
 
   async sync(): Promise<void> {
     // Its messages come in order: the answer comes after what it has told before.
-    if (!this.#over && !this.#frozen) await this.#ask({ do: 'answer' });
+    if (!this.#over && !this.#abandoned) await this.#ask({ do: 'answer' });
   }
 
   async crash(): Promise<void> {
@@ -135,21 +135,19 @@ export class RemoteMember implements Member {
   }
 
   async freeze(): Promise<void> {
-    this.#frozen = true;
     this.#child.kill('SIGSTOP');
     this.#abandon();
   }
 
   async thaw(): Promise<void> {
     this.#child.kill('SIGCONT');
-    this.#frozen = false;
     this.#abandoned = false;
     await this.sync();
   }
 
   async close(): Promise<void> {
     if (this.#over) return;
-    if (this.#frozen) await this.thaw();
+    if (this.#abandoned) await this.thaw();
     this.#over = true;
     const open = [...this.#consumers.values()].filter((consumer) => !consumer.closed);
     await Promise.all(open.map((consumer) => consumer.close()));
@@ -209,7 +207,6 @@ export class RemoteMember implements Member {
     const consumer = this.#consumers.get(message.consumer);
     if (message.what === 'handed') {
       consumer?.begin(message.delivery, message.handed);
-      // It was told before the end, and is heard only now.
       if (this.#abandoned) consumer?.recorder.abandon();
     } else consumer?.end(message.delivery, message.type);
   }
