@@ -43,7 +43,8 @@ function sureFor(history: History, drained: MarkOp): PublishOp[] {
     .filter(({ begun, ended }) => begun > since && ended < drained.begun);
 }
 
-/** What a consumer has handled before it was closed in an orderly way comes to nobody again (3c: E3, D6). */
+/** What a consumer has handled before it was closed in an orderly way comes to nobody again (3c: E3, D6). What was
+ *  finished while a reset was on its way may have been given up a moment before (D5). */
 export const closeRepeatsNothing: Predicate = (history) => {
   const deliveries = history.of('deliver');
   return history.of('close').flatMap((close) => {
@@ -56,9 +57,19 @@ export const closeRepeatsNothing: Predicate = (history) => {
         (f === 'fault' || process === close.process),
     );
     if (disturbed) return [];
+    const resets = history
+      .of('reset')
+      .filter(
+        ({ topic, name, type }) => topic === close.topic && name === close.name && type !== 'fail',
+      );
     const handled = deliveries.filter(
       ({ consumer, type, ended }) =>
-        consumer === close.consumer && type === 'ok' && ended < close.ended,
+        consumer === close.consumer &&
+        type === 'ok' &&
+        ended < close.ended &&
+        resets.every(
+          (reset) => reset.begun > ended || (reset.type === 'ok' && reset.ended < ended),
+        ),
     );
     return handled.flatMap((op) => {
       const again = deliveries.find(

@@ -50,6 +50,15 @@ describe('reachesAll (E1)', () => {
 describe('closeRepeatsNothing (E3, D6)', () => {
   it('has nothing against what a death, a reset or a fault repeats', () => {
     const handled = (): Story => new Story('data').published(1).delivered(1);
+    const during = (type: 'ok' | 'info'): Story => {
+      const story = new Story('data').published(1);
+      const on = { process: 'm', topic: story.topic, name: 's', targets: [] };
+      const reset = story.history.begin({ f: 'reset', ...on });
+      if (type === 'info') story.history.end(reset, type);
+      story.delivered(1);
+      if (type === 'ok') story.history.end(reset, type);
+      return story;
+    };
     tells(
       closeRepeatsNothing,
       [
@@ -60,6 +69,9 @@ describe('closeRepeatsNothing (E3, D6)', () => {
           .reset(0)
           .delivered(1, { cause: 'reset', epoch: 1 }),
         handled().mark('close', { consumer: 'other' }).delivered(1, { cause: 'takeover' }),
+        during('ok').mark('close', { consumer: 'c' }).delivered(1, { cause: 'returned' }),
+        // It may be on its way still.
+        during('info').mark('close', { consumer: 'c' }).delivered(1, { cause: 'returned' }),
         handled()
           .mark('crash')
           .mark('close', { consumer: 'c' })
@@ -84,6 +96,16 @@ describe('closeRepeatsNothing (E3, D6)', () => {
             .delivered(1)
             .mark('close', { consumer: 'c' })
             .delivered(1, { cause: 'returned', consumer: 'd' }),
+          /document 1 came again \(returned\) though c had handled it/,
+        ],
+        [
+          new Story('data')
+            .reset(0)
+            .published(1)
+            .delivered(1)
+            .reset(0, 'other')
+            .mark('close', { consumer: 'c' })
+            .delivered(1, { cause: 'returned' }),
           /document 1 came again \(returned\) though c had handled it/,
         ],
       ],

@@ -63,6 +63,23 @@ describe('log predicates', () => {
     assert.deepEqual(resetExact(story.history), []);
   });
 
+  it('resetExact lets another reset end an epoch in which documents waited for a handler of their key', () => {
+    const keyOf = (offset: number): string => (offset === 1 ? 'other' : 'k');
+    const cut = (handed: readonly number[], to = 0): string => {
+      const story = new Story('data');
+      for (const offset of [0, 1, 2, 3]) story.published(offset, { offset, key: keyOf(offset) });
+      story.reset(to);
+      for (const offset of handed)
+        story.delivered(offset, { offset, key: keyOf(offset), epoch: 1 });
+      return resetExact(story.reset(4).history).join();
+    };
+    assert.equal(cut([1]), '');
+    assert.equal(cut([1, 0]), '');
+    assert.match(cut([1, 2]), /first delivery is v1\.i\.0\.2, not v1\.i\.0\.0/);
+    // What comes before the target is nothing that it leads to, whatever the key.
+    assert.match(cut([1, 2], 2), /first delivery is v1\.i\.0\.1, not v1\.i\.0\.2/);
+  });
+
   it('noSkips finds a hole between the first and the last document of an epoch', () => {
     assert.deepEqual(noSkips(read(log(0, 1, 2, 3), [1, 2, 3]).history), []);
     assert.deepEqual(noSkips(read(log(0, 5, 9), [0, 5, 9]).history), []);
