@@ -183,4 +183,15 @@ describe('Committer', () => {
     assert.equal(await world.committer.now(world.partition), false);
     assert.equal(world.writes.length, 1);
   });
+
+  it('rejects the first write of what is assigned when the one before it fails: who waits cannot be told of the end', async () => {
+    const world = setUp();
+    world.answer = () => Promise.reject(lost);
+    const written = world.committer.now(world.partition);
+    await world.clock.settle();
+    assert.deepEqual(world.failures, [lost]);
+    await assert.rejects(world.committer.first([world.partition]), lost);
+    world.committer.end();
+    assert.equal(await written, false);
+  });
 });

@@ -25,6 +25,8 @@ export class Committer {
   readonly #patience = new AbortController();
   #waiters: Waiter[] = [];
   #writing: Promise<void> | undefined;
+  /** The try under way of a write that is repeated when it fails, or the last. */
+  #attempt: Promise<void> | undefined;
   #cancel: (() => void) | undefined;
   #over = false;
 
@@ -68,9 +70,10 @@ export class Committer {
     });
   }
 
-  /** The first write of partitions that have just been assigned: rejects when it is not known whether they are ours. */
+  /** The first write of partitions that have just been assigned: rejects when it is not known whether they are ours, or
+   *  when the write before it fails: that is repeated until the member ends, which nobody is told while this waits. */
   async first(partitions: readonly LogPartition[]): Promise<void> {
-    while (this.#writing !== undefined) await this.#writing;
+    while (this.#writing !== undefined) await (this.#attempt ?? this.#writing);
     const owned = partitions.filter(({ lease }) => lease.alive);
     if (!this.#over && owned.length > 0) await this.#begin(() => this.#commit(owned, false));
   }
@@ -122,6 +125,7 @@ export class Committer {
   #begin(write: () => Promise<void>): Promise<void> {
     const writing = write().finally(() => {
       this.#writing = undefined;
+      this.#attempt = undefined;
       this.#goOn();
     });
     this.#writing = writing;
@@ -148,7 +152,8 @@ export class Committer {
         (partition) => partition.lease.alive && (partition.dirty || wanted.has(partition)),
       );
       try {
-        if (due.length > 0) await this.#commit(due, false);
+        this.#attempt = due.length > 0 ? this.#commit(due, false) : Promise.resolve();
+        await this.#attempt;
         for (const { partition, told } of waiters) told(!this.#over && partition.lease.alive);
         return;
       } catch (error) {
