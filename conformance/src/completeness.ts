@@ -57,11 +57,8 @@ export const closeRepeatsNothing: Predicate = (history) => {
         (f === 'fault' || process === close.process),
     );
     if (disturbed) return [];
-    const resets = history
-      .of('reset')
-      .filter(
-        ({ topic, name, type }) => topic === close.topic && name === close.name && type !== 'fail',
-      );
+    const own = sameAs(close);
+    const resets = history.of('reset').filter((op) => own(op) && op.type !== 'fail');
     const handled = deliveries.filter(
       ({ consumer, type, ended }) =>
         consumer === close.consumer &&

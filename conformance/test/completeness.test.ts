@@ -48,17 +48,18 @@ describe('reachesAll (E1)', () => {
 });
 
 describe('closeRepeatsNothing (E3, D6)', () => {
+  const during = (type: 'ok' | 'info' | 'fail', name = 's'): Story => {
+    const story = new Story('data').published(1);
+    const on = { process: 'm', topic: story.topic, name, targets: [] };
+    const reset = story.history.begin({ f: 'reset', ...on });
+    if (type === 'info') story.history.end(reset, type);
+    story.delivered(1);
+    if (type !== 'info') story.history.end(reset, type);
+    return story;
+  };
+
   it('has nothing against what a death, a reset or a fault repeats', () => {
     const handled = (): Story => new Story('data').published(1).delivered(1);
-    const during = (type: 'ok' | 'info'): Story => {
-      const story = new Story('data').published(1);
-      const on = { process: 'm', topic: story.topic, name: 's', targets: [] };
-      const reset = story.history.begin({ f: 'reset', ...on });
-      if (type === 'info') story.history.end(reset, type);
-      story.delivered(1);
-      if (type === 'ok') story.history.end(reset, type);
-      return story;
-    };
     tells(
       closeRepeatsNothing,
       [
@@ -98,16 +99,15 @@ describe('closeRepeatsNothing (E3, D6)', () => {
             .delivered(1, { cause: 'returned', consumer: 'd' }),
           /document 1 came again \(returned\) though c had handled it/,
         ],
-        [
-          new Story('data')
-            .reset(0)
-            .published(1)
-            .delivered(1)
-            .reset(0, 'other')
-            .mark('close', { consumer: 'c' })
-            .delivered(1, { cause: 'returned' }),
+        ...[
+          new Story('data').reset(0).published(1).delivered(1),
+          new Story('data').published(1).delivered(1).reset(0),
+          during('ok', 'other'),
+          during('fail'),
+        ].map((story): [Story, RegExp] => [
+          story.mark('close', { consumer: 'c' }).delivered(1, { cause: 'returned' }),
           /document 1 came again \(returned\) though c had handled it/,
-        ],
+        ]),
       ],
     );
   });

@@ -65,15 +65,18 @@ describe('log predicates', () => {
 
   it('resetExact lets another reset end an epoch in which documents waited for a handler of their key', () => {
     const keyOf = (offset: number): string => (offset === 1 ? 'other' : 'k');
-    const cut = (handed: readonly number[], to = 0): string => {
+    const handedOut = (handed: readonly number[], to = 0): Story => {
       const story = new Story('data');
       for (const offset of [0, 1, 2, 3]) story.published(offset, { offset, key: keyOf(offset) });
       story.reset(to);
       for (const offset of handed)
         story.delivered(offset, { offset, key: keyOf(offset), epoch: 1 });
-      return resetExact(story.reset(4).history).join();
+      return story;
     };
+    const cut = (handed: readonly number[], to?: number): string =>
+      resetExact(handedOut(handed, to).reset(4).history).join();
     assert.equal(cut([1]), '');
+    assert.match(resetExact(handedOut([1]).history).join(), /\.0\.1, not v1\.i\.0\.0/);
     assert.equal(cut([1, 0]), '');
     assert.match(cut([1, 2]), /first delivery is v1\.i\.0\.2, not v1\.i\.0\.0/);
     // What comes before the target is nothing that it leads to, whatever the key.

@@ -25,7 +25,7 @@ export class Committer {
   readonly #patience = new AbortController();
   #waiters: Waiter[] = [];
   #writing: Promise<void> | undefined;
-  /** The try under way of a write that is repeated when it fails, or the last. */
+  /** The newest try of the write that is repeated when it fails. */
   #attempt: Promise<void> | undefined;
   #cancel: (() => void) | undefined;
   #over = false;
@@ -70,8 +70,9 @@ export class Committer {
     });
   }
 
-  /** The first write of partitions that have just been assigned: rejects when it is not known whether they are ours, or
-   *  when the write before it fails: that is repeated until the member ends, which nobody is told while this waits. */
+  /** The first write of partitions that have just been assigned: rejects when it is not known whether they are ours.
+   *  Rejects also when a write before it fails: to wait for its repetition would keep the caller from hearing that the
+   *  member is over, and only that ends the repetition. */
   async first(partitions: readonly LogPartition[]): Promise<void> {
     while (this.#writing !== undefined) await (this.#attempt ?? this.#writing);
     const owned = partitions.filter(({ lease }) => lease.alive);
